@@ -1,0 +1,60 @@
+import { type ErrorFields, MoldauError } from './errors.ts';
+import type { LeaderEpoch, NodeId, Offset } from './ids.ts';
+
+// One function a fault that more than one room raises: the sentence a user reads stands in one place.
+
+export const notLeader = (partition: string, leader: NodeId | undefined, epoch: LeaderEpoch | undefined): MoldauError =>
+  new MoldauError(
+    'NOT_LEADER',
+    leader === undefined
+      ? `${partition} has no leader now: retry, or look at \`moldau cluster health\``
+      : `${partition} is led by node ${leader}: refresh the metadata and go there`,
+    { leader, leader_epoch: epoch },
+  );
+
+export const offsetOutOfRange = (asked: bigint, start: Offset, end: Offset): MoldauError =>
+  new MoldauError(
+    'OFFSET_OUT_OF_RANGE',
+    `offset ${asked} is outside ${start}…${end}: read from the start, the end, or an offset in between`,
+    { offset: asked, start, end },
+  );
+
+export const unknownTopic = (topic: string): MoldauError =>
+  new MoldauError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(topic)}: create it, or check the name`, { topic });
+
+export const unknownPartition = (topic: string, partition: number, partitions: number): MoldauError =>
+  new MoldauError(
+    'UNKNOWN_PARTITION',
+    `topic ${JSON.stringify(topic)} has no partition ${partition}: it has ${partitions}, counted from 0`,
+    { topic, partition, partitions },
+  );
+
+export const invalidRequest = (field: string, problem: string): MoldauError =>
+  new MoldauError('INVALID_REQUEST', `${field} ${problem}`, { field, problem });
+
+export const corruptBatch = (problem: string, fields: ErrorFields = {}): MoldauError =>
+  new MoldauError('CORRUPT_BATCH', `refused a damaged record batch: ${problem}`, { ...fields, problem });
+
+export const corruptData = (partition: string, from: bigint, to: bigint): MoldauError =>
+  new MoldauError(
+    'CORRUPT_DATA',
+    `${partition} is damaged on disk from offset ${from} to ${to}: read around it, or restore that range`,
+    { from, to },
+  );
+
+export const notServing = (what: string, state: string): MoldauError =>
+  new MoldauError('NOT_SERVING', `${what} is ${state}: retry`, { state });
+
+export const overloaded = (limit: string, limitBytes: number): MoldauError =>
+  new MoldauError('OVERLOADED', `${limit} is full (${limitBytes} bytes): retry more slowly`, {
+    limit,
+    limit_bytes: limitBytes,
+  });
+
+export const timedOut = (what: string, timeoutMs: number): MoldauError =>
+  new MoldauError('TIMED_OUT', `${what} took longer than ${timeoutMs} ms: its outcome is unknown`, {
+    timeout_ms: timeoutMs,
+  });
+
+export const unimplemented = (method: string): MoldauError =>
+  new MoldauError('UNIMPLEMENTED', `${method} is not served by this process`, { method });

@@ -1,0 +1,11 @@
+export { AssertionFailed, assert, unreachable } from './assert.ts';
+export { ByteQueue } from './byte-queue.ts';
+export { type ErrorReason, errorRules, type Outcome } from './error-reasons.ts';
+export { type ErrorFields, hasReason, MoldauError, StartError } from './errors.ts';
+export * as faults from './faults.ts';
+export { Gate } from './gate.ts';
+export * from './ids.ts';
+export * from './ports/file-system.ts';
+export * from './ports/random.ts';
+export * from './ports/telemetry.ts';
+export * from './ports/time.ts';

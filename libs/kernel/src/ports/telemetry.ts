@@ -1,0 +1,51 @@
+/** Facts beside a message. Never a secret, never a record's key or value. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Structured logging. Messages are constant sentences; what varies stands in the fields. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to every line. */
+  with(fields: LogFields): Logger;
+}
+
+export interface Counter {
+  add(amount?: number): void;
+}
+export interface Gauge {
+  set(value: number): void;
+}
+export interface Histogram {
+  /** `value` in the unit of the metric's name. */
+  observe(value: number): void;
+}
+
+/** Metrics. Names are `moldau_<room>_<what>_<unit>`; label values come from a small closed set, never from users. */
+export interface Meter {
+  counter(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter;
+  gauge(name: string, help: string, labels?: Readonly<Record<string, string>>): Gauge;
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: Readonly<Record<string, string>>,
+  ): Histogram;
+}
+
+/** Drops everything: for tests, and for libraries whose user wants none. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silentLogger,
+};
+
+/** Counts nothing. */
+export const silentMeter: Meter = {
+  counter: () => ({ add() {} }),
+  gauge: () => ({ set() {} }),
+  histogram: () => ({ observe() {} }),
+};
