@@ -105,9 +105,7 @@ export class BatchBuilder {
     batch.writeInt32BE(this.#count - 1, 23);
     batch.writeBigInt64BE(BigInt(this.#baseTimestamp), 27);
     batch.writeBigInt64BE(BigInt(this.#maxTimestamp), 35);
-    batch.writeBigInt64BE(producer?.id ?? noProducer, 43);
-    batch.writeInt16BE(producer?.epoch ?? -1, 51);
-    batch.writeInt32BE(producer?.baseSequence ?? -1, 53);
+    writeProducer(batch, producer);
     batch.writeInt32BE(this.#count, 57);
     batch.writeUInt32BE(crc32c(batch.subarray(crcFrom)), 17);
     return batch;
@@ -138,4 +136,17 @@ function writeField(target: Buffer, at: number, field: Uint8Array | null): numbe
   const start = writeVarint(target, at, field.length);
   target.set(field, start);
   return start + field.length;
+}
+
+/** Gives a built batch another producer, in place. */
+export function reassignProducer(batch: Uint8Array, producer: Producer): void {
+  const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
+  writeProducer(bytes, producer);
+  bytes.writeUInt32BE(crc32c(bytes.subarray(crcFrom)), 17);
+}
+
+function writeProducer(batch: Buffer, producer: Producer | undefined): void {
+  batch.writeBigInt64BE(producer?.id ?? noProducer, 43);
+  batch.writeInt16BE(producer?.epoch ?? -1, 51);
+  batch.writeInt32BE(producer?.baseSequence ?? -1, 53);
 }

@@ -1,4 +1,4 @@
-export { BatchBuilder, type NewRecord, type Producer, type RecordHeader } from './batch-builder.ts';
+export { BatchBuilder, type NewRecord, type Producer, type RecordHeader, reassignProducer } from './batch-builder.ts';
 export { BatchHeader, headerBytes, lengthPrefixBytes, noProducer, stampBatch } from './batch-header.ts';
 export { defaultMaxUnfoldedBytes, readRecords, type StoredRecord } from './batch-reader.ts';
 export { type Compression, compress, compressionOf, compressions, decompress } from './compression.ts';

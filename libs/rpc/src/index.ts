@@ -1,1 +1,2 @@
+export { SessionLiveness } from './session-liveness.ts';
 export * from './transport.ts';
