@@ -1,0 +1,1 @@
+export { EmbeddedStore, inMemory } from './embedded-store.ts';

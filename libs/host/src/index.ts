@@ -1,0 +1,2 @@
+export { hostRandom } from './random.ts';
+export { hostClock, hostTimers } from './time.ts';

@@ -1,0 +1,12 @@
+export * from './cluster-health.ts';
+export * from './cluster-image.ts';
+export * from './election.ts';
+export { clusterIdKey, Keys, type ParsedKey, parseKey } from './keys.ts';
+export { type PlacementNode, placeReplicas } from './placement.ts';
+export { producerBlock, producerBlockSize } from './producer-ids.ts';
+export * from './store.ts';
+export { UnreadableValue } from './stored-fields.ts';
+export * from './stored-values.ts';
+export * from './topic-config.ts';
+export { checkTopicName, isInternalTopic } from './topic-name.ts';
+export * from './topic-settings.ts';
