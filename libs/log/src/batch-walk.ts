@@ -55,7 +55,8 @@ export async function walkBatches(options: WalkOptions, visit: (batch: WalkedBat
         break;
       }
       const problem = problemOf(scanned, bytes, at, offset, options.checkCrc);
-      if (problem !== undefined || scanned.kind === 'bad') return { kind: 'bad', position, offset, problem: problem ?? '' };
+      if (problem !== undefined || scanned.kind === 'bad')
+        return { kind: 'bad', position, offset, problem: problem ?? '' };
       const { header, sizeBytes } = scanned;
       if (!visit({ header, bytes, at, sizeBytes, position })) return { kind: 'stopped', position, offset, problem: '' };
       at += sizeBytes;

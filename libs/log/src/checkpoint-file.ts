@@ -1,4 +1,13 @@
-import { type CancelTimer, type LeaderEpoch, leaderEpoch, type Offset, type PartitionKey, type Revision, StartError, type Timers } from '@moldau/kernel';
+import {
+  type CancelTimer,
+  type LeaderEpoch,
+  leaderEpoch,
+  type Offset,
+  type PartitionKey,
+  type Revision,
+  StartError,
+  type Timers,
+} from '@moldau/kernel';
 import { ByteWriter, seal, unseal } from './binary.ts';
 import type { GuardedFileSystem } from './guarded-file-system.ts';
 import { SharedRun } from './shared-run.ts';
@@ -140,7 +149,10 @@ function encode(checkpoint: Checkpoint): Uint8Array {
   for (const [key, record] of checkpoint.partitions) {
     writer.text(key).i64(record.syncedEnd).i64(record.segment).u32(record.position).f64(record.syncedBytes);
     writer.i64(record.highWatermark).i64(record.logStart).u32(record.storedEpoch);
-    writer.i64(record.truncateTo ?? -1n).i64(-1n).u16(record.corrupt ? 1 : 0);
+    writer
+      .i64(record.truncateTo ?? -1n)
+      .i64(-1n)
+      .u16(record.corrupt ? 1 : 0);
   }
   return seal(kind, version, writer.finish());
 }

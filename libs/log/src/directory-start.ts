@@ -40,7 +40,9 @@ export async function startDirectory(fs: GuardedFileSystem, options: DirectoryOp
   }
   const found = await listPartitionDirectories(fs, path);
   if (identity === undefined && found.keys.length > 0) {
-    throw new StartError(`${path} holds partitions and no node.json: restore it (cluster id and node id), or empty the directory`);
+    throw new StartError(
+      `${path} holds partitions and no node.json: restore it (cluster id and node id), or empty the directory`,
+    );
   }
   const checkpoint = await readCheckpoint(fs, `${path}/checkpoint`);
   const marker = await readCleanMarker(fs, path);

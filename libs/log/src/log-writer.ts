@@ -132,7 +132,11 @@ export class LogWriter {
 /** Ends the active segment and begins a new one at `base`. The name is made durable by the next sync. */
 export async function beginSegment(context: DirectoryContext, state: LogState, base: Offset): Promise<Segment> {
   const sealed = state.active;
-  const segment = new Segment(state.directory, base, { sizeBytes: 0, nextOffset: base, sinceMs: context.clock.wallMs() });
+  const segment = new Segment(state.directory, base, {
+    sizeBytes: 0,
+    nextOffset: base,
+    sinceMs: context.clock.wallMs(),
+  });
   segment.nameSynced = false;
   await context.appenders.use(segment.path, async (file) => {
     if (file.sizeBytes > 0) await file.truncate(0);

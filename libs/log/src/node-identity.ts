@@ -22,7 +22,9 @@ export async function readNodeIdentity(fs: GuardedFileSystem, directory: string)
     );
   }
   if (json === 'bad' || typeof json['clusterId'] !== 'string' || typeof json['nodeId'] !== 'number') {
-    throw new StartError(`${pathOf(directory)} is damaged: restore it (cluster id and node id), or empty the directory`);
+    throw new StartError(
+      `${pathOf(directory)} is damaged: restore it (cluster id and node id), or empty the directory`,
+    );
   }
   return { clusterId: json['clusterId'], nodeId: nodeId(json['nodeId']) };
 }

@@ -115,6 +115,7 @@ export class PartitionLog implements Syncable {
     state.epochs.begin(epoch, state.logEnd);
     state.epochsSaved = false;
     state.leading = epoch;
+    state.resigned = false;
   }
 
   /** Takes no more appends; what was taken is still written. */
@@ -129,6 +130,7 @@ export class PartitionLog implements Syncable {
   append(bytes: Uint8Array, options: AppendOptions = {}): AppendResult {
     const state = this.#state;
     if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
+    if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
     if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
     const batches = checkBatches(bytes);
     // First of all: an answer that was lost is given again, whatever has changed since.
@@ -353,7 +355,9 @@ export class PartitionLog implements Syncable {
   async #syncNow(): Promise<void> {
     const state = this.#state;
     const end = state.writtenEnd;
-    const segments = state.segments.filter((segment) => !segment.isSynced).map((segment) => ({ segment, size: segment.sizeBytes }));
+    const segments = state.segments
+      .filter((segment) => !segment.isSynced)
+      .map((segment) => ({ segment, size: segment.sizeBytes }));
     const { active } = state;
     if (active === undefined || (segments.length === 0 && state.epochsSaved)) return;
     const place = { segment: active.baseOffset, position: active.sizeBytes };
@@ -376,6 +380,7 @@ export class PartitionLog implements Syncable {
   async #undoWrites(error: FileError): Promise<void> {
     const state = this.#state;
     this.stopLeading();
+    state.resigned = true;
     const from = state.writtenEnd;
     try {
       await this.#syncing.run(async () => {
@@ -401,7 +406,8 @@ export class PartitionLog implements Syncable {
 }
 
 function checkExpected(expected: Offset, actual: Offset, batches: readonly CheckedBatch[]): void {
-  if (batches.length > 1) throw faults.invalidRequest('batch', 'holds several batches of a conditional append: send one');
+  if (batches.length > 1)
+    throw faults.invalidRequest('batch', 'holds several batches of a conditional append: send one');
   if (expected === actual) return;
   throw new MoldauError(
     'EXPECTED_OFFSET_MISMATCH',

@@ -1,5 +1,5 @@
 import { assert, FileError, faults, type Millis, type Offset } from '@moldau/kernel';
-import { findBatch, walkBatches, type WalkedBatch } from './batch-walk.ts';
+import { findBatch, type WalkedBatch, walkBatches } from './batch-walk.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { loadIndex } from './index-cache.ts';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
@@ -37,7 +37,8 @@ export class PartitionReader {
         signal?.throwIfAborted();
         const state = this.#state;
         if (state.removed) throw faults.notServing(state.name, 'being removed');
-        if (from < state.logStart || from > state.logEnd) throw faults.offsetOutOfRange(from, state.logStart, state.logEnd);
+        if (from < state.logStart || from > state.logEnd)
+          throw faults.offsetOutOfRange(from, state.logStart, state.logEnd);
         const below = limits.below < state.writtenEnd ? limits.below : state.writtenEnd;
         if (from >= below) return { chunks: [], nextOffset: from, sizeBytes: 0 };
         const before = state.truncations;
@@ -69,7 +70,8 @@ export class PartitionReader {
   /** Undefined: the segment went away meanwhile. */
   async #readOnce(from: Offset, limits: ReadLimits): Promise<LogSlice | undefined> {
     const segment = this.#state.segmentOf(from);
-    if (segment === undefined) return this.#refuse({ from, to: this.#state.segments[0]?.baseOffset ?? this.#state.logEnd });
+    if (segment === undefined)
+      return this.#refuse({ from, to: this.#state.segments[0]?.baseOffset ?? this.#state.logEnd });
     try {
       const index = await loadIndex(this.#context, segment);
       this.#keep(segment);
@@ -90,7 +92,8 @@ export class PartitionReader {
       const walked = await this.#walk(segment, place, windowBytes, true, (batch) => gathered.take(batch));
       if (gathered.sizeBytes > 0 || walked.kind === 'stopped') return gathered.slice();
       // Nothing was there although something belongs there: the log is damaged from where the walk ended.
-      const behind = walked.kind === 'bad' ? await this.#behindDamage(segment, walked.position, walked.offset) : undefined;
+      const behind =
+        walked.kind === 'bad' ? await this.#behindDamage(segment, walked.position, walked.offset) : undefined;
       const to = behind?.offset ?? segment.nextOffset;
       if (behind === undefined || from < to) return this.#refuse({ from: walked.offset, to });
       place = behind;

@@ -57,7 +57,12 @@ export async function moveLogStart(context: DirectoryContext, state: LogState, t
 const mayGo = (state: LogState, segment: Segment): boolean =>
   segment !== state.active && segment.nextOffset <= state.logStart && segment.baseOffset < state.syncedPlace.segment;
 
-async function isExpired(context: DirectoryContext, segment: Segment, config: LogConfig, nowMs: Millis): Promise<boolean> {
+async function isExpired(
+  context: DirectoryContext,
+  segment: Segment,
+  config: LogConfig,
+  nowMs: Millis,
+): Promise<boolean> {
   if (config.retentionMs === undefined) return false;
   const { maxTimestamp } = await loadIndex(context, segment);
   return maxTimestamp + config.retentionMs < nowMs;

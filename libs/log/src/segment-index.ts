@@ -65,7 +65,10 @@ export class SegmentIndex {
     const writer = new ByteWriter(32 + this.#count * 16);
     writer.i64(this.baseOffset).u32(this.coveredBytes).i64(this.coveredOffset).f64(this.maxTimestamp).u32(this.#count);
     for (let i = 0; i < this.#count; i += 1) {
-      writer.u32(this.#deltas[i] ?? 0).u32(this.#positions[i] ?? 0).f64(this.#timestamps[i] ?? 0);
+      writer
+        .u32(this.#deltas[i] ?? 0)
+        .u32(this.#positions[i] ?? 0)
+        .f64(this.#timestamps[i] ?? 0);
     }
     return seal(kind, version, writer.finish());
   }

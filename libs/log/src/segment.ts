@@ -32,7 +32,11 @@ export class Segment {
   index: SegmentIndex | undefined;
   removed = false;
 
-  constructor(directory: string, baseOffset: Offset, found: { sizeBytes: number; nextOffset: Offset; sinceMs: Millis }) {
+  constructor(
+    directory: string,
+    baseOffset: Offset,
+    found: { sizeBytes: number; nextOffset: Offset; sinceMs: Millis },
+  ) {
     this.baseOffset = baseOffset;
     this.path = `${directory}/${offsetName(baseOffset)}.log`;
     this.sizeBytes = found.sizeBytes;

@@ -94,7 +94,8 @@ export class PartitionTail {
     for (let i = first; i < this.chunks.length; i += 1) {
       const chunk = this.chunks[i];
       if (chunk === undefined || chunk.base >= limits.below) break;
-      const whole = chunk.base >= from && chunk.next <= limits.below && sizeBytes + chunk.bytes.length <= limits.maxBytes;
+      const whole =
+        chunk.base >= from && chunk.next <= limits.below && sizeBytes + chunk.bytes.length <= limits.maxBytes;
       const part = whole ? { bytes: chunk.bytes, next: chunk.next } : cutChunk(chunk, from, limits, sizeBytes);
       if (part.bytes.length > 0) chunks.push(part.bytes);
       sizeBytes += part.bytes.length;
@@ -120,7 +121,12 @@ export class PartitionTail {
 }
 
 /** The batches of a chunk that hold `from` or more, as far as the limits go; the first batch of all may exceed maxBytes. */
-function cutChunk(chunk: Chunk, from: Offset, limits: ReadLimits, takenBytes: number): { bytes: Uint8Array; next: Offset } {
+function cutChunk(
+  chunk: Chunk,
+  from: Offset,
+  limits: ReadLimits,
+  takenBytes: number,
+): { bytes: Uint8Array; next: Offset } {
   let start = 0;
   let end = 0;
   let next = chunk.base > from ? chunk.base : from;

@@ -60,7 +60,10 @@ test('power loss keeps what was durable', async (t) => {
     seen.push(...offsetsOf(slice));
     from = slice.nextOffset;
   }
-  t.deepEqual(seen.slice(0, 20), Array.from({ length: 20 }, (_, i) => i));
+  t.deepEqual(
+    seen.slice(0, 20),
+    Array.from({ length: 20 }, (_, i) => i),
+  );
 });
 
 test('segments roll by size, and reads cross them', async (t) => {
@@ -77,7 +80,10 @@ test('segments roll by size, and reads cross them', async (t) => {
     seen.push(...offsetsOf(slice));
     from = slice.nextOffset;
   }
-  t.deepEqual(seen, Array.from({ length: 30 }, (_, i) => i));
+  t.deepEqual(
+    seen,
+    Array.from({ length: 30 }, (_, i) => i),
+  );
   await bench.close();
   log = await bench.reopen();
   t.is(log.found.state, 'clean');

@@ -56,7 +56,11 @@ export class CruelFileSystem implements FileSystem {
       const node = source.names.get(sourceName);
       if (node === undefined) throw new FileError('ENOENT', from, 'no such file');
       const replaced = target.names.get(targetName);
-      if (replaced !== undefined && replaced !== node && !(replaced instanceof CruelFile && node instanceof CruelFile)) {
+      if (
+        replaced !== undefined &&
+        replaced !== node &&
+        !(replaced instanceof CruelFile && node instanceof CruelFile)
+      ) {
         throw new FileError('EEXIST', to, 'only a file may be replaced, by a file');
       }
       source.names.delete(sourceName);

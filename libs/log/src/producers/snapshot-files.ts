@@ -1,6 +1,6 @@
 import { FileError, type Millis, type Offset } from '@moldau/kernel';
 import { noProducer } from '@moldau/records';
-import { walkBatches, type WalkEnd } from '../batch-walk.ts';
+import { type WalkEnd, walkBatches } from '../batch-walk.ts';
 import type { DirectoryContext } from '../directory-context.ts';
 import type { GuardedFileSystem } from '../guarded-file-system.ts';
 import { loadIndex } from '../index-cache.ts';

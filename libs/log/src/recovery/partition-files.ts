@@ -54,4 +54,3 @@ async function readJsonIfThere(fs: GuardedFileSystem, directory: string) {
     throw error;
   }
 }
-

@@ -1,4 +1,4 @@
-import { assert, leaderEpoch, type LeaderEpoch, type Offset } from '@moldau/kernel';
+import { assert, type LeaderEpoch, leaderEpoch, type Offset } from '@moldau/kernel';
 import { walkBatches } from '../batch-walk.ts';
 import type { CheckpointRecord } from '../checkpoint-file.ts';
 import type { DirectoryContext } from '../directory-context.ts';
@@ -26,7 +26,11 @@ export interface RecoveryInput {
 }
 
 /** Brings one log into a state from which it can be read and appended to. Cuts nothing but unsynced tails. */
-export async function recoverPartition(context: DirectoryContext, state: LogState, input: RecoveryInput): Promise<Found> {
+export async function recoverPartition(
+  context: DirectoryContext,
+  state: LogState,
+  input: RecoveryInput,
+): Promise<Found> {
   const { record } = input;
   const nowMs = context.clock.wallMs();
   state.segments = await findSegments(context, state.directory, nowMs);
@@ -41,7 +45,8 @@ export async function recoverPartition(context: DirectoryContext, state: LogStat
   const syncedEnd = record?.syncedEnd ?? synced.segment;
   const epochs = await readEpochs(context.fs, state.directory);
   state.epochs = epochs ?? new LeaderEpochs();
-  const problem = input.problem ?? missingBytes(state, record) ?? (state.corrupt ? 'it was found corrupt before' : undefined);
+  const problem =
+    input.problem ?? missingBytes(state, record) ?? (state.corrupt ? 'it was found corrupt before' : undefined);
   if (problem !== undefined) state.corrupt = true;
   const recovered = state.corrupt
     ? await recoverCorrupt(context, state, synced, syncedEnd, input.pause)
@@ -61,7 +66,8 @@ export async function recoverPartition(context: DirectoryContext, state: LogStat
   const lastEpoch = lastEpochOf(state);
   const found = { lastEpoch, durableEnd: recovered.end };
   if (problem !== undefined) return { ...found, state: 'corrupt', problem };
-  if (damage !== undefined) return { ...found, state: 'corrupt', problem: `at offset ${damage.offset}: ${damage.problem}` };
+  if (damage !== undefined)
+    return { ...found, state: 'corrupt', problem: `at offset ${damage.offset}: ${damage.problem}` };
   if (recovered.state === 'doubtful') return { ...found, state: 'doubtful', problem: recovered.problem };
   return { ...found, state: recovered.state };
 }
@@ -126,7 +132,11 @@ async function recoverCorrupt(
   state.syncedEnd = syncedEnd;
   state.syncedPlace = synced;
   // Files of nothing but unsynced batches, behind a hole: they would stand in the way of what is appended next.
-  for (let last = state.active; last !== undefined && last.baseOffset >= end && last.sizeBytes > 0; last = state.active) {
+  for (
+    let last = state.active;
+    last !== undefined && last.baseOffset >= end && last.sizeBytes > 0;
+    last = state.active
+  ) {
     state.segments.pop();
     await context.readers.close(last.path);
     await context.fs.rename(last.path, `${last.path}.doubtful`);
@@ -145,7 +155,11 @@ function linkSegments(state: LogState, end: Offset): void {
 
 /** A retention that was interrupted is finished. */
 async function dropBelowStart(context: DirectoryContext, state: LogState): Promise<void> {
-  for (let next = state.segments[1]; next !== undefined && next.baseOffset <= state.logStart; next = state.segments[1]) {
+  for (
+    let next = state.segments[1];
+    next !== undefined && next.baseOffset <= state.logStart;
+    next = state.segments[1]
+  ) {
     const first = state.segments.shift();
     if (first !== undefined) await removeSegment(context, first);
   }

@@ -48,7 +48,9 @@ export async function scanTail(
     }
     end = walked.offset;
     if (walked.kind !== 'bad') continue;
-    const rest = segments.slice(i).map((other) => ({ segment: other, position: other === segment ? walked.position : 0 }));
+    const rest = segments
+      .slice(i)
+      .map((other) => ({ segment: other, position: other === segment ? walked.position : 0 }));
     return { pieces, end, rest: await judgeRest(context, rest, end, pause), problem: walked.problem ?? '' };
   }
   return { pieces, end, rest: 'nothing', problem: '' };
@@ -87,7 +89,8 @@ async function scanSegment(
       },
     ),
   );
-  if (wrongEpoch) return { ...walked, kind: 'bad', problem: 'a batch is of an older leader epoch than the one before it' };
+  if (wrongEpoch)
+    return { ...walked, kind: 'bad', problem: 'a batch is of an older leader epoch than the one before it' };
   if (walked.kind === 'bad' && following?.baseOffset === walked.offset) return { ...walked, kind: 'stopped' };
   return walked;
 }

@@ -1,7 +1,23 @@
-import { leaderEpoch, nodeId, type Offset, offset, partitionIndex, silentLogger, silentMeter, topicId } from '@moldau/kernel';
-import { CruelDisk, SeededRandom, VirtualTime } from '@moldau/testing';
+import {
+  leaderEpoch,
+  nodeId,
+  type Offset,
+  offset,
+  partitionIndex,
+  silentLogger,
+  silentMeter,
+  topicId,
+} from '@moldau/kernel';
 import { BatchHeader } from '@moldau/records';
-import { defaultLogConfig, type DirectoryOptions, type LogConfig, LogDirectory, type LogSlice, type PartitionLog } from '../../src/index.ts';
+import { CruelDisk, SeededRandom, VirtualTime } from '@moldau/testing';
+import {
+  type DirectoryOptions,
+  defaultLogConfig,
+  type LogConfig,
+  LogDirectory,
+  type LogSlice,
+  type PartitionLog,
+} from '../../src/index.ts';
 
 export const identity = { topicId: topicId('t0'), topic: 'orders', partition: partitionIndex(0) };
 export const epoch = leaderEpoch;
