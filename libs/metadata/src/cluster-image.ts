@@ -40,6 +40,8 @@ export interface TopicImage {
   readonly id: TopicId;
   readonly record: TopicRecord;
   readonly revision: Revision;
+  /** The revision that made the topic visible. */
+  readonly createRevision: Revision;
 }
 
 /** Never changed in place: a new state is a new object. */
@@ -170,6 +172,11 @@ export class ClusterImage {
     return this.#ledBy.get(node) ?? 0;
   }
 
+  /** The partitions that are stored for a topic, whether it exists or not. */
+  storedPartitions(topic: TopicId): IterableIterator<PartitionImage> {
+    return (this.#partitions.get(topic) ?? new Map<number, PartitionImage>()).values();
+  }
+
   /** Topics that have partitions but do not exist: being made or deleted, or left behind. */
   topicsWithoutRecord(): TopicId[] {
     return [...this.#partitions.keys()].filter((id) => !this.#topics.has(id));
@@ -251,7 +258,7 @@ export class ClusterImage {
       return;
     }
     const record = topicCodec.decode(entry.key, entry.value);
-    this.#topics.set(id, { id, record, revision: entry.modRevision });
+    this.#topics.set(id, { id, record, revision: entry.modRevision, createRevision: entry.createRevision });
     this.#topicByName.set(record.name, id);
   }
 
