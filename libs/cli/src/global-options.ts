@@ -1,5 +1,5 @@
-import { parseDuration } from '@moldau/config';
 import { Moldau } from '@moldau/client';
+import { parseDuration } from '@moldau/config';
 import { hostClock, hostRandom, hostTimers } from '@moldau/host';
 import { defaultLimits, GrpcDialer } from '@moldau/rpc';
 

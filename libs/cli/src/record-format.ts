@@ -6,7 +6,10 @@ type Binary = ConsumedRecord<Bytes, Bytes>;
 type Piece = (record: Binary) => Uint8Array | string;
 
 /** How a record is printed: `-f`, `--json`, or its value and a newline. */
-export function recordFormatter(options: { format?: string; json?: boolean }, toTerminal: boolean): (record: Binary) => Uint8Array {
+export function recordFormatter(
+  options: { format?: string; json?: boolean },
+  toTerminal: boolean,
+): (record: Binary) => Uint8Array {
   if (options.json === true) return (record) => Buffer.from(`${jsonOf(record)}\n`);
   const pieces = parseFormat(options.format ?? '%v\\n', toTerminal);
   return (record) => Buffer.concat(pieces.map((piece) => bytesOf(piece(record))));
@@ -31,14 +34,16 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '
 
 /** The grammar: `%t` topic, `%p` partition, `%o` offset, `%k` key, `%v` value, `%h` headers, `%T` timestamp, `%%`, and `\n \t \r \\ \0`. */
 function parseFormat(format: string, toTerminal: boolean): Piece[] {
-  const show = (bytes: Uint8Array | null): Uint8Array | string => (bytes === null ? '' : toTerminal ? printable(bytes) : bytes);
+  const show = (bytes: Uint8Array | null): Uint8Array | string =>
+    bytes === null ? '' : toTerminal ? printable(bytes) : bytes;
   const fields: Readonly<Record<string, Piece>> = {
     t: ({ topic }) => topic,
     p: ({ partition }) => String(partition),
     o: ({ offset }) => String(offset),
     k: ({ key }) => show(key),
     v: ({ value }) => show(value),
-    h: ({ headers }) => headers.map(({ name, value }) => `${name}=${value === null ? '' : Buffer.from(value).toString()}`).join(','),
+    h: ({ headers }) =>
+      headers.map(({ name, value }) => `${name}=${value === null ? '' : Buffer.from(value).toString()}`).join(','),
     T: ({ timestampMs }) => String(timestampMs),
     '%': () => '%',
   };

@@ -105,7 +105,10 @@ export class FetchHandle {
     this.#closing.abort();
   }
 
-  /** The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. */
+  /**
+   * The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. Whoever has
+   * sent them calls `sent`: being caught up is never said before what it rests on.
+   */
   take(maxBytes: number): FetchedEntry | undefined {
     this.#queued = false;
     const from = this.#next;
@@ -119,8 +122,6 @@ export class FetchHandle {
     }
     assert(slice.nextOffset > from, 'a read goes forward');
     this.#next = slice.nextOffset;
-    // Its next turn comes behind those that wait already.
-    this.#advance();
     const { highWatermark, logStart } = this.#partition.log;
     return {
       handle: this.number,
@@ -130,6 +131,11 @@ export class FetchHandle {
       logStart,
       generation: this.#generation,
     };
+  }
+
+  /** What was taken is on its way. The next turn comes behind those that wait already. */
+  sent(): void {
+    this.#advance();
   }
 
   #changeCourse(): number {

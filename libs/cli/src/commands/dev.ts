@@ -1,6 +1,5 @@
 import { startDevCluster } from '@moldau/cluster';
-import { silentMeter } from '@moldau/kernel';
-import { createLogger } from '@moldau/telemetry';
+import { silentLogger, silentMeter } from '@moldau/kernel';
 import type { Io } from '../io.ts';
 import { version } from '../version.ts';
 
@@ -17,7 +16,7 @@ const memoryBytes = 1024 * 1024 * 1024;
 /** Runs a cluster in this process until it is told to stop. */
 export async function dev(options: DevOptions, io: Io): Promise<void> {
   const startedAt = performance.now();
-  const logger = createLogger({ level: 'warn', pretty: io.stderr.isTTY === true, destination: io.stderr });
+  const logger = silentLogger;
   const cluster = await startDevCluster({
     directory: options.memory === true ? undefined : options.dir,
     memoryBytes,
