@@ -1,5 +1,5 @@
 export type { AppendOptions, AppendResult } from './append-result.ts';
-export type { DirectoryOptions, RecoveryProgress } from './directory-options.ts';
+export type { DirectoryOptions } from './directory-options.ts';
 export { defaultLogConfig, type LogConfig, storedBatchBytesMax } from './log-config.ts';
 export { LogDirectory } from './log-directory.ts';
 export type { LogSlice, ReadLimits } from './log-slice.ts';

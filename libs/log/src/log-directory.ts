@@ -14,7 +14,7 @@ import {
 import { CheckpointFile } from './checkpoint-file.ts';
 import { writeCleanMarker } from './clean-marker.ts';
 import type { DirectoryContext } from './directory-context.ts';
-import type { DirectoryOptions, RecoveryProgress } from './directory-options.ts';
+import type { DirectoryOptions } from './directory-options.ts';
 import {
   asStartError,
   type DirectoryStart,
@@ -31,7 +31,7 @@ import { writeNodeIdentity } from './node-identity.ts';
 import { makePartitionDirectory, partitionDirectory, setPartitionDirectoryAside } from './partition-directories.ts';
 import { PartitionLog } from './partition-log.ts';
 import type { LogPorts } from './ports.ts';
-import { recoverAll } from './recovery/recover-all.ts';
+import { type OnProgress, recoverAll } from './recovery/recover-all.ts';
 import { recoverPartition } from './recovery/recover-partition.ts';
 import { forEachParallel, Slots } from './slots.ts';
 import { type DiskState, SpaceWatch } from './space-watch.ts';
@@ -40,6 +40,8 @@ import { PartitionTail, TailCache } from './tail-cache.ts';
 
 const partitionsAtOnce = 16;
 const retentionEveryMs = 300_000;
+const maxOpenFiles = 1_000;
+const coldReads = 8;
 
 /**
  * One data directory with all its partitions: `open`, `recover`, then `create`, `remove`, and the logs themselves.
@@ -93,7 +95,7 @@ export class LogDirectory {
     this.#space = space;
     this.#clusterId = start.identity?.clusterId;
     this.#assignedUpTo = start.checkpoint?.assignedUpTo ?? revision(0n);
-    const openFiles = Math.max(1, Math.floor(options.maxOpenFiles / 2));
+    const openFiles = Math.max(1, Math.floor((options.maxOpenFiles ?? maxOpenFiles) / 2));
     this.#context = {
       fs,
       clock: ports.clock,
@@ -111,7 +113,7 @@ export class LogDirectory {
         start.checkpoint?.writeNumber ?? 0n,
         () => this.#checkpoint(),
       ),
-      coldReads: new Slots(options.coldReads),
+      coldReads: new Slots(options.coldReads ?? coldReads),
     };
     fs.onFailure((error) => void this.#noteFailure(error));
   }
@@ -144,6 +146,11 @@ export class LogDirectory {
     return this.#space.state;
   }
 
+  /** Throws DISK_FULL when clients' appends are to be refused: what is left is for retention and replication. */
+  requireSpace(): void {
+    this.#space.require();
+  }
+
   /** Binds a new directory to a cluster, durably. */
   async adoptCluster(clusterId: string): Promise<void> {
     assert(this.#clusterId === undefined || this.#clusterId === clusterId, 'a directory never changes its cluster');
@@ -153,7 +160,7 @@ export class LogDirectory {
   }
 
   /** Brings every partition found on disk into a state from which it can be served. */
-  async recover(onProgress: (progress: RecoveryProgress) => void = () => {}): Promise<void> {
+  async recover(onProgress: OnProgress = () => {}): Promise<void> {
     assert(!this.#recovered, 'a directory is recovered once');
     try {
       await recoverAll(this.#context, this.#options.path, this.#start, onProgress, ({ state, found }) => {

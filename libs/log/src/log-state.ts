@@ -72,6 +72,8 @@ export class LogState {
   snapshotAt: Offset | undefined;
   /** The epoch under which appends are taken; undefined: none are. */
   leading: LeaderEpoch | undefined;
+  /** A write has failed, and its offsets were handed out: they are not used again under the same epoch. */
+  resigned = false;
   /** Its files are being removed. */
   removed = false;
   /** Grows when offsets may come to mean other records. */

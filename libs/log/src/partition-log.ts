@@ -115,6 +115,7 @@ export class PartitionLog implements Syncable {
     state.epochs.begin(epoch, state.logEnd);
     state.epochsSaved = false;
     state.leading = epoch;
+    state.resigned = false;
   }
 
   /** Takes no more appends; what was taken is still written. */
@@ -129,6 +130,7 @@ export class PartitionLog implements Syncable {
   append(bytes: Uint8Array, options: AppendOptions = {}): AppendResult {
     const state = this.#state;
     if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
+    if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
     if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
     const batches = checkBatches(bytes);
     // First of all: an answer that was lost is given again, whatever has changed since.
@@ -378,6 +380,7 @@ export class PartitionLog implements Syncable {
   async #undoWrites(error: FileError): Promise<void> {
     const state = this.#state;
     this.stopLeading();
+    state.resigned = true;
     const from = state.writtenEnd;
     try {
       await this.#syncing.run(async () => {

@@ -1,4 +1,4 @@
-import { type CancelTimer, type Logger, repeat, type Timers } from '@moldau/kernel';
+import { type CancelTimer, type Logger, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type { GuardedFileSystem } from './guarded-file-system.ts';
 
 /** How much room a data directory has. `low`: people should act. `full`: appends from clients are refused. */
@@ -18,6 +18,8 @@ export class SpaceWatch {
   readonly #cancel: CancelTimer;
   #state: DiskState = 'ok';
   #looking = false;
+  #freeBytes = 0;
+  #requiredBytes = 0;
 
   constructor(
     fs: GuardedFileSystem,
@@ -49,6 +51,8 @@ export class SpaceWatch {
     try {
       const { freeBytes, totalBytes } = await this.#fs.space(this.#directory);
       const minFreeBytes = this.#minFreeBytes ?? Math.min(totalBytes * fullFraction, fullBytesMax);
+      this.#freeBytes = freeBytes;
+      this.#requiredBytes = Math.round(minFreeBytes);
       if (freeBytes < minFreeBytes) this.#become('full');
       else this.#become(freeBytes < totalBytes * lowFraction ? 'low' : 'ok');
     } catch (error) {
@@ -56,6 +60,16 @@ export class SpaceWatch {
     } finally {
       this.#looking = false;
     }
+  }
+
+  /** Throws DISK_FULL while the disk is full. */
+  require(): void {
+    if (this.#state !== 'full') return;
+    throw new MoldauError(
+      'DISK_FULL',
+      `the disk has ${this.#freeBytes} bytes left, and ${this.#requiredBytes} are kept free: make room, or shorten retention`,
+      { free_bytes: this.#freeBytes, required_bytes: this.#requiredBytes },
+    );
   }
 
   stop(): void {

@@ -1,6 +1,5 @@
 import { type PartitionKey, sleep, type Timers } from '@moldau/kernel';
 import type { DirectoryContext } from '../directory-context.ts';
-import type { RecoveryProgress } from '../directory-options.ts';
 import type { DirectoryStart } from '../directory-start.ts';
 import { type Found, LogState } from '../log-state.ts';
 import { partitionDirectory } from '../partition-directories.ts';
@@ -11,6 +10,9 @@ import { recoverPartition } from './recover-partition.ts';
 
 const partitionsAtOnce = 16;
 const windowsBetweenPauses = 4;
+
+/** Told how many partitions are done, and how many there are. */
+export type OnProgress = (done: number, total: number) => void;
 
 /** A partition as recovery leaves it. */
 export interface RecoveredPartition {
@@ -23,7 +25,7 @@ export async function recoverAll(
   context: DirectoryContext,
   directory: string,
   start: DirectoryStart,
-  onProgress: (progress: RecoveryProgress) => void,
+  onProgress: OnProgress,
   onRecovered: (partition: RecoveredPartition) => void,
 ): Promise<void> {
   const records = start.checkpoint?.partitions ?? new Map();
@@ -35,7 +37,7 @@ export async function recoverAll(
   await forEachParallel(keys, partitionsAtOnce, async (key) => {
     onRecovered(await recoverOne(context, directory, start, key, isMissing.has(key)));
     recovered += 1;
-    onProgress({ recovered, partitions: keys.length });
+    onProgress(recovered, keys.length);
   });
 }
 
