@@ -47,6 +47,11 @@ export class MemoryNetwork {
     };
   }
 
+  /** Calls that are not over on both ends. */
+  get openCalls(): number {
+    return this.#streams.size;
+  }
+
   /** Serves at an address until it is closed. Closing breaks every call to it. */
   listen(address: string, services: readonly ServedService[], ports: MemoryServerPorts): { close(): void } {
     assert(!this.#hosts.has(address), `one server listens at ${address}`);

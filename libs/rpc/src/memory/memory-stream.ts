@@ -37,6 +37,7 @@ export class MemoryStream {
   readonly #down: MemoryPipe;
   #clientListener: RawListener | undefined;
   #serverListener: RawListener | undefined;
+  #serverDone = false;
 
   constructor(
     network: StreamNetwork,
@@ -88,6 +89,7 @@ export class MemoryStream {
   closeServer(): void {
     const listener = this.#serverListener;
     this.#serverListener = undefined;
+    this.#serverDone = true;
     this.#up.close();
     listener?.closed(okStatus);
     if (this.#clientListener === undefined) this.#network.forget(this);
@@ -98,7 +100,7 @@ export class MemoryStream {
     this.#clientListener = undefined;
     this.#down.close();
     listener?.closed(status);
-    if (this.#serverListener === undefined) this.#network.forget(this);
+    if (this.#serverDone) this.#network.forget(this);
   }
 
   #pipe(from: string, to: string, deliver: (item: Item) => void): MemoryPipe {
@@ -119,6 +121,7 @@ export class MemoryStream {
         this.#clientListener = undefined;
         this.#down.close();
         this.#up.reset({ code: Code.CANCELLED, message: 'cancelled by the client' });
+        if (this.#serverDone) this.#network.forget(this);
       },
     };
   }
@@ -137,7 +140,9 @@ export class MemoryStream {
   #atServer(item: Item): void {
     switch (item.kind) {
       case 'open':
-        if (!this.#network.arrived(this)) this.#down.reset(unavailable('nobody listens there'));
+        if (this.#network.arrived(this)) return;
+        this.closeServer();
+        this.#down.reset(unavailable('nobody listens there'));
         return;
       case 'message':
         this.#serverListener?.message(item.bytes);
