@@ -34,7 +34,7 @@ export function checkTopicConfig(texts: ConfigTexts): Record<string, string> {
   const checked: Record<string, string> = {};
   for (const [key, text] of Object.entries(texts)) {
     const known = checkTopicKey(key);
-    attempt(known, text, topicSettings[known].parse);
+    attempt<unknown>(known, text, topicSettings[known].parse);
     checked[known] = text.trim();
   }
   return checked;
