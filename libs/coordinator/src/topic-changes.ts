@@ -2,8 +2,8 @@ import { type Clock, faults, type Logger, type Random, type Revision, type Timer
 import {
   type ConfigTexts,
   checkMinIsr,
+  checkTopicConfig,
   checkTopicKey,
-  normalizeTopicConfig,
   type TopicImage,
   type TopicRecord,
   tombstoneCodec,
@@ -55,7 +55,7 @@ export class TopicChanges {
     if (topic === undefined) throw faults.unknownTopic(asked.name);
     const unset = new Set<string>(asked.unset.map(checkTopicKey));
     const kept = Object.entries(topic.record.config).filter(([key]) => !unset.has(key));
-    const config = { ...Object.fromEntries(kept), ...normalizeTopicConfig(asked.set) };
+    const config = { ...Object.fromEntries(kept), ...checkTopicConfig(asked.set) };
     checkMinIsr(config, topic.record.replicas);
     const { partitions } = topic.record;
     if (asked.partitions !== 0 && asked.partitions <= partitions) {

@@ -16,12 +16,12 @@ import {
   type ClusterImage,
   type ConfigTexts,
   checkMinIsr,
+  checkTopicConfig,
   checkTopicName,
   isInternalTopic,
   minIsrOf,
   type NodeImage,
   newPartition,
-  normalizeTopicConfig,
   type PartitionState,
   placeReplicas,
   type TopicImage,
@@ -92,7 +92,7 @@ export class TopicCreation {
       throw faults.invalidRequest('partitions', `is ${partitions}: 1 to ${partitionsMax}`);
     }
     if (replicas > replicasMax) throw faults.invalidRequest('replicas', `is ${replicas}: 1 to ${replicasMax}`);
-    const config = normalizeTopicConfig(asked.config);
+    const config = checkTopicConfig(asked.config);
     checkMinIsr(config, replicas);
     const record: TopicRecord = {
       name: asked.name,

@@ -57,9 +57,9 @@ test('keys under a lease end with the process that took it', async (t) => {
   t.deepEqual((await open(t, path).range('')).entries, []);
 });
 
-test('a file of a newer format, or no store at all, is refused with words', (t) => {
+test('a file of a newer format, or no store at all, is refused with words', async (t) => {
   const newer = place(t);
-  EmbeddedStore.open(newer, { timers: new VirtualTime() }).close();
+  await EmbeddedStore.open(newer, { timers: new VirtualTime() }).close();
   const db = new DatabaseSync(newer);
   db.exec(`UPDATE meta SET value = 99 WHERE name = 'format'`);
   db.close();

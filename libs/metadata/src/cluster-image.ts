@@ -97,6 +97,7 @@ export class ClusterImage {
   readonly #ledBy = new Map<NodeId, number>();
   readonly #tombstones = new Map<TopicId, Tombstone>();
   #clusterConfig: Readonly<Record<string, string>> = {};
+  #producerIdsRevision = 0n;
 
   constructor(clusterId: string) {
     this.keys = new Keys(clusterId);
@@ -111,6 +112,10 @@ export class ClusterImage {
   /** Settings that hold for every topic which does not say otherwise. */
   get clusterConfig(): Readonly<Record<string, string>> {
     return this.#clusterConfig;
+  }
+  /** The write that took the last block of producer ids. 0: none was. */
+  get producerIdsRevision(): bigint {
+    return this.#producerIdsRevision;
   }
   get topicCount(): number {
     return this.#topics.size;
@@ -223,6 +228,9 @@ export class ClusterImage {
       case 'cluster-config':
         touched.clusterConfig = true;
         this.#clusterConfig = entry === undefined ? {} : clusterConfigCodec.decode(entry.key, entry.value).config;
+        break;
+      case 'producer-ids':
+        this.#producerIdsRevision = entry?.modRevision ?? 0n;
         break;
       case 'other':
         break;

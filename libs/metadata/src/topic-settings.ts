@@ -16,8 +16,6 @@ export interface TopicSetting<V> {
   readonly expected: string;
   /** Throws ValueError. */
   parse(text: string): V;
-  /** The one form in which this value is stored and shown. Throws ValueError. */
-  normalize(text: string): string;
 }
 
 type Bounds = { readonly default: string; readonly min: string; readonly max: string; readonly doc: string };
@@ -26,13 +24,11 @@ type Quantity = { parse: (text: string) => number; format: (value: number) => st
 
 function quantity({ parse, format }: Quantity, what: string, bounds: Bounds): TopicSetting<number> {
   const [min, max] = [parse(bounds.min), parse(bounds.max)];
-  const read = (text: string): number => within(parse(text), min, max, format);
   return {
     default: bounds.default,
     doc: bounds.doc,
     expected: `${what} from ${bounds.min} to ${bounds.max}`,
-    parse: read,
-    normalize: (text) => format(read(text)),
+    parse: (text) => within(parse(text), min, max, format),
   };
 }
 
@@ -51,7 +47,6 @@ const choice = <const T extends string>(
   doc,
   expected: `one of ${choices.join(', ')}`,
   parse: (text) => parseOneOf(choices, text),
-  normalize: (text) => parseOneOf(choices, text),
 });
 
 /** Every setting that a topic has. Its keys are stable: they stand in the store and in users' scripts. */
