@@ -2,7 +2,16 @@
 // the like. Reads a log on stdin, prints `passed failed`.
 import { readFileSync } from 'node:fs';
 
-const bad = ['test failed', 'tests failed', 'hook failed', 'hooks failed', 'uncaught exception', 'unhandled rejection', 'test remained', 'timed out'];
+const bad = [
+  'test failed',
+  'tests failed',
+  'hook failed',
+  'hooks failed',
+  'uncaught exception',
+  'unhandled rejection',
+  'test remained',
+  'timed out',
+];
 let passed = 0;
 let failed = 0;
 for (const line of readFileSync(0, 'utf8').split('\n')) {

@@ -47,22 +47,29 @@ function parseFormat(format: string, toTerminal: boolean): Piece[] {
     T: ({ timestampMs }) => String(timestampMs),
     '%': () => '%',
   };
-  return [...format.matchAll(/%(.?)|\\(.?)|[^%\\]+/gs)].map(([text, field, escape]) => {
+  return [...format.matchAll(/%(.?)|\\(.?)|[^%\\]+/gs)].map(([text, field, escapeName]) => {
     if (field !== undefined) {
       const piece = fields[field];
       if (piece === undefined) throw usage(`no format %${field}: there are %t %p %o %k %v %h %T %%`);
       return piece;
     }
-    const plain = escape === undefined ? text : (escapes[escape] ?? text);
+    const plain = escape === undefined ? text : (escapes[escapeName] ?? text);
     return () => plain;
   });
 }
 
-/** Text as it is, anything that could upset a terminal as \\xNN. */
+/** Text as it is, and anything that could upset a terminal as `\\xNN`. What is no UTF-8 is shown byte by byte. */
 function printable(bytes: Uint8Array): string {
   const text = Buffer.from(bytes).toString();
-  const isText = !text.includes('\uFFFD');
-  const source = isText ? text : Buffer.from(bytes).toString('latin1');
-  const unsafe = isText ? /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g : /[^\u0009\u000a\u0020-\u007e]/g;
-  return source.replace(unsafe, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const characters = text.includes('\uFFFD') ? Buffer.from(bytes).toString('latin1') : text;
+  return [...characters].map((character) => (isHarmless(character) ? character : escaped(character))).join('');
 }
+
+/** Tab, newline, and whatever is neither a control character nor half of a broken one. */
+function isHarmless(character: string): boolean {
+  const code = character.codePointAt(0) ?? 0;
+  if (code === 0x09 || code === 0x0a) return true;
+  return code >= 0x20 && !(code >= 0x7f && code <= 0x9f);
+}
+
+const escaped = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;

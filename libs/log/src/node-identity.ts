@@ -16,17 +16,17 @@ const pathOf = (directory: string): string => `${directory}/node.json`;
 export async function readNodeIdentity(fs: GuardedFileSystem, directory: string): Promise<NodeIdentity | undefined> {
   const json = await readJson(fs, pathOf(directory));
   if (json === undefined) return undefined;
-  if (json !== 'bad' && typeof json['formatVersion'] === 'number' && json['formatVersion'] > formatVersion) {
+  if (json !== 'bad' && typeof json.formatVersion === 'number' && json.formatVersion > formatVersion) {
     throw new StartError(
-      `${directory} was written by a newer Moldau (format ${json['formatVersion']}): start that version, or use another directory`,
+      `${directory} was written by a newer Moldau (format ${json.formatVersion}): start that version, or use another directory`,
     );
   }
-  if (json === 'bad' || typeof json['clusterId'] !== 'string' || typeof json['nodeId'] !== 'number') {
+  if (json === 'bad' || typeof json.clusterId !== 'string' || typeof json.nodeId !== 'number') {
     throw new StartError(
       `${pathOf(directory)} is damaged: restore it (cluster id and node id), or empty the directory`,
     );
   }
-  return { clusterId: json['clusterId'], nodeId: nodeId(json['nodeId']) };
+  return { clusterId: json.clusterId, nodeId: nodeId(json.nodeId) };
 }
 
 export async function writeNodeIdentity(

@@ -108,7 +108,7 @@ export class StorageNode {
     };
     const directory = await LogDirectory.open({ fs, clock, timers, random, logger, meter }, options);
     this.#directory = directory;
-    await directory.recover((progress) => logger.info('recovering', { ...progress }));
+    await directory.recover((recovered, partitions) => logger.info('recovering', { recovered, partitions }));
     this.#enter('registering');
     const registration = {
       nodeId,
