@@ -39,7 +39,7 @@ const bytes = (bounds: Bounds): TopicSetting<number> =>
 const integer = (bounds: Bounds): TopicSetting<number> =>
   quantity({ parse: parseInteger, format: String }, 'a number', bounds);
 
-const choice = <T extends string>(
+const choice = <const T extends string>(
   choices: readonly [T, ...T[]],
   { default: byDefault, doc }: { default: T; doc: string },
 ): TopicSetting<T> => ({
@@ -123,7 +123,7 @@ export const topicSettings = {
     max: '52w',
     doc: 'A producer that has written nothing for this time is forgotten, and with it what makes its retries safe.',
   }),
-} as const satisfies Record<string, TopicSetting<number> | TopicSetting<string>>;
+} as const satisfies Record<string, TopicSetting<unknown>>;
 
 export type TopicSettings = typeof topicSettings;
 export type TopicSettingKey = keyof TopicSettings;

@@ -1,3 +1,5 @@
+export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-disk.ts';
+export { CruelFileSystem } from './cruel-file-system.ts';
 export { MemoryStore } from './memory-store.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { type MadeStore, storeContract } from './store-contract.ts';

@@ -1,0 +1,39 @@
+import { MoldauError } from '@moldau/kernel';
+
+/** What a command ends with. Scripts rely on these. */
+export const exitCode = { ok: 0, failed: 1, usage: 2, notFound: 3, unavailable: 4, partly: 5 } as const;
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** Ends the command with this code; the message, if there is one, goes to stderr. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed';
+  readonly code: ExitCode;
+  constructor(code: ExitCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A wrong flag or argument. */
+export const usage = (message: string): CommandFailed => new CommandFailed(exitCode.usage, message);
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandFailed) return error.code;
+  if (!(error instanceof MoldauError)) return exitCode.failed;
+  switch (error.reason) {
+    case 'UNKNOWN_TOPIC':
+    case 'UNKNOWN_PARTITION':
+      return exitCode.notFound;
+    case 'INVALID_REQUEST':
+    case 'INVALID_CONFIG':
+      return exitCode.usage;
+    case 'UNREACHABLE':
+    case 'TIMED_OUT':
+    case 'NOT_SERVING':
+    case 'NOT_LEADER':
+    case 'STORE_UNAVAILABLE':
+      return exitCode.unavailable;
+    default:
+      return exitCode.failed;
+  }
+}

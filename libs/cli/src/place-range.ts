@@ -1,0 +1,46 @@
+import type { Place } from '@moldau/client';
+import { parseDuration } from '@moldau/config';
+import { usage } from './exit-code.ts';
+
+/** Where to read from, and where to stop. */
+export interface PlaceRange {
+  readonly from: Place;
+  readonly until: Place | undefined;
+}
+
+/** Reads `start`, `end`, `N`, `-N`, `@TIME`, `@-1h`, or two of them as `A:B`. Throws a usage error. */
+export function parsePlaceRange(text: string, nowMs: number): PlaceRange {
+  const [from = '', until] = splitRange(text);
+  return {
+    from: parsePlace(from === '' ? 'start' : from, nowMs),
+    until: until === undefined ? undefined : parsePlace(until === '' ? 'end' : until, nowMs),
+  };
+}
+
+/** At the colon between two places; a colon within a time of day is none. */
+function splitRange(text: string): string[] {
+  const match = /^(start|end|-?\d+|@-?\d+[a-z]*|@[^:]*(?::\d\d){1,2}[^:]*|@[^:]*|):(.*)$/.exec(text);
+  const [, from, until] = match ?? [];
+  if (from === undefined || until === undefined || isTime(text)) return [text];
+  return [from, until];
+}
+
+const isTime = (text: string): boolean => text.startsWith('@') && !Number.isNaN(Date.parse(text.slice(1)));
+
+function parsePlace(text: string, nowMs: number): Place {
+  if (text === 'start' || text === 'end') return text;
+  if (/^\d+$/.test(text)) return { offset: BigInt(text) };
+  if (/^-\d+$/.test(text)) return { beforeEnd: BigInt(text.slice(1)) };
+  if (text.startsWith('@')) return { timestamp: parseTime(text.slice(1), nowMs) };
+  throw usage(
+    `${JSON.stringify(text)} is no position: use start, end, N, -N, @TIME, @-1h, or a range such as @-1h:end`,
+  );
+}
+
+function parseTime(text: string, nowMs: number): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  if (text.startsWith('-')) return nowMs - parseDuration(text.slice(1));
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw usage(`${JSON.stringify(text)} is no time: use milliseconds, an ISO date, or -1h`);
+  return time;
+}

@@ -1,0 +1,150 @@
+import { MoldauError } from '@moldau/kernel';
+import type { ClientPorts } from './client-ports.ts';
+import { type Codec, orText } from './codec.ts';
+import { FetchSource } from './fetch-source.ts';
+import type { Place } from './place.ts';
+import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
+import { Reader } from './reader.ts';
+import { type ConsumedRecord, recordsOf } from './records-of.ts';
+
+/** One partition of one topic. */
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** What a consumer reads, without a group: every partition of `topics`, or exactly `assignment`. */
+export interface ConsumerOptions<K, V> {
+  readonly topics?: readonly string[];
+  readonly assignment?: readonly (TopicPartition & { readonly from?: Place })[];
+  /** Where partitions begin that say nothing else. Default: the end. */
+  readonly from?: Place;
+  readonly key?: Codec<K>;
+  readonly value?: Codec<V>;
+  /** Memory for records that were not asked for yet. Default 16 MiB. */
+  readonly buffer?: Size;
+}
+
+/** How batches are made up. */
+export interface BatchesOptions {
+  /** Default 500. */
+  readonly maxRecords?: number;
+  /** How long to wait for more once there is a record. Default 200 ms. */
+  readonly maxWait?: Duration;
+}
+
+/** Records that came together. Never empty. */
+export interface ConsumedBatch<K, V> {
+  readonly records: readonly ConsumedRecord<K, V>[];
+}
+
+/** Reads partitions by assignment. One loop at a time; leaving the loop keeps the positions. */
+export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncIterable<ConsumedRecord<K, V>> {
+  readonly #ports: ClientPorts;
+  readonly #options: ConsumerOptions<K, V>;
+  readonly #reader: Reader;
+  readonly #key: Codec<K>;
+  readonly #value: Codec<V>;
+  readonly #closing = new AbortController();
+  #assigned: Promise<void> | undefined;
+  /** Decoded, and not given out yet. */
+  #rest: ConsumedRecord<K, V>[] = [];
+
+  constructor(ports: ClientPorts, options: ConsumerOptions<K, V>) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));
+    this.#key = orText(options.key);
+    this.#value = orText(options.value);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedRecord<K, V>> {
+    await this.#assign();
+    for (;;) {
+      const record = this.#rest.shift();
+      if (record !== undefined) yield record;
+      else if (!(await this.#fill(this.#closing.signal))) return;
+    }
+  }
+
+  /** The same, by the handful. */
+  async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<ConsumedBatch<K, V>> {
+    await this.#assign();
+    for (;;) {
+      if (this.#rest.length === 0 && !(await this.#fill(this.#closing.signal))) return;
+      await this.#fillUp(maxRecords, toMs(maxWait));
+      yield { records: this.#rest.splice(0, maxRecords) };
+    }
+  }
+
+  /** Goes on elsewhere; what was read ahead is dropped. */
+  seek(at: TopicPartition, to: Place): void {
+    this.#rest = this.#rest.filter((record) => record.topic !== at.topic || record.partition !== at.partition);
+    this.#reader.seek(this.#source(at), to);
+  }
+
+  /** Stops fetching a partition. What was read ahead still comes. */
+  pause(at: TopicPartition): void {
+    this.#reader.pause(this.#source(at));
+  }
+
+  resume(at: TopicPartition): void {
+    this.#reader.resume(this.#source(at));
+  }
+
+  /** True when everything that is committed has been given out. */
+  get isAtEnd(): boolean {
+    return this.#rest.length === 0 && this.#reader.isAtEnd;
+  }
+
+  close(): Promise<void> {
+    this.#closing.abort();
+    this.#reader.close();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #assign(): Promise<void> {
+    this.#assigned ??= this.#addSources();
+    return this.#assigned;
+  }
+
+  async #addSources(): Promise<void> {
+    const { topics = [], assignment = [], from = 'end' } = this.#options;
+    const { metadata, timeoutMs } = this.#ports;
+    for (const name of topics) {
+      const topic = await metadata.topic(name, { autoCreate: true, timeoutMs });
+      for (const { index } of topic.partitions) this.#reader.add(new FetchSource(name, index, from, undefined));
+    }
+    for (const one of assignment)
+      this.#reader.add(new FetchSource(one.topic, one.partition, one.from ?? from, undefined));
+  }
+
+  /** Waits for records. False: there will be none any more, or `signal` was aborted. */
+  async #fill(signal: AbortSignal): Promise<boolean> {
+    const fetched = await this.#reader.next(signal);
+    if (fetched === undefined) return false;
+    for (const record of recordsOf(fetched, this.#key, this.#value)) this.#rest.push(record);
+    return true;
+  }
+
+  async #fillUp(maxRecords: number, maxWaitMs: number): Promise<void> {
+    const waited = new AbortController();
+    const cancel = this.#ports.timers.after(maxWaitMs, () => waited.abort());
+    while (this.#rest.length < maxRecords && (await this.#fill(waited.signal)));
+    cancel();
+  }
+
+  #source(at: TopicPartition): FetchSource {
+    for (const source of this.#reader.sources) {
+      if (source.topic === at.topic && source.partition === at.partition) return source;
+    }
+    throw new MoldauError('INVALID_REQUEST', `${at.topic}/${at.partition} is not assigned to this consumer`, {
+      field: 'partition',
+      problem: 'is not assigned',
+    });
+  }
+}

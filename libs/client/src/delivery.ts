@@ -1,0 +1,61 @@
+import { assert, type Offset } from '@moldau/kernel';
+import type { SendFailed } from './send-failed.ts';
+
+/** Where a record is. The offset is absent when the cluster knows only that it is written (an old duplicate). */
+export interface Sent {
+  readonly partition: number;
+  readonly offset: Offset | undefined;
+}
+
+/** One record on its way. Nothing happens when nobody looks: a lost record shows in `flush` all the same. */
+export interface Ticket {
+  /** Resolves when the record is durable; rejects with {@link SendFailed}. */
+  readonly ack: Promise<Sent>;
+}
+
+/** The fate of one batch, shared by the tickets of its records. */
+export class Delivery {
+  readonly partition: number;
+  #state: 'pending' | 'sent' | 'failed' = 'pending';
+  #baseOffset: Offset | undefined;
+  #error: SendFailed | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(partition: number) {
+    this.partition = partition;
+  }
+
+  /** Where record `index` of the batch is, once that is known. */
+  sent(index: number): Promise<Sent> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        if (this.#error !== undefined) return reject(this.#error);
+        const base = this.#baseOffset;
+        resolve({
+          partition: this.partition,
+          offset: base === undefined ? undefined : ((base + BigInt(index)) as Offset),
+        });
+      };
+      if (this.#state === 'pending') this.#waiting.push(settle);
+      else settle();
+    });
+  }
+
+  succeed(baseOffset: Offset | undefined): void {
+    this.#baseOffset = baseOffset;
+    this.#settle('sent');
+  }
+
+  fail(error: SendFailed): void {
+    this.#error = error;
+    this.#settle('failed');
+  }
+
+  #settle(state: 'sent' | 'failed'): void {
+    assert(this.#state === 'pending', 'a batch is decided once');
+    this.#state = state;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const settle of waiting) settle();
+  }
+}

@@ -1,0 +1,100 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Offset } from '@moldau/kernel';
+import type { PositionSchema } from '@moldau/proto/moldau/log/v1/record_pb';
+import { BatchHeader, readRecords, type StoredRecord } from '@moldau/records';
+import { type Place, positionOf } from './place.ts';
+
+/** Records of one partition, in order, that came together. */
+export interface Fetched {
+  readonly source: FetchSource;
+  readonly records: readonly StoredRecord[];
+  /** What they took on the wire: the credit that their consumption gives back. */
+  readonly sizeBytes: number;
+}
+
+/** One partition that a reader follows, and how far it has come. Survives sessions, leaders and seeks. */
+export class FetchSource {
+  readonly topic: string;
+  readonly partition: number;
+  /** Stop before this offset. `undefined`: never. */
+  readonly until: bigint | undefined;
+  #place: Place;
+  #next: Offset | undefined;
+  #lastEpoch: number | undefined;
+  #generation = 0;
+  isPaused = false;
+  /** The end of what is committed, as it was last heard. */
+  highWatermark: Offset | undefined;
+
+  constructor(topic: string, partition: number, from: Place, until: bigint | undefined) {
+    this.topic = topic;
+    this.partition = partition;
+    this.until = until;
+    this.#place = from;
+  }
+
+  get name(): string {
+    return `${this.topic}/${this.partition}`;
+  }
+
+  /** The next offset to arrive. `undefined`: nothing has arrived yet. */
+  get next(): Offset | undefined {
+    return this.#next;
+  }
+
+  /** Counts seeks: what was asked for under an older one is dropped. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get isDone(): boolean {
+    return this.until !== undefined && this.#next !== undefined && this.#next >= this.until;
+  }
+
+  /** Where a session is to begin or to go on. */
+  get position(): MessageInitShape<typeof PositionSchema> {
+    return this.#next === undefined ? positionOf(this.#place) : { at: { case: 'offset', value: this.#next } };
+  }
+
+  /** The leader epoch of the last batch that arrived. */
+  get lastEpoch(): number | undefined {
+    return this.#lastEpoch;
+  }
+
+  seek(to: Place): void {
+    this.#place = to;
+    this.#next = undefined;
+    this.#lastEpoch = undefined;
+    this.#generation += 1;
+  }
+
+  /** The server has nothing between what arrived and this offset. */
+  skipTo(offset: bigint): void {
+    if (this.#next === undefined || offset > this.#next) this.#next = offset as Offset;
+  }
+
+  /** Decodes what arrived: only records that were asked for, each once. Throws CORRUPT_BATCH. */
+  accept(batches: Uint8Array): Fetched {
+    const records: StoredRecord[] = [];
+    for (let at = 0; at < batches.length; ) {
+      const header = new BatchHeader(batches, at);
+      const sizeBytes = header.sizeBytes;
+      const floor = this.#next ?? this.#floor;
+      if (!header.isControl) {
+        for (const record of readRecords(batches.subarray(at, at + sizeBytes))) {
+          const isWanted = record.offset >= floor && (this.until === undefined || record.offset < this.until);
+          if (isWanted) records.push(record);
+        }
+      }
+      if (header.nextOffset > floor) this.#next = header.nextOffset as Offset;
+      this.#lastEpoch = header.leaderEpoch;
+      at += sizeBytes;
+    }
+    return { source: this, records, sizeBytes: batches.length };
+  }
+
+  /** A batch that holds the asked offset may begin below it. */
+  get #floor(): bigint {
+    return typeof this.#place === 'object' && 'offset' in this.#place ? this.#place.offset : 0n;
+  }
+}

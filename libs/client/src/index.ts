@@ -1,0 +1,17 @@
+export { Admin, type FoundOffset, type NewTopic } from './admin.ts';
+export { type Codec, codec } from './codec.ts';
+export { type ConnectPorts, Moldau } from './connect.ts';
+export {
+  type BatchesOptions,
+  type ConsumedBatch,
+  Consumer,
+  type ConsumerOptions,
+  type TopicPartition,
+} from './consumer.ts';
+export type { Sent, Ticket } from './delivery.ts';
+export type { Place } from './place.ts';
+export { type OutgoingRecord, Producer, type ProducerOptions } from './producer.ts';
+export type { Duration, Size } from './quantities.ts';
+export type { ReadOptions } from './read.ts';
+export type { ConsumedRecord } from './records-of.ts';
+export { SendFailed } from './send-failed.ts';

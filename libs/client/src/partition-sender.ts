@@ -1,0 +1,305 @@
+import { assert, type CancelTimer, faults, jittered, MoldauError, type Offset } from '@moldau/kernel';
+import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
+import type { Compression, NewRecord } from '@moldau/records';
+import type { AppendLink, LinkHandle } from './append-link.ts';
+import type { ClientPorts } from './client-ports.ts';
+import type { Delivery } from './delivery.ts';
+import { OutgoingBatch } from './outgoing-batch.ts';
+import type { SendFailed } from './send-failed.ts';
+
+/** What the senders of one producer share. */
+export interface SenderContext {
+  readonly topic: string;
+  readonly compression: Compression;
+  readonly lingerMs: number;
+  readonly batchBytes: number;
+  readonly idempotent: boolean;
+  /** How long a record may take in all, every attempt included. */
+  readonly deliveryTimeoutMs: number;
+  /** A link to this address that takes new entries. */
+  link(address: string): AppendLink;
+  /** A batch is decided: its memory is free. */
+  decided(batch: OutgoingBatch, error: SendFailed | undefined): void;
+}
+
+/** More batches than this are never unacknowledged: the duplicate check of a leader reaches back so far. */
+const maxInFlight = 5;
+const firstPauseMs = 20;
+const lastPauseMs = 1_000;
+
+/**
+ * Sends the batches of one partition, in order. The first `#sent` of the queue are in flight. When one of them fails,
+ * nothing more is sent until all of them are answered (a leader fails whatever follows a failure); then the queue is sent
+ * again from its head. A batch of which an attempt may have been written is repeated only under its own producer epoch
+ * and sequence, so it lands once.
+ *
+ * Each partition has a producer id of its own: an epoch that must be given up concerns no other partition.
+ */
+export class PartitionSender {
+  readonly partition: number;
+  readonly #ports: ClientPorts;
+  readonly #context: SenderContext;
+  #filling: OutgoingBatch | undefined;
+  #cancelLinger: CancelTimer | undefined;
+  #lingered = false;
+  #queue: OutgoingBatch[] = [];
+  #sent = 0;
+  #unanswered = 0;
+  #identity: { readonly id: bigint; readonly epoch: number } | undefined;
+  #nextSequence = 0;
+  #handle: { readonly link: AppendLink; readonly open: LinkHandle } | undefined;
+  /** Something must be waited for before the next attempt: answers, a pause, metadata, a producer id. */
+  #held = false;
+  #trouble: MoldauError | undefined;
+  #pauseMs = firstPauseMs;
+
+  constructor(partition: number, ports: ClientPorts, context: SenderContext) {
+    this.partition = partition;
+    this.#ports = ports;
+    this.#context = context;
+  }
+
+  /** Batches that are not decided yet. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#filling === undefined;
+  }
+
+  /** Takes a record that counts for so many bytes; its delivery and its index in the batch. `isNew`: it is the first one of a batch. */
+  add(record: NewRecord, chargedBytes: number): { delivery: Delivery; index: number; isNew: boolean } {
+    const now = this.#ports.clock.monotonicMs();
+    const isNew = this.#filling === undefined;
+    this.#filling ??= new OutgoingBatch(this.partition, this.#context.batchBytes, now);
+    const batch = this.#filling;
+    const index = batch.add(record, chargedBytes);
+    if (batch.sizeBytes >= this.#context.batchBytes) this.#close();
+    else if (isNew) this.#linger();
+    return { delivery: batch.delivery, index, isNew };
+  }
+
+  /** Whether a record of this size still goes into the batch that is being filled. */
+  fits(recordBytes: number): boolean {
+    return this.#filling === undefined || this.#filling.sizeBytes + recordBytes <= this.#context.batchBytes;
+  }
+
+  /** Sends what is there without waiting for more. */
+  flush(): void {
+    if (this.#filling !== undefined) this.#close();
+  }
+
+  /** Fails everything that is not decided. */
+  abandon(error: MoldauError): void {
+    this.#cancelLinger?.();
+    this.flush();
+    this.#held = true;
+    this.#failAll(error);
+  }
+
+  /** Goes on sending: there is room on a link again. */
+  resume(): void {
+    this.#pump();
+  }
+
+  #linger(): void {
+    this.#lingered = false;
+    this.#cancelLinger = this.#ports.timers.after(this.#context.lingerMs, () => {
+      this.#lingered = true;
+      this.#pump();
+    });
+  }
+
+  #close(): void {
+    assert(this.#filling !== undefined, 'there is a batch to close');
+    this.#cancelLinger?.();
+    this.#queue.push(this.#filling);
+    this.#filling = undefined;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#held) return;
+    // A batch that has lingered long enough goes when there is a place for it, and fills up until then.
+    if (this.#filling !== undefined && this.#lingered && this.#queue.length < maxInFlight) {
+      this.#lingered = false;
+      this.#queue.push(this.#filling);
+      this.#filling = undefined;
+    }
+    while (this.#sent < this.#queue.length && this.#sent < maxInFlight) {
+      if (this.#context.idempotent && this.#identity === undefined) return this.#hold(() => this.#identify());
+      const handle = this.#openHandle();
+      if (handle === undefined && this.#unanswered > 0) return;
+      if (handle === undefined) return this.#hold(() => this.#locate());
+      if (!handle.link.hasRoom) return;
+      this.#send(handle.link, handle.open, this.#queue[this.#sent]);
+    }
+  }
+
+  #send(link: AppendLink, open: LinkHandle, batch: OutgoingBatch | undefined): void {
+    assert(batch !== undefined, 'there is a batch to send');
+    const identity = this.#identity;
+    const isFresh = batch.sequence === undefined;
+    const producer = identity && { ...identity, baseSequence: batch.sequence ?? this.#nextSequence };
+    const bytes = batch.encode(this.#context.compression, producer);
+    if (isFresh) this.#nextSequence = (this.#nextSequence + batch.count) % 2 ** 31;
+    this.#sent += 1;
+    this.#unanswered += 1;
+    const leftMs = batch.createdAt + this.#context.deliveryTimeoutMs - this.#ports.clock.monotonicMs();
+    link.send(open, bytes, Math.max(1, Math.min(leftMs, 60_000)), (error, baseOffset) => {
+      this.#unanswered -= 1;
+      if (error === undefined || error.reason === 'DUPLICATE_SEQUENCE') this.#succeed(batch, baseOffset);
+      else this.#fail(batch, error);
+    });
+  }
+
+  #succeed(batch: OutgoingBatch, baseOffset: bigint | undefined): void {
+    // It may stand behind one that timed out: that one is written too, and its repetition will say where.
+    this.#queue = this.#queue.filter((queued) => queued !== batch);
+    this.#sent -= 1;
+    this.#pauseMs = firstPauseMs;
+    batch.delivery.succeed(baseOffset as Offset | undefined);
+    this.#context.decided(batch, undefined);
+    this.#afterAnswer();
+  }
+
+  #fail(batch: OutgoingBatch, error: MoldauError): void {
+    if (error.outcome === 'UNKNOWN') batch.doubt();
+    this.#trouble ??= error;
+    this.#held = true;
+    this.#afterAnswer();
+  }
+
+  #afterAnswer(): void {
+    const trouble = this.#trouble;
+    if (trouble === undefined) return this.#pump();
+    if (this.#unanswered > 0) return;
+    this.#trouble = undefined;
+    this.#sent = 0;
+    this.#dropHandle();
+    this.#hold(() => this.#recover(trouble));
+  }
+
+  /** Runs something that must end before the next attempt. Its failure is the failure of what waits. */
+  #hold(step: () => Promise<void>): void {
+    this.#held = true;
+    step().then(
+      () => {
+        this.#held = false;
+        this.#pump();
+      },
+      (error: unknown) => {
+        this.#held = false;
+        this.#failAll(
+          error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error }),
+        );
+      },
+    );
+  }
+
+  /** Every attempt is answered, and the head of the queue failed with `trouble`: what now? */
+  async #recover(trouble: MoldauError): Promise<void> {
+    const head = this.#queue[0];
+    if (head === undefined) return;
+    const mayRepeat = this.#context.idempotent || !head.isDoubtful;
+    if (!isCurable(trouble) || !mayRepeat || this.#isOverdue(head)) {
+      const isProducerGone = trouble.reason === 'UNKNOWN_PRODUCER' && !head.isDoubtful;
+      if (!isProducerGone) this.#give(head, trouble);
+      if (trouble.reason === 'PRODUCER_FENCED') throw trouble;
+      return this.#renewEpoch(trouble);
+    }
+    await this.#pause(trouble.retryAfterMs);
+    await this.#refresh();
+  }
+
+  /**
+   * Something is missing in the sequence, or the leader does not know the producer: a new epoch begins. What may be
+   * written under the old one is never sent under the new one.
+   */
+  async #renewEpoch(trouble: MoldauError): Promise<void> {
+    for (const batch of [...this.#queue]) {
+      if (batch.isDoubtful) this.#give(batch, trouble);
+      else batch.forgetSequence();
+    }
+    if (this.#context.idempotent) await this.#identify();
+  }
+
+  async #identify(): Promise<void> {
+    const known = this.#identity;
+    const { bootstrap, timeoutMs } = this.#ports;
+    const request = known === undefined ? {} : { producerId: known.id, producerEpoch: known.epoch };
+    const { producerId, producerEpoch } = await bootstrap.call(timeoutMs, (channel, leftMs) =>
+      channel.unary(LogService.method.initProducer, request, { timeoutMs: leftMs }),
+    );
+    this.#identity = { id: producerId, epoch: producerEpoch };
+    this.#nextSequence = 0;
+  }
+
+  #openHandle(): { readonly link: AppendLink; readonly open: LinkHandle } | undefined {
+    if (this.#handle !== undefined && !this.#handle.link.isClosing) return this.#handle;
+    if (this.#unanswered > 0) return undefined;
+    const { metadata } = this.#ports;
+    const leader = metadata.leader(this.#context.topic, this.partition);
+    const topicId = metadata.known(this.#context.topic)?.id;
+    if (leader === undefined || topicId === undefined) return undefined;
+    const link = this.#context.link(leader.address);
+    const target = { topicId, partition: this.partition, epoch: leader.epoch };
+    const open = link.open(target, (error) => {
+      if (this.#handle?.open !== open || this.#unanswered > 0) return;
+      this.#dropHandle();
+      if (!this.#held) this.#hold(() => this.#recover(error));
+    });
+    this.#handle = { link, open };
+    return this.#handle;
+  }
+
+  #dropHandle(): void {
+    this.#handle?.link.close(this.#handle.open);
+    this.#handle = undefined;
+  }
+
+  /** No leader is known: asks for one until there is, or the head of the queue is overdue. */
+  async #locate(): Promise<void> {
+    const head = this.#queue[0];
+    if (head !== undefined && this.#isOverdue(head)) {
+      this.#give(head, faults.timedOut(`${this.#context.topic}/${this.partition}`, this.#context.deliveryTimeoutMs));
+      return this.#renewEpoch(faults.notLeader(`${this.#context.topic}/${this.partition}`, undefined, undefined));
+    }
+    await this.#pause(undefined);
+    await this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    const { metadata, timeoutMs } = this.#ports;
+    try {
+      await metadata.refresh(this.#context.topic, { autoCreate: false, timeoutMs });
+    } catch (error) {
+      // Out of reach: the batches have time left.
+      if (!(error instanceof MoldauError) || !error.retriable) throw error;
+    }
+  }
+
+  async #pause(retryAfterMs: number | undefined): Promise<void> {
+    const { random, timers } = this.#ports;
+    const pauseMs = retryAfterMs ?? jittered(random, this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs);
+    await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
+  }
+
+  #isOverdue({ createdAt }: OutgoingBatch): boolean {
+    return this.#ports.clock.monotonicMs() - createdAt >= this.#context.deliveryTimeoutMs;
+  }
+
+  #failAll(error: MoldauError): void {
+    for (const batch of [...this.#queue]) this.#give(batch, error);
+    this.#sent = 0;
+    this.#dropHandle();
+  }
+
+  /** Gives a batch up. */
+  #give(batch: OutgoingBatch, error: MoldauError): void {
+    this.#queue = this.#queue.filter((queued) => queued !== batch);
+    this.#context.decided(batch, batch.fail(error));
+  }
+}
+
+/** Whether newer metadata, another node or time can help. */
+const isCurable = ({ retriable, reason }: MoldauError): boolean =>
+  retriable || reason === 'FENCED_EPOCH' || reason === 'UNKNOWN_TOPIC';

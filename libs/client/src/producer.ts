@@ -1,0 +1,228 @@
+import { faults, Gate, MoldauError } from '@moldau/kernel';
+import type { Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import type { Compression, NewRecord } from '@moldau/records';
+import { AppendLink } from './append-link.ts';
+import type { ClientPorts } from './client-ports.ts';
+import { type Codec, orText } from './codec.ts';
+import type { Sent, Ticket } from './delivery.ts';
+import type { OutgoingBatch } from './outgoing-batch.ts';
+import { PartitionSender } from './partition-sender.ts';
+import { Partitioner } from './partitioner.ts';
+import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
+import type { SendFailed } from './send-failed.ts';
+
+/** How a producer writes. */
+export interface ProducerOptions<K, V> {
+  readonly topic: string;
+  /** Default: UTF-8 text. */
+  readonly key?: Codec<K>;
+  /** Default: UTF-8 text. */
+  readonly value?: Codec<V>;
+  /** How long a batch waits for more records. Default 5 ms. */
+  readonly linger?: Duration;
+  /** A batch that has reached this is sent. Default 64 KiB. */
+  readonly batchSize?: Size;
+  /** Default: none. */
+  readonly compression?: Compression;
+  /** Memory for records that are not acknowledged; `send` and `push` wait for room. Default 32 MiB. */
+  readonly buffer?: Size;
+  /** How long a record may take, every attempt included. Default 2 minutes. */
+  readonly deliveryTimeout?: Duration;
+  /** Whether repeated attempts land once. Default true; false never repeats what may be written. */
+  readonly idempotent?: boolean;
+}
+
+/** A record to be sent. */
+export interface OutgoingRecord<K, V> {
+  /** Absent or null: no key. */
+  readonly key?: K | null;
+  /** null: a tombstone. */
+  readonly value: V | null;
+  readonly headers?: readonly { readonly name: string; readonly value: Uint8Array | string | null }[];
+  /** Milliseconds since 1970. Default: now. */
+  readonly timestampMs?: number;
+  /** Default: chosen by the key. */
+  readonly partition?: number;
+}
+
+// A record's own bytes beside its key, value and headers, at most.
+const recordOverheadBytes = 64;
+
+/** Writes records to one topic: batched, pipelined, idempotent, in order within a partition. */
+export class Producer<K = string, V = string> implements AsyncDisposable {
+  readonly #ports: ClientPorts;
+  readonly #options: ProducerOptions<K, V>;
+  readonly #key: Codec<K>;
+  readonly #value: Codec<V>;
+  readonly #bufferBytes: number;
+  readonly #batchBytes: number;
+  readonly #partitioner: Partitioner;
+  readonly #senders = new Map<number, PartitionSender>();
+  readonly #links = new Map<string, AppendLink>();
+  readonly #changed = new Gate();
+  #topic: Topic | undefined;
+  #heldBytes = 0;
+  #undecided = 0;
+  #firstLoss: SendFailed | undefined;
+  #closed = false;
+
+  constructor(ports: ClientPorts, options: ProducerOptions<K, V>) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#key = orText(options.key);
+    this.#value = orText(options.value);
+    this.#bufferBytes = toBytes(options.buffer ?? '32MiB');
+    this.#batchBytes = toBytes(options.batchSize ?? '64KiB');
+    this.#partitioner = new Partitioner(ports.random);
+  }
+
+  /** Sends one record; resolves when it is durable. Throws {@link SendFailed}. */
+  async send(record: OutgoingRecord<K, V>): Promise<Sent> {
+    return (await this.push(record)).ack;
+  }
+
+  /** Takes one record; resolves as soon as there is room for it. What becomes of it: `ticket.ack`, or `flush`. */
+  async push(record: OutgoingRecord<K, V>): Promise<Ticket> {
+    if (this.#closed) throw new MoldauError('NOT_SERVING', 'this producer is closed');
+    const topic = this.#topic ?? (await this.#findTopic());
+    const encoded = this.#encode(record);
+    const bytes = sizeOf(encoded);
+    if (bytes > topic.maxBatchBytes) throw tooLarge(bytes, topic.maxBatchBytes);
+    while (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bufferBytes) {
+      for (const sender of this.#senders.values()) sender.flush();
+      await this.#changed.wait();
+    }
+    return this.#add(encoded, bytes, record.partition, topic.partitions.length);
+  }
+
+  /** Resolves when everything that was taken is decided. Throws the first loss since the last flush. */
+  async flush(): Promise<void> {
+    for (const sender of this.#senders.values()) sender.flush();
+    while (this.#undecided > 0) await this.#changed.wait();
+    const loss = this.#firstLoss;
+    this.#firstLoss = undefined;
+    if (loss !== undefined) throw loss;
+  }
+
+  /** Flushes, and ends. Throws as `flush` does. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    try {
+      await this.flush();
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** Ends at once: what is not decided is given up. */
+  abort(): void {
+    this.#closed = true;
+    for (const sender of this.#senders.values())
+      sender.abandon(faults.timedOut('the producer was aborted: the send', 0));
+    this.#end();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #end(): void {
+    for (const link of this.#links.values()) link.end();
+    this.#links.clear();
+  }
+
+  async #findTopic(): Promise<Topic> {
+    const { metadata, timeoutMs } = this.#ports;
+    this.#topic = await metadata.topic(this.#options.topic, { autoCreate: true, timeoutMs });
+    return this.#topic;
+  }
+
+  #encode({ key, value, headers, timestampMs }: OutgoingRecord<K, V>): NewRecord {
+    return {
+      key: key === undefined || key === null ? null : this.#key.encode(key),
+      value: value === null ? null : this.#value.encode(value),
+      timestampMs: timestampMs ?? this.#ports.clock.wallMs(),
+      ...(headers !== undefined && {
+        headers: headers.map(({ name, value: content }) => ({
+          name,
+          value: typeof content === 'string' ? Buffer.from(content) : content,
+        })),
+      }),
+    };
+  }
+
+  #add(record: NewRecord, bytes: number, asked: number | undefined, partitions: number): Ticket {
+    if (asked !== undefined && !(asked >= 0 && asked < partitions)) {
+      throw faults.unknownPartition(this.#options.topic, asked, partitions);
+    }
+    const partition = asked ?? this.#partitioner.choose(record.key, partitions);
+    const sender = this.#sender(partition);
+    if (!sender.fits(bytes)) {
+      sender.flush();
+      if (record.key === null && asked === undefined) this.#partitioner.turn(partitions);
+    }
+    this.#heldBytes += bytes;
+    const { delivery, index, isNew } = sender.add(record, bytes);
+    if (isNew) this.#undecided += 1;
+    return {
+      get ack() {
+        return delivery.sent(index);
+      },
+    };
+  }
+
+  #sender(partition: number): PartitionSender {
+    const known = this.#senders.get(partition);
+    if (known !== undefined) return known;
+    const { topic, compression, linger, idempotent, deliveryTimeout } = this.#options;
+    const sender = new PartitionSender(partition, this.#ports, {
+      topic,
+      compression: compression ?? 'none',
+      lingerMs: toMs(linger ?? '5ms'),
+      batchBytes: this.#batchBytes,
+      idempotent: idempotent ?? true,
+      deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
+      link: (address) => this.#link(address),
+      decided: (batch, error) => this.#decided(batch, error),
+    });
+    this.#senders.set(partition, sender);
+    return sender;
+  }
+
+  #link(address: string): AppendLink {
+    const known = this.#links.get(address);
+    if (known !== undefined && !known.isClosing) return known;
+    const channel = this.#ports.connections.to(address, 'data');
+    const link: AppendLink = new AppendLink(channel, this.#ports, {
+      onRoom: () => this.#resume(),
+      onEnd: () => {
+        if (this.#links.get(address) === link) this.#links.delete(address);
+      },
+    });
+    this.#links.set(address, link);
+    return link;
+  }
+
+  #resume(): void {
+    for (const sender of this.#senders.values()) sender.resume();
+  }
+
+  #decided(batch: OutgoingBatch, error: SendFailed | undefined): void {
+    this.#undecided -= 1;
+    this.#heldBytes -= batch.chargedBytes;
+    if (error !== undefined) this.#firstLoss ??= error;
+    this.#changed.open();
+  }
+}
+
+function sizeOf({ key, value, headers = [] }: NewRecord): number {
+  let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const header of headers) bytes += Buffer.byteLength(header.name) + (header.value?.length ?? 0) + 10;
+  return bytes;
+}
+
+const tooLarge = (bytes: number, limit: number): MoldauError =>
+  new MoldauError('RECORD_TOO_LARGE', `a record of ${bytes} bytes: the topic takes at most ${limit}`, {
+    size_bytes: bytes,
+    max_bytes: limit,
+  });

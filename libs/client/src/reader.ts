@@ -1,0 +1,197 @@
+import { Gate, jittered, MoldauError, sleep } from '@moldau/kernel';
+import type { ClientPorts } from './client-ports.ts';
+import { FetchLink } from './fetch-link.ts';
+import type { Fetched, FetchSource } from './fetch-source.ts';
+import type { Place } from './place.ts';
+
+const firstPauseMs = 20;
+const lastPauseMs = 1_000;
+
+/**
+ * Reads many partitions at once, wherever they are led. Holds at most `bufferBytes` that nobody has taken: what is taken
+ * gives the server credit for more.
+ */
+export class Reader {
+  readonly #ports: ClientPorts;
+  readonly #bufferBytes: number;
+  readonly #sources = new Set<FetchSource>();
+  readonly #links = new Map<string, FetchLink>();
+  readonly #creditOf = new WeakMap<Fetched, FetchLink>();
+  readonly #changed = new Gate();
+  readonly #closing = new AbortController();
+  #buffer: Fetched[] = [];
+  #waitingAtEnd = new Set<FetchSource>();
+  #error: MoldauError | undefined;
+
+  constructor(ports: ClientPorts, bufferBytes: number) {
+    this.#ports = ports;
+    this.#bufferBytes = bufferBytes;
+  }
+
+  get sources(): Iterable<FetchSource> {
+    return this.#sources;
+  }
+
+  /** Begins to read a partition. */
+  add(source: FetchSource): void {
+    this.#sources.add(source);
+    if (source.isDone) return;
+    this.#attach(source).catch((error: unknown) => this.#break(error));
+  }
+
+  /** Stops reading a partition; what is buffered of it is dropped. */
+  remove(source: FetchSource): void {
+    this.#sources.delete(source);
+    this.#detach(source);
+  }
+
+  /** Goes on elsewhere; what is buffered of it is dropped. */
+  seek(source: FetchSource, to: Place): void {
+    source.seek(to);
+    this.#waitingAtEnd.delete(source);
+    this.#dropBuffered(source);
+    this.#linkOf(source)?.seek(source);
+  }
+
+  pause(source: FetchSource): void {
+    source.isPaused = true;
+    this.#linkOf(source)?.pause(source);
+  }
+
+  resume(source: FetchSource): void {
+    source.isPaused = false;
+    this.#linkOf(source)?.resume(source);
+  }
+
+  /** True when every source has been read to its end, or to where it was to stop, and nothing is buffered. */
+  get isAtEnd(): boolean {
+    if (this.#buffer.length > 0) return false;
+    return [...this.#sources].every((source) => source.isDone || this.#waitingAtEnd.has(source));
+  }
+
+  /** What came next, of whichever partition. `undefined`: every source is done, or `signal` was aborted. Throws what broke it. */
+  async next(signal?: AbortSignal): Promise<Fetched | undefined> {
+    for (;;) {
+      const fetched = this.#take();
+      if (fetched !== undefined) return fetched;
+      if (this.#error !== undefined) throw this.#error;
+      if (signal?.aborted || this.#closing.signal.aborted || [...this.#sources].every((source) => source.isDone))
+        return undefined;
+      await this.#change(signal);
+    }
+  }
+
+  /** What is buffered now. `undefined`: nothing. */
+  takeBuffered(): Fetched | undefined {
+    return this.#take();
+  }
+
+  /** Resolves when something has changed: records came, or the end. */
+  async #change(signal: AbortSignal | undefined): Promise<void> {
+    const wake = (): void => this.#changed.open();
+    signal?.addEventListener('abort', wake, { once: true });
+    await this.#changed.wait();
+    signal?.removeEventListener('abort', wake);
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+    this.#buffer = [];
+    this.#changed.open();
+  }
+
+  #take(): Fetched | undefined {
+    const fetched = this.#buffer.shift();
+    if (fetched !== undefined) this.#giveBack(fetched);
+    return fetched;
+  }
+
+  #giveBack(fetched: Fetched): void {
+    this.#creditOf.get(fetched)?.credit(fetched.sizeBytes);
+  }
+
+  #dropBuffered(source: FetchSource): void {
+    for (const fetched of this.#buffer) if (fetched.source === source) this.#giveBack(fetched);
+    this.#buffer = this.#buffer.filter((fetched) => fetched.source !== source);
+  }
+
+  #detach(source: FetchSource): void {
+    this.#waitingAtEnd.delete(source);
+    this.#dropBuffered(source);
+    this.#linkOf(source)?.remove(source);
+  }
+
+  #linkOf(source: FetchSource): FetchLink | undefined {
+    for (const link of this.#links.values()) if (link.has(source)) return link;
+    return undefined;
+  }
+
+  /** Finds the leader and joins its link; tries until there is one. */
+  async #attach(source: FetchSource): Promise<void> {
+    const { metadata, random, timers, timeoutMs } = this.#ports;
+    let pauseMs = firstPauseMs;
+    await metadata.topic(source.topic, { autoCreate: false, timeoutMs });
+    while (this.#sources.has(source) && !this.#closing.signal.aborted) {
+      const leader = metadata.leader(source.topic, source.partition);
+      const topic = metadata.known(source.topic);
+      if (leader !== undefined && topic !== undefined) return this.#link(leader.address).add(source, topic.id);
+      await sleep(timers, jittered(random, pauseMs), this.#closing.signal).catch(() => {});
+      pauseMs = Math.min(pauseMs * 2, lastPauseMs);
+      await metadata.refresh(source.topic, { autoCreate: false, timeoutMs });
+    }
+  }
+
+  #link(address: string): FetchLink {
+    const known = this.#links.get(address);
+    if (known !== undefined && !known.isOver) return known;
+    const channel = this.#ports.connections.to(address, 'data');
+    const link: FetchLink = new FetchLink(channel, this.#ports, this.#bufferBytes, {
+      fetched: (fetched) => this.#fetched(link, fetched),
+      caughtUp: (source) => {
+        this.#waitingAtEnd.add(source);
+        this.#changed.open();
+      },
+      gap: (source, from, to) =>
+        this.#ports.logger.warn('records were removed before they were read', { partition: source.name, from, to }),
+      lost: (source, error) => void this.#again(source, error).catch((cause: unknown) => this.#break(cause)),
+      ended: () => {
+        if (this.#links.get(address) === link) this.#links.delete(address);
+      },
+    });
+    this.#links.set(address, link);
+    return link;
+  }
+
+  #fetched(link: FetchLink, fetched: Fetched): void {
+    const { source } = fetched;
+    this.#waitingAtEnd.delete(source);
+    if (source.isDone) link.remove(source);
+    if (fetched.records.length === 0) link.credit(fetched.sizeBytes);
+    else {
+      this.#creditOf.set(fetched, link);
+      this.#buffer.push(fetched);
+    }
+    this.#changed.open();
+  }
+
+  /** A source was lost: refreshes what is known, and reads on where it stands, unless that can't help. */
+  async #again(source: FetchSource, error: MoldauError): Promise<void> {
+    if (!this.#sources.has(source) || source.isDone || this.#closing.signal.aborted) return;
+    const isCurable = error.retriable || error.reason === 'UNKNOWN_TOPIC';
+    if (!isCurable) throw error;
+    const { metadata, random, timers, timeoutMs } = this.#ports;
+    await sleep(timers, jittered(random, firstPauseMs * 5), this.#closing.signal).catch(() => {});
+    if (this.#closing.signal.aborted) return;
+    await metadata.refresh(source.topic, { autoCreate: false, timeoutMs });
+    await this.#attach(source);
+  }
+
+  #break(error: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    this.#error =
+      error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });
+    this.#changed.open();
+  }
+}

@@ -1,0 +1,31 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { GetServerInfoResponseSchema } from '@moldau/proto/moldau/server/v1/server_info_pb';
+import { ServerInfoService } from '@moldau/proto/moldau/server/v1/server_info_pb';
+import { type Limits, type ServedService, serve } from '@moldau/rpc';
+
+/** What a process says of itself, but for its limits. */
+export type ProcessIdentity = Pick<
+  Exclude<MessageInitShape<typeof GetServerInfoResponseSchema>, { $typeName: string }>,
+  'version' | 'roles' | 'nodeId' | 'capabilities'
+>;
+
+const protocolVersion = 1;
+
+/** Serves GetServerInfo. `clusterId` is asked at each call: a new process learns it when it joins. */
+export const serverInfo = (identity: ProcessIdentity, limits: Limits, clusterId: () => string): ServedService =>
+  serve(ServerInfoService, {
+    getServerInfo: async () => ({
+      ...identity,
+      protocolVersion,
+      clusterId: clusterId(),
+      limits: {
+        maxBatchBytes: limits.frameBytesMax - frameOverheadBytes,
+        maxFrameBytes: limits.frameBytesMax,
+        maxControlBytes: limits.controlBytesMax,
+        maxStreamsPerConnection: limits.streamsPerConnectionMax,
+        maxStreamBytes: limits.windowBytes,
+      },
+    }),
+  });
+
+const frameOverheadBytes = 64 * 1024;

@@ -1,0 +1,10 @@
+export type { AppendOptions, AppendResult } from './append-result.ts';
+export type { DirectoryOptions } from './directory-options.ts';
+export { defaultLogConfig, type LogConfig, storedBatchBytesMax } from './log-config.ts';
+export { LogDirectory } from './log-directory.ts';
+export type { LogSlice, ReadLimits } from './log-slice.ts';
+export type { Found, FoundState, PartitionIdentity } from './log-state.ts';
+export type { PartitionLog } from './partition-log.ts';
+export type { DamagedRange } from './partition-reader.ts';
+export type { LogPorts } from './ports.ts';
+export type { DiskState } from './space-watch.ts';

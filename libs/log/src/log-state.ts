@@ -1,0 +1,131 @@
+import {
+  assert,
+  type LeaderEpoch,
+  leaderEpoch,
+  type Offset,
+  type PartitionIndex,
+  type PartitionKey,
+  type TopicId,
+} from '@moldau/kernel';
+import type { CheckpointRecord } from './checkpoint-file.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import { ProducerTable } from './producers/producer-table.ts';
+import type { Segment } from './segment.ts';
+import type { PartitionTail } from './tail-cache.ts';
+
+/** Whose log it is: written once beside it. */
+export interface PartitionIdentity {
+  readonly topicId: TopicId;
+  readonly topic: string;
+  readonly partition: PartitionIndex;
+}
+
+/** What recovery made of a log. `corrupt`: below the synced end something is missing or damaged; it was not touched. */
+export type FoundState = 'clean' | 'unclean' | 'doubtful' | 'corrupt';
+
+/** A log as recovery found it, before anything was appended. */
+export interface Found {
+  readonly state: FoundState;
+  /** The epoch of its last record; 0 when there is none. */
+  readonly lastEpoch: LeaderEpoch;
+  readonly durableEnd: Offset;
+  /** What is wrong, for a person. */
+  readonly problem?: string;
+}
+
+/** A file position that is a batch boundary. */
+export interface FilePlace {
+  readonly segment: Offset;
+  readonly position: number;
+}
+
+/**
+ * The numbers of one log and the rules between them:
+ * logStart ≤ highWatermark ≤ durableEnd ≤ writtenEnd ≤ logEnd, and syncedEnd ≤ writtenEnd.
+ */
+export class LogState {
+  readonly key: PartitionKey;
+  readonly identity: PartitionIdentity;
+  readonly directory: string;
+  readonly tail: PartitionTail;
+  /** In the order of their offsets; the last one is appended to. */
+  segments: Segment[] = [];
+  logStart: Offset = 0n as Offset;
+  /** Handed out by appends. */
+  logEnd: Offset = 0n as Offset;
+  /** Written in full; the kernel has it. */
+  writtenEnd: Offset = 0n as Offset;
+  /** Covered by fdatasync. */
+  syncedEnd: Offset = 0n as Offset;
+  /** What counts as durable under the topic's flush mode. */
+  durableEnd: Offset = 0n as Offset;
+  highWatermark: Offset = 0n as Offset;
+  syncedPlace: FilePlace = { segment: 0n as Offset, position: 0 };
+  storedEpoch: LeaderEpoch = leaderEpoch(0);
+  truncateTo: Offset | undefined;
+  /** Found so once, and until this replica is replaced. */
+  corrupt = false;
+  epochs = new LeaderEpochs();
+  epochsSaved = true;
+  producers = new ProducerTable();
+  /** Where the last producer snapshot stands; undefined: there is none, or it is not known to be there. */
+  snapshotAt: Offset | undefined;
+  /** The epoch under which appends are taken; undefined: none are. */
+  leading: LeaderEpoch | undefined;
+  /** A write has failed, and its offsets were handed out: they are not used again under the same epoch. */
+  resigned = false;
+  /** Its files are being removed. */
+  removed = false;
+  /** Grows when offsets may come to mean other records. */
+  truncations = 0;
+
+  constructor(key: PartitionKey, identity: PartitionIdentity, directory: string, tail: PartitionTail) {
+    this.key = key;
+    this.identity = identity;
+    this.directory = directory;
+    this.tail = tail;
+  }
+
+  get name(): string {
+    return `${this.identity.topic}-${this.identity.partition}`;
+  }
+
+  get active(): Segment | undefined {
+    return this.segments.at(-1);
+  }
+
+  get sizeBytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  }
+
+  /** The segment whose range holds `offset`. */
+  segmentOf(offset: Offset): Segment | undefined {
+    return this.segments.findLast((segment) => segment.baseOffset <= offset);
+  }
+
+  /** Everything up to the given place survives power loss. */
+  noteSynced(end: Offset, place: FilePlace): void {
+    assert(end >= this.syncedEnd, 'the synced end goes back only by a truncation');
+    this.syncedEnd = end;
+    this.syncedPlace = place;
+  }
+
+  checkpointRecord(): CheckpointRecord {
+    const { segment, position } = this.syncedPlace;
+    let syncedBytes = position;
+    for (const other of this.segments) {
+      if (other.baseOffset < segment && other.nextOffset > this.logStart) syncedBytes += other.sizeBytes;
+    }
+    return {
+      syncedEnd: this.syncedEnd,
+      segment,
+      position,
+      syncedBytes,
+      highWatermark: this.highWatermark,
+      logStart: this.logStart,
+      storedEpoch: this.storedEpoch,
+      truncateTo: this.truncateTo,
+      corrupt: this.corrupt,
+    };
+  }
+}

@@ -1,0 +1,417 @@
+import { assert, FileError, faults, type LeaderEpoch, type Millis, MoldauError, type Offset } from '@moldau/kernel';
+import { noProducer, stampBatch } from '@moldau/records';
+import { AppendPlan } from './append-plan.ts';
+import type { AppendOptions, AppendResult } from './append-result.ts';
+import { type CheckedBatch, checkAllowed, checkBatches } from './batch-checks.ts';
+import type { CheckpointRecord } from './checkpoint-file.ts';
+import type { DirectoryContext } from './directory-context.ts';
+import { saveEpochs } from './epoch-file.ts';
+import { saveIndex } from './index-cache.ts';
+import { stampLogAppendTime } from './log-append-time.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogSlice, ReadLimits } from './log-slice.ts';
+import type { Found, LogState } from './log-state.ts';
+import { beginSegment, LogWriter } from './log-writer.ts';
+import { type DamagedRange, PartitionReader } from './partition-reader.ts';
+import { checkProducer } from './producers/producer-check.ts';
+import { saveSnapshot } from './producers/snapshot-files.ts';
+import { lastEpochOf } from './recovery/recover-partition.ts';
+import { isActiveExpired, moveLogStart, retainedStart } from './retention.ts';
+import { cutFiles } from './segment-files.ts';
+import { SerialLane } from './serial-lane.ts';
+import type { Syncable } from './sync-rounds.ts';
+import { settleEnd, truncateLog } from './truncation.ts';
+
+type OnDurable = (durableEnd: Offset) => void;
+type OnWriteFailed = (from: Offset, error: FileError) => void;
+type OnDamage = (range: DamagedRange) => void;
+
+/** After a sync that found no space for a small file. */
+const retryMs = 1_000;
+
+/**
+ * The log of one partition on this node. Appends are taken synchronously, in one turn from check to offset; writing,
+ * syncing and reading go on behind. It knows nothing of other replicas: the high watermark is told to it.
+ */
+export class PartitionLog implements Syncable {
+  readonly found: Found;
+  readonly #context: DirectoryContext;
+  readonly #state: LogState;
+  readonly #writing = new SerialLane();
+  readonly #syncing = new SerialLane();
+  readonly #writer: LogWriter;
+  readonly #reader: PartitionReader;
+  readonly #onDurable: OnDurable[] = [];
+  readonly #onWritten: ((writtenEnd: Offset) => void)[] = [];
+  readonly #onWriteFailed: OnWriteFailed[] = [];
+  readonly #onDamage: OnDamage[] = [];
+  #config: LogConfig;
+  #plan: AppendPlan;
+  #flushTimer = false;
+  #closed = false;
+
+  constructor(context: DirectoryContext, state: LogState, found: Found, config: LogConfig) {
+    this.#context = context;
+    this.#state = state;
+    this.#config = config;
+    this.found = found;
+    this.#plan = this.#freshPlan();
+    this.#writer = new LogWriter(
+      context,
+      state,
+      this.#writing,
+      () => this.#noteWritten(),
+      (error) => this.#undoWrites(error),
+    );
+    this.#reader = new PartitionReader(context, state, (range) => {
+      for (const callback of this.#onDamage) callback(range);
+    });
+  }
+
+  get key() {
+    return this.#state.key;
+  }
+  get identity() {
+    return this.#state.identity;
+  }
+  /** The first offset that is served. */
+  get logStart(): Offset {
+    return this.#state.logStart;
+  }
+  /** The next offset that an append hands out. */
+  get logEnd(): Offset {
+    return this.#state.logEnd;
+  }
+  /** Everything below is written in full: it may be pushed to followers. */
+  get writtenEnd(): Offset {
+    return this.#state.writtenEnd;
+  }
+  /** Everything below is durable, as the topic's flush mode means it. */
+  get durableEnd(): Offset {
+    return this.#state.durableEnd;
+  }
+  get highWatermark(): Offset {
+    return this.#state.highWatermark;
+  }
+  /** The epoch of the last record; 0 when there is none. */
+  get lastEpoch(): LeaderEpoch {
+    return lastEpochOf(this.#state);
+  }
+  /** The highest leader epoch that was stored for this replica; 0 when there is none. */
+  get storedEpoch(): LeaderEpoch {
+    return this.#state.storedEpoch;
+  }
+  get sizeBytes(): number {
+    return this.#state.sizeBytes;
+  }
+
+  configure(config: LogConfig): void {
+    this.#config = config;
+  }
+
+  /** Takes appends under this epoch from now on. It must lie above every epoch in the log. */
+  lead(epoch: LeaderEpoch): void {
+    const state = this.#state;
+    state.epochs.begin(epoch, state.logEnd);
+    state.epochsSaved = false;
+    state.leading = epoch;
+    state.resigned = false;
+  }
+
+  /** Takes no more appends; what was taken is still written. */
+  stopLeading(): void {
+    this.#state.leading = undefined;
+  }
+
+  /**
+   * Appends whole batches: all or none. Synchronous: when it returns, the offsets are theirs, and the bytes belong to the
+   * log, stamped. Throws a MoldauError when nothing was taken.
+   */
+  append(bytes: Uint8Array, options: AppendOptions = {}): AppendResult {
+    const state = this.#state;
+    if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
+    if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
+    if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
+    const batches = checkBatches(bytes);
+    // First of all: an answer that was lost is given again, whatever has changed since.
+    const [first] = batches;
+    const duplicate = first && checkProducer(state.producers, first.header);
+    if (duplicate !== undefined) return duplicate;
+    const nowMs = this.#context.clock.wallMs();
+    checkAllowed(batches, this.#config, nowMs);
+    if (options.expectedOffset !== undefined) checkExpected(options.expectedOffset, state.logEnd, batches);
+    options.admit?.();
+    if (!this.#writer.hasRoomFor(bytes.length)) {
+      throw faults.overloaded(`the write queue of ${state.name}`, this.#writer.limitBytes);
+    }
+    return this.#take(bytes, batches, state.leading, nowMs);
+  }
+
+  #take(bytes: Uint8Array, batches: readonly CheckedBatch[], epoch: LeaderEpoch, nowMs: Millis): AppendResult {
+    const state = this.#state;
+    const base = state.logEnd;
+    const stampsTime = this.#config.timestampType === 'append';
+    const records = batches.reduce((sum, { header }) => sum + BigInt(header.recordsCount), 0n);
+    const next = (base + records) as Offset;
+    const preparation = this.#plan.next(base, next, bytes.length, this.#config, nowMs);
+    const snapshot = preparation === 'none' ? undefined : state.producers.encode(base);
+    for (const { header, at, sizeBytes } of batches) {
+      if (stampsTime) stampLogAppendTime(bytes, at, sizeBytes, nowMs);
+      stampBatch(bytes, at, state.logEnd, epoch);
+      if (header.producerId !== noProducer) state.producers.take(header, nowMs);
+      state.logEnd = header.nextOffset as Offset;
+    }
+    assert(state.logEnd === next, 'the batches hold as many offsets as records');
+    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot });
+    const lastOffset = (next - 1n) as Offset;
+    const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
+    return stampsTime ? { ...appended, timestampMs: nowMs } : appended;
+  }
+
+  /** Called after each completed sync that moved the durable end, in the order of offsets. */
+  onDurable(callback: OnDurable): void {
+    this.#onDurable.push(callback);
+  }
+
+  /** Called when something was written in full. */
+  onWritten(callback: (writtenEnd: Offset) => void): void {
+    this.#onWritten.push(callback);
+  }
+
+  /**
+   * Called when a write has failed: nothing at or above `from` is there, or the directory has failed and nobody knows.
+   * Appends are refused from then on, until `lead` begins a newer epoch: an offset is never reused within one.
+   */
+  onWriteFailed(callback: OnWriteFailed): void {
+    this.#onWriteFailed.push(callback);
+  }
+
+  /** Called when a read has met damage. */
+  onDamage(callback: OnDamage): void {
+    this.#onDamage.push(callback);
+  }
+
+  advanceHighWatermark(to: Offset): void {
+    const state = this.#state;
+    assert(to >= state.highWatermark, `the high watermark of ${state.name} never goes back`);
+    assert(to <= state.durableEnd, `the high watermark of ${state.name} stays below the durable end`);
+    if (to === state.highWatermark) return;
+    state.highWatermark = to;
+    this.#context.checkpoint.markDirty();
+  }
+
+  /** What lies in the tail cache from `from` on; undefined when that is not there. */
+  readTail(from: Offset, limits: ReadLimits): LogSlice | undefined {
+    const state = this.#state;
+    if (from < state.logStart) return undefined;
+    if (from === state.writtenEnd) return { chunks: [], nextOffset: from, sizeBytes: 0 };
+    return state.tail.read(from, limits);
+  }
+
+  /**
+   * Whole batches from `from` on; the first is given even if it is larger than the limit. Errors: OFFSET_OUT_OF_RANGE;
+   * CORRUPT_DATA with the damaged range, behind which reading can go on.
+   */
+  async read(from: Offset, limits: ReadLimits & { readonly signal?: AbortSignal | undefined }): Promise<LogSlice> {
+    return this.readTail(from, limits) ?? this.#reader.read(from, limits, limits.signal);
+  }
+
+  /** The first batch that holds a record of that time or later: its first offset and its largest timestamp. */
+  offsetForTimestamp(timestampMs: Millis): Promise<{ offset: Offset; timestampMs: Millis } | undefined> {
+    return this.#reader.batchOfTime(timestampMs);
+  }
+
+  /** The largest epoch in the log that is not above `epoch`, and where it ends. */
+  epochEnd(epoch: LeaderEpoch): { epoch: LeaderEpoch; end: Offset } | undefined {
+    return this.#state.epochs.endOf(epoch, this.#state.logEnd);
+  }
+
+  /** Lets the log start at `before`, durably; whole segments below leave the disk. */
+  trim(before: Offset): Promise<void> {
+    return this.#exclusively(async () => {
+      const { logStart, highWatermark } = this.#state;
+      if (before > highWatermark) throw faults.offsetOutOfRange(before, logStart, highWatermark);
+      await moveLogStart(this.#context, this.#state, before);
+    });
+  }
+
+  /** Removes segments by age and size, never above the high watermark; forgets silent producers. */
+  async applyRetention(nowMs: Millis): Promise<void> {
+    this.#state.producers.expire(nowMs - this.#config.producerExpiryMs);
+    if (this.#config.retentionMs === undefined && this.#config.retentionBytes === undefined) return;
+    await this.#exclusively(async () => {
+      if (await isActiveExpired(this.#context, this.#state, this.#config, nowMs)) {
+        await beginSegment(this.#context, this.#state, this.#state.writtenEnd);
+        await this.#syncNow();
+        this.#plan = this.#freshPlan();
+      }
+      const start = await retainedStart(this.#context, this.#state, this.#config, nowMs);
+      await moveLogStart(this.#context, this.#state, start);
+    });
+  }
+
+  /** Cuts the end of the log down to `to`: files, epochs and producers together. Takes no appends afterwards. */
+  truncate(to: Offset): Promise<void> {
+    this.stopLeading();
+    return this.#exclusively(async () => {
+      if (to >= this.#state.logEnd) return;
+      await this.#syncNow();
+      await truncateLog(this.#context, this.#state, to);
+      this.#plan = this.#freshPlan();
+    });
+  }
+
+  /** One step of a sync round. A failure is final for the directory, but for a lack of space: that is tried again. */
+  async sync(): Promise<void> {
+    try {
+      await this.#syncing.run(() => this.#syncNow());
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      if (this.#closed) return;
+      if (this.#context.fs.failure === undefined) {
+        this.#context.timers.after(retryMs, () => {
+          if (!this.#closed) this.#context.rounds.request(this);
+        });
+        return;
+      }
+      this.stopLeading();
+      this.#tellFailed(this.#state.durableEnd, error);
+    }
+  }
+
+  /** Writes and syncs everything; keeps what makes the next start quick. */
+  async close(): Promise<void> {
+    this.stopLeading();
+    this.#closed = true;
+    await this.#exclusively(async () => {
+      const state = this.#state;
+      if (this.#context.fs.failure !== undefined) return;
+      await this.#syncNow();
+      const { active } = state;
+      if (active?.index !== undefined) await saveIndex(this.#context, active);
+      if (state.snapshotAt !== state.logEnd && state.logEnd > state.logStart) {
+        await saveSnapshot(this.#context.fs, state, state.logEnd, state.producers.encode(state.logEnd));
+      }
+    });
+  }
+
+  /** Lets go of everything: the files are about to be removed. Reads answer NOT_SERVING from now on. */
+  async discard(): Promise<void> {
+    this.stopLeading();
+    this.#closed = true;
+    this.#state.removed = true;
+    await this.#exclusively(async () => {
+      const { segments, tail } = this.#state;
+      tail.clear();
+      for (const segment of segments) {
+        this.#context.indexes.forget(segment);
+        await Promise.all([this.#context.appenders.close(segment.path), this.#context.readers.close(segment.path)]);
+      }
+    });
+  }
+
+  /** For the directory: what the checkpoint is to keep. */
+  checkpointRecord(): CheckpointRecord {
+    return this.#state.checkpointRecord();
+  }
+
+  /** For the directory, which makes it durable. */
+  noteStoredEpoch(epoch: LeaderEpoch): void {
+    if (epoch > this.#state.storedEpoch) this.#state.storedEpoch = epoch;
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return this.#writing.run(() => this.#syncing.run(task));
+  }
+
+  #freshPlan(): AppendPlan {
+    const { active, logEnd } = this.#state;
+    const plan = new AppendPlan(active?.baseOffset ?? logEnd, active?.sizeBytes ?? 0, active?.sinceMs ?? 0);
+    // Behind damage nothing is appended to the same file.
+    if (active === undefined || active.nextOffset !== logEnd) plan.askRoll();
+    return plan;
+  }
+
+  #noteWritten(): void {
+    const state = this.#state;
+    for (const callback of this.#onWritten) callback(state.writtenEnd);
+    if (this.#config.flush === 'fsync') return this.#context.rounds.request(this);
+    this.#noteDurable(state.writtenEnd);
+    if (this.#flushTimer) return;
+    this.#flushTimer = true;
+    this.#context.timers.after(this.#config.flushIntervalMs, () => {
+      this.#flushTimer = false;
+      if (!this.#closed) this.#context.rounds.request(this);
+    });
+  }
+
+  #noteDurable(end: Offset): void {
+    const state = this.#state;
+    if (end <= state.durableEnd) return;
+    state.durableEnd = end;
+    for (const callback of this.#onDurable) callback(end);
+  }
+
+  async #syncNow(): Promise<void> {
+    const state = this.#state;
+    const end = state.writtenEnd;
+    const segments = state.segments
+      .filter((segment) => !segment.isSynced)
+      .map((segment) => ({ segment, size: segment.sizeBytes }));
+    const { active } = state;
+    if (active === undefined || (segments.length === 0 && state.epochsSaved)) return;
+    const place = { segment: active.baseOffset, position: active.sizeBytes };
+    await saveEpochs(this.#context.fs, state);
+    for (const { segment, size } of segments) {
+      await this.#context.appenders.use(segment.path, (file) => file.sync());
+      segment.syncedBytes = size;
+      if (segment.syncedBytes === segment.sizeBytes) this.#context.appenders.letGo(segment.path);
+    }
+    if (segments.some(({ segment }) => !segment.nameSynced)) {
+      await this.#context.fs.syncDirectory(state.directory);
+      for (const { segment } of segments) segment.nameSynced = true;
+    }
+    state.noteSynced(end, place);
+    this.#context.checkpoint.markDirty();
+    this.#noteDurable(end);
+  }
+
+  /** After a failed write: what it left is cut off, durably, before anyone is told that it is not there. */
+  async #undoWrites(error: FileError): Promise<void> {
+    const state = this.#state;
+    this.stopLeading();
+    state.resigned = true;
+    const from = state.writtenEnd;
+    try {
+      await this.#syncing.run(async () => {
+        const { active } = state;
+        state.truncations += 1;
+        if (active !== undefined) {
+          await cutFiles(this.#context, state, { segment: active.baseOffset, position: active.sizeBytes });
+        }
+        await settleEnd(this.#context, state, from);
+        this.#plan = this.#freshPlan();
+        this.#context.rounds.request(this);
+      });
+    } catch (undoing) {
+      // Not even that: then the directory has failed, and the outcome stays unknown.
+      this.#context.logger.error('could not undo a failed write', { partition: state.name, error: String(undoing) });
+    }
+    this.#tellFailed(from, this.#context.fs.failure ?? error);
+  }
+
+  #tellFailed(from: Offset, error: FileError): void {
+    for (const callback of this.#onWriteFailed) callback(from, error);
+  }
+}
+
+function checkExpected(expected: Offset, actual: Offset, batches: readonly CheckedBatch[]): void {
+  if (batches.length > 1)
+    throw faults.invalidRequest('batch', 'holds several batches of a conditional append: send one');
+  if (expected === actual) return;
+  throw new MoldauError(
+    'EXPECTED_OFFSET_MISMATCH',
+    `the log ends at ${actual}, not at ${expected}: read what came in between, and decide again`,
+    { expected, actual },
+  );
+}

@@ -1,0 +1,198 @@
+import { assert, FileError, faults, type Millis, type Offset } from '@moldau/kernel';
+import { findBatch, type WalkedBatch, walkBatches } from './batch-walk.ts';
+import type { DirectoryContext } from './directory-context.ts';
+import { loadIndex } from './index-cache.ts';
+import type { LogSlice, ReadLimits } from './log-slice.ts';
+import type { LogState } from './log-state.ts';
+import type { Segment } from './segment.ts';
+import type { Place } from './segment-index.ts';
+
+const windowMin = 64 * 1024;
+const windowMax = 512 * 1024;
+
+/** A range of offsets that can't be read from disk. */
+export interface DamagedRange {
+  readonly from: Offset;
+  readonly to: Offset;
+}
+
+/**
+ * Reads one partition from disk. The CRC of everything is checked each time that it is read: at gigabytes a second that
+ * costs less than remembering what was checked before.
+ */
+export class PartitionReader {
+  readonly #context: DirectoryContext;
+  readonly #state: LogState;
+  readonly #onDamage: (range: DamagedRange) => void;
+
+  constructor(context: DirectoryContext, state: LogState, onDamage: (range: DamagedRange) => void) {
+    this.#context = context;
+    this.#state = state;
+    this.#onDamage = onDamage;
+  }
+
+  async read(from: Offset, limits: ReadLimits, signal: AbortSignal | undefined): Promise<LogSlice> {
+    return this.#context.coldReads.use(async () => {
+      for (;;) {
+        signal?.throwIfAborted();
+        const state = this.#state;
+        if (state.removed) throw faults.notServing(state.name, 'being removed');
+        if (from < state.logStart || from > state.logEnd)
+          throw faults.offsetOutOfRange(from, state.logStart, state.logEnd);
+        const below = limits.below < state.writtenEnd ? limits.below : state.writtenEnd;
+        if (from >= below) return { chunks: [], nextOffset: from, sizeBytes: 0 };
+        const before = state.truncations;
+        const slice = await this.#readOnce(from, { ...limits, below });
+        if (slice !== undefined && before === state.truncations) return slice;
+      }
+    });
+  }
+
+  /** The first batch, at or above the log start, that holds a record of that time or later. */
+  async batchOfTime(timestampMs: Millis): Promise<{ offset: Offset; timestampMs: Millis } | undefined> {
+    return this.#context.coldReads.use(async () => {
+      for (const segment of [...this.#state.segments]) {
+        const index = await loadIndex(this.#context, segment);
+        this.#keep(segment);
+        if (index.maxTimestamp < timestampMs) continue;
+        let found: { offset: Offset; timestampMs: Millis } | undefined;
+        await this.#walk(segment, index.placeOfTime(timestampMs), windowMin, false, ({ header }) => {
+          if (header.maxTimestamp < timestampMs || header.nextOffset <= this.#state.logStart) return true;
+          found = { offset: header.baseOffset as Offset, timestampMs: header.maxTimestamp };
+          return false;
+        });
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    });
+  }
+
+  /** Undefined: the segment went away meanwhile. */
+  async #readOnce(from: Offset, limits: ReadLimits): Promise<LogSlice | undefined> {
+    const segment = this.#state.segmentOf(from);
+    if (segment === undefined)
+      return this.#refuse({ from, to: this.#state.segments[0]?.baseOffset ?? this.#state.logEnd });
+    try {
+      const index = await loadIndex(this.#context, segment);
+      this.#keep(segment);
+      return await this.#readSegment(segment, index.placeOf(from), from, limits);
+    } catch (error) {
+      if (segment.removed && error instanceof FileError) return undefined;
+      if (error instanceof FileError && error.code === 'ENOENT') {
+        return this.#refuse({ from: segment.baseOffset, to: segment.nextOffset });
+      }
+      throw error;
+    }
+  }
+
+  async #readSegment(segment: Segment, start: Place, from: Offset, limits: ReadLimits): Promise<LogSlice> {
+    const windowBytes = Math.min(windowMax, Math.max(windowMin, limits.maxBytes));
+    for (let place = start; ; ) {
+      const gathered = new Gathered(from, limits);
+      const walked = await this.#walk(segment, place, windowBytes, true, (batch) => gathered.take(batch));
+      if (gathered.sizeBytes > 0 || walked.kind === 'stopped') return gathered.slice();
+      // Nothing was there although something belongs there: the log is damaged from where the walk ended.
+      const behind =
+        walked.kind === 'bad' ? await this.#behindDamage(segment, walked.position, walked.offset) : undefined;
+      const to = behind?.offset ?? segment.nextOffset;
+      if (behind === undefined || from < to) return this.#refuse({ from: walked.offset, to });
+      place = behind;
+    }
+  }
+
+  async #walk(
+    segment: Segment,
+    place: Place,
+    windowBytes: number,
+    checkCrc: boolean,
+    visit: (batch: WalkedBatch) => boolean,
+  ) {
+    let wrongEpoch = false;
+    const walked = await this.#context.readers.use(segment.path, (file) =>
+      walkBatches(
+        {
+          read: (position, target) => file.read(position, target),
+          position: place.position,
+          endPosition: segment.sizeBytes,
+          offset: place.offset,
+          checkCrc,
+          windowBytes,
+        },
+        (batch) => {
+          // The epoch lies outside the CRC: the epoch file vouches for it.
+          const epoch = this.#state.epochs.epochOf(batch.header.baseOffset as Offset);
+          wrongEpoch = epoch !== undefined && epoch !== batch.header.leaderEpoch;
+          return !wrongEpoch && visit(batch);
+        },
+      ),
+    );
+    return wrongEpoch ? { ...walked, kind: 'bad' as const } : walked;
+  }
+
+  async #behindDamage(segment: Segment, position: number, offset: Offset): Promise<Place | undefined> {
+    return this.#context.readers.use(segment.path, (file) =>
+      findBatch(
+        {
+          read: (at, target) => file.read(at, target),
+          position: position + 1,
+          endPosition: segment.sizeBytes,
+        },
+        (header) => header.baseOffset > offset && header.nextOffset <= segment.nextOffset,
+      ),
+    );
+  }
+
+  #keep(segment: Segment): void {
+    if (segment !== this.#state.active && !segment.removed) this.#context.indexes.touch(segment);
+  }
+
+  #refuse(range: DamagedRange): never {
+    assert(range.from < range.to, 'a damaged range holds something');
+    this.#onDamage(range);
+    throw faults.corruptData(this.#state.name, range.from, range.to);
+  }
+}
+
+/** Collects what a read gives: neighbours in one buffer stay one chunk. */
+class Gathered {
+  readonly #from: Offset;
+  readonly #limits: ReadLimits;
+  readonly #chunks: Uint8Array[] = [];
+  #buffer: Uint8Array | undefined;
+  #start = 0;
+  #end = 0;
+  #nextOffset: Offset;
+  sizeBytes = 0;
+
+  constructor(from: Offset, limits: ReadLimits) {
+    this.#from = from;
+    this.#limits = limits;
+    this.#nextOffset = from;
+  }
+
+  /** False: the read is full, and the batch not taken. */
+  take({ header, bytes, at, sizeBytes }: WalkedBatch): boolean {
+    if (header.nextOffset <= this.#from) return true;
+    if (header.nextOffset > this.#limits.below) return false;
+    if (this.sizeBytes > 0 && this.sizeBytes + sizeBytes > this.#limits.maxBytes) return false;
+    if (bytes !== this.#buffer) {
+      this.#flush();
+      this.#buffer = bytes;
+      this.#start = at;
+    }
+    this.#end = at + sizeBytes;
+    this.sizeBytes += sizeBytes;
+    this.#nextOffset = header.nextOffset as Offset;
+    return true;
+  }
+
+  slice(): LogSlice {
+    this.#flush();
+    return { chunks: this.#chunks, nextOffset: this.#nextOffset, sizeBytes: this.sizeBytes };
+  }
+
+  #flush(): void {
+    if (this.#buffer !== undefined) this.#chunks.push(this.#buffer.subarray(this.#start, this.#end));
+    this.#buffer = undefined;
+  }
+}

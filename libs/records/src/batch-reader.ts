@@ -1,0 +1,113 @@
+import { faults, type Offset } from '@moldau/kernel';
+import type { RecordHeader } from './batch-builder.ts';
+import { BatchHeader, headerBytes } from './batch-header.ts';
+import { compressionOf, decompress } from './compression.ts';
+import { VarintReader } from './varint.ts';
+
+/** A record that was read. Key, value and header values are views of the batch. */
+export interface StoredRecord {
+  readonly offset: Offset;
+  /** Milliseconds since 1970: as the producer gave it, or the log-append time where the topic stamps that. */
+  readonly timestampMs: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly RecordHeader[];
+}
+
+/** No batch unfolds to more than this, unless the reader says otherwise: a bomb ends here. */
+export const defaultMaxUnfoldedBytes = 64 * 1024 * 1024;
+
+const noHeaders: readonly RecordHeader[] = [];
+// Shorter than this no record can be: length, attributes, two deltas, two null fields, no header.
+const minRecordBytes = 7;
+
+/**
+ * Decodes the records of one whole batch. Throws CORRUPT_BATCH when they do not agree with the header, or unfold to more
+ * than `maxUnfoldedBytes`. Does not check the CRC: the node that sent the batch has, and the transport is reliable.
+ */
+export function readRecords(batch: Uint8Array, maxUnfoldedBytes = defaultMaxUnfoldedBytes): StoredRecord[] {
+  const header = new BatchHeader(batch);
+  const compression = compressionOf(header.compressionCode);
+  if (compression === undefined) throw faults.corruptBatch(`unknown compression ${header.compressionCode}`);
+  const body = decompress(compression, batch.subarray(headerBytes, header.sizeBytes), maxUnfoldedBytes);
+  const count = header.recordsCount;
+  if (count < 0 || count > body.length / minRecordBytes) {
+    throw faults.corruptBatch(`it claims ${count} records in ${body.length} bytes`);
+  }
+  const records: StoredRecord[] = [];
+  const reader = new RecordReader(body, header);
+  for (let i = 0; i < count; i += 1) records.push(reader.next());
+  if (!reader.atEnd) throw faults.corruptBatch(`bytes are left behind its ${count} records`);
+  return records;
+}
+
+class RecordReader {
+  readonly #bytes: Uint8Array;
+  readonly #varints: VarintReader;
+  readonly #baseOffset: bigint;
+  readonly #lastDelta: number;
+  readonly #baseTimestamp: number;
+  readonly #appendTime: number | undefined;
+
+  constructor(bytes: Uint8Array, header: BatchHeader) {
+    this.#bytes = bytes;
+    this.#varints = new VarintReader(bytes, 0);
+    this.#baseOffset = header.baseOffset;
+    this.#lastDelta = header.lastOffsetDelta;
+    this.#baseTimestamp = header.baseTimestamp;
+    this.#appendTime = header.isLogAppendTime ? header.maxTimestamp : undefined;
+  }
+
+  get atEnd(): boolean {
+    return this.#varints.position === this.#bytes.length;
+  }
+
+  next(): StoredRecord {
+    const varints = this.#varints;
+    const length = varints.next();
+    const end = varints.position + length;
+    if (!(length > 0) || end > this.#bytes.length)
+      throw faults.corruptBatch(`a record of ${length} bytes does not fit`);
+    varints.position += 1;
+    const timestampDelta = varints.next();
+    const offsetDelta = varints.next();
+    if (Number.isNaN(timestampDelta) || !(offsetDelta >= 0 && offsetDelta <= this.#lastDelta)) {
+      throw faults.corruptBatch(`a record with offset delta ${offsetDelta} of ${this.#lastDelta}`);
+    }
+    const key = this.#field('key');
+    const value = this.#field('value');
+    const headers = this.#headers();
+    if (varints.position !== end) throw faults.corruptBatch('a record whose fields do not fill its length');
+    return {
+      offset: (this.#baseOffset + BigInt(offsetDelta)) as Offset,
+      timestampMs: this.#appendTime ?? this.#baseTimestamp + timestampDelta,
+      key,
+      value,
+      headers,
+    };
+  }
+
+  #headers(): readonly RecordHeader[] {
+    const count = this.#varints.next();
+    if (count === 0) return noHeaders;
+    if (!(count > 0) || count > this.#bytes.length) throw faults.corruptBatch(`a record with ${count} headers`);
+    const headers: RecordHeader[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const name = this.#field('header name');
+      if (name === null) throw faults.corruptBatch('a header without a name');
+      headers.push({ name: Buffer.from(name).toString(), value: this.#field('header value') });
+    }
+    return headers;
+  }
+
+  #field(what: string): Uint8Array | null {
+    const length = this.#varints.next();
+    if (length === -1) return null;
+    const start = this.#varints.position;
+    const end = start + length;
+    if (!(length >= 0) || end > this.#bytes.length)
+      throw faults.corruptBatch(`a ${what} of ${length} bytes does not fit`);
+    this.#varints.position = end;
+    return this.#bytes.subarray(start, end);
+  }
+}

@@ -1,0 +1,3 @@
+export { Bootstrap, type RoutingPorts } from './bootstrap.ts';
+export { Connections } from './connections.ts';
+export { type Leader, MetadataCache } from './metadata-cache.ts';

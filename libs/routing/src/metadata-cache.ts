@@ -1,0 +1,71 @@
+import { faults, type Millis } from '@moldau/kernel';
+import { ClusterService, type GetMetadataResponse } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import type { Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import type { Bootstrap } from './bootstrap.ts';
+
+/** Who leads a partition, and how to reach it. */
+export interface Leader {
+  readonly node: number;
+  readonly address: string;
+  readonly epoch: number;
+}
+
+/** What a client knows of the topics it uses. Older answers never replace newer ones. */
+export class MetadataCache {
+  readonly #bootstrap: Bootstrap;
+  readonly #topics = new Map<string, Topic>();
+  readonly #addresses = new Map<number, string>();
+  readonly #asking = new Map<string, Promise<Topic>>();
+  #version = -1n;
+
+  constructor(bootstrap: Bootstrap) {
+    this.#bootstrap = bootstrap;
+  }
+
+  /** The topic as it was last seen. `undefined`: never, or it is gone. */
+  known(name: string): Topic | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** The topic as it was last seen; asks the cluster when it never was. Throws UNKNOWN_TOPIC. */
+  topic(name: string, options: { autoCreate: boolean; timeoutMs: Millis }): Promise<Topic> {
+    const known = this.#topics.get(name);
+    return known === undefined ? this.refresh(name, options) : Promise.resolve(known);
+  }
+
+  /** Asks the cluster anew. Those who ask at one time share one call. Throws UNKNOWN_TOPIC. */
+  refresh(name: string, { autoCreate, timeoutMs }: { autoCreate: boolean; timeoutMs: Millis }): Promise<Topic> {
+    const asking = this.#asking.get(name);
+    if (asking !== undefined) return asking;
+    const answer = this.#ask(name, autoCreate, timeoutMs).finally(() => this.#asking.delete(name));
+    this.#asking.set(name, answer);
+    return answer;
+  }
+
+  /** The leader as it was last seen. `undefined`: none, or not known. */
+  leader(topic: string, partition: number): Leader | undefined {
+    const found = this.#topics.get(topic)?.partitions[partition];
+    if (found?.leader === undefined) return undefined;
+    const address = this.#addresses.get(found.leader);
+    return address === undefined ? undefined : { node: found.leader, address, epoch: found.leaderEpoch };
+  }
+
+  async #ask(name: string, autoCreate: boolean, timeoutMs: Millis): Promise<Topic> {
+    const request = { topics: [name], autoCreate };
+    const answer = await this.#bootstrap.call(timeoutMs, (channel, leftMs) =>
+      channel.unary(ClusterService.method.getMetadata, request, { timeoutMs: leftMs }),
+    );
+    this.#adopt(answer);
+    const topic = answer.topics.find((found) => found.name === name);
+    if (topic !== undefined) return topic;
+    this.#topics.delete(name);
+    throw faults.unknownTopic(name);
+  }
+
+  #adopt({ version, nodes, topics }: GetMetadataResponse): void {
+    if (version < this.#version) return;
+    this.#version = version;
+    for (const node of nodes) this.#addresses.set(node.id, node.address);
+    for (const topic of topics) this.#topics.set(topic.name, topic);
+  }
+}

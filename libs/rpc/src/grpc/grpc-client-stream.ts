@@ -1,0 +1,66 @@
+import type { ChannelInterface, Metadata } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import type { RawClientStream, RawListener } from '../raw-stream.ts';
+import { asBuffer, fromGrpcStatus } from './grpc-status.ts';
+
+type LibraryCall = ReturnType<ChannelInterface['createCall']>;
+
+/**
+ * A call of the library below its Node streams, which count messages where we count bytes. While it connects the library
+ * keeps one message only: the next one is handed over when the last was taken.
+ */
+export class GrpcClientStream implements RawClientStream {
+  readonly #call: LibraryCall;
+  #waiting: { readonly bytes: Uint8Array; readonly written: () => void }[] = [];
+  #writing = false;
+  #halfClosed = false;
+  #over = false;
+
+  constructor(call: LibraryCall, metadata: Metadata, listener: RawListener) {
+    this.#call = call;
+    call.start(metadata, {
+      onReceiveMetadata() {},
+      onReceiveMessage: (message: Buffer) => listener.message(message),
+      onReceiveStatus: (end) => {
+        this.#over = true;
+        this.#waiting = [];
+        listener.closed(fromGrpcStatus(end));
+      },
+    });
+  }
+
+  send(bytes: Uint8Array, written: () => void): void {
+    if (this.#over) return;
+    if (this.#writing) this.#waiting.push({ bytes, written });
+    else this.#write(bytes, written);
+  }
+
+  read(): void {
+    if (!this.#over) this.#call.startRead();
+  }
+
+  halfClose(): void {
+    this.#halfClosed = true;
+    if (!this.#writing && !this.#over) this.#call.halfClose();
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#waiting = [];
+    this.#call.cancelWithStatus(status.CANCELLED, 'cancelled by the client');
+  }
+
+  #write(bytes: Uint8Array, written: () => void): void {
+    this.#writing = true;
+    const callback = (): void => {
+      this.#writing = false;
+      if (this.#over) return;
+      written();
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#write(next.bytes, next.written);
+      else if (this.#halfClosed) this.#call.halfClose();
+    };
+    this.#call.sendMessageWithContext({ callback }, asBuffer(bytes));
+  }
+}

@@ -1,0 +1,96 @@
+import { Server, ServerInterceptingCall, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
+import type { AssertionFailed, Clock, Logger, Meter, Random, Timers } from '@moldau/kernel';
+import { type Authenticate, nodesByCertificate } from '../access.ts';
+import type { Limits } from '../limits.ts';
+import { ServiceHost } from '../service-host.ts';
+import type { ServedService } from '../transport.ts';
+import { bind, isLoopback } from './bind.ts';
+import { GrpcServerStream } from './grpc-server-stream.ts';
+import { silenceLibrary } from './library-log.ts';
+import { ServerConnections } from './server-connections.ts';
+import { serviceDefinition } from './service-definition.ts';
+import { type ServerTls, serverCredentials } from './tls.ts';
+
+/** What a gRPC server needs. */
+export interface GrpcServerOptions {
+  readonly services: readonly ServedService[];
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly tls?: ServerTls | undefined;
+  /** Absent: with mTLS every certificate is a node's; without, everyone may call everything. */
+  readonly authenticate?: Authenticate | undefined;
+  readonly onAssertion?: ((error: AssertionFailed) => void) | undefined;
+}
+
+/** Serves over sockets. */
+export class GrpcServer {
+  readonly #options: GrpcServerOptions;
+  readonly #server: Server;
+  readonly #connections: ServerConnections;
+  readonly #open: boolean;
+
+  constructor(options: GrpcServerOptions) {
+    silenceLibrary();
+    this.#options = options;
+    const authenticate = options.authenticate ?? (options.tls?.clientCa === undefined ? undefined : nodesByCertificate);
+    this.#open = authenticate === undefined;
+    const host = new ServiceHost({ ...options, authenticate });
+    this.#server = new Server(serverOptions(options, host));
+    this.#connections = new ServerConnections(this.#server, options.limits, options.clock);
+    for (const { service } of options.services) this.#server.addService(serviceDefinition(service), {});
+  }
+
+  /** Listens; port 0 takes a free one. Throws a StartError that says what to do. */
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    const { logger, tls } = this.#options;
+    const bound = await bind(this.#server, host, port, serverCredentials(tls));
+    this.#connections.check();
+    if (this.#open && !isLoopback(host)) {
+      logger.warn(
+        'anyone who reaches this address may do everything: set up TLS with client certificates, or a firewall',
+        {
+          host,
+          port: bound,
+        },
+      );
+    }
+    return { host, port: bound };
+  }
+
+  /** Takes no new calls, lets open ones end for `graceMs`, then breaks what is left. Sessions must be told in band before. */
+  drain(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.timers.after(graceMs, () => this.#connections.destroy());
+      this.#server.tryShutdown(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+}
+
+function serverOptions({ limits, clock }: GrpcServerOptions, host: ServiceHost): ServerOptions {
+  const takeOver: ServerInterceptor = (method, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) => {
+        if (!host.serves(method.path)) return next();
+        new GrpcServerStream(call, clock, (stream, incoming) => host.accept(method.path, stream, incoming));
+      },
+    });
+  return {
+    interceptors: [takeOver],
+    'grpc.max_concurrent_streams': limits.streamsPerConnectionMax,
+    // Slightly larger messages than allowed still reach us, and get a typed error.
+    'grpc.max_receive_message_length': limits.frameBytesMax + 1024 * 1024,
+    'grpc.max_send_message_length': limits.answerBytesMax,
+    'grpc.max_connection_idle_ms': limits.idleConnectionMs,
+    'grpc.keepalive_time_ms': limits.keepaliveMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+    'grpc-node.max_session_memory': limits.connectionMemoryMiB,
+    'grpc.enable_channelz': 0,
+  };
+}

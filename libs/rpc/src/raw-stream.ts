@@ -1,0 +1,49 @@
+// A call as bytes: the seam between what every transport does alike (sessions, deadlines, errors, limits) and what is its own.
+
+/** How a call ended. `details`: a serialized google.rpc.Status, where the server gave one. */
+export interface WireStatus {
+  readonly code: number;
+  readonly message: string;
+  readonly details?: Uint8Array | undefined;
+}
+
+export const okStatus: WireStatus = { code: 0, message: '' };
+
+/** What one end of a call hears: messages, perhaps `ended`, and `closed` exactly once and last. */
+export interface RawListener {
+  message(bytes: Uint8Array): void;
+  /** The peer sends no more. A client hears `closed` instead. */
+  ended(): void;
+  /** The call is over: a client gets the server's status, a server anything. */
+  closed(status: WireStatus): void;
+}
+
+/** One end of a call. Nothing here throws; what comes after the end is dropped. */
+export interface RawStream {
+  /** `written` is called when the transport has room for more, or never if the call ends first. */
+  send(bytes: Uint8Array, written: () => void): void;
+  /** Asks for one more message, or for `ended`. Without it the transport delivers nothing. */
+  read(): void;
+}
+
+export interface RawClientStream extends RawStream {
+  /** Sends no more. */
+  halfClose(): void;
+  /** Breaks the call; the listener hears nothing more. */
+  cancel(): void;
+}
+
+export interface RawServerStream extends RawStream {
+  /** Names the listener; before anything else, and once. */
+  start(listener: RawListener): void;
+  /** Ends the call behind everything that was sent. */
+  finish(status: WireStatus): void;
+}
+
+/** Opens calls to one address. */
+export interface RawChannel {
+  readonly address: string;
+  /** `path`: `/package.Service/Method`. `timeoutMs` tells the server how long the client waits. */
+  open(path: string, timeoutMs: number | undefined, listener: RawListener): RawClientStream;
+  close(): void;
+}

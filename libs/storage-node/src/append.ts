@@ -1,0 +1,90 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type Clock, faults, type MoldauError, offset, type Random, type Timers } from '@moldau/kernel';
+import type { AppendRequest, AppendResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
+import { BatchBuilder, partitionOfKey } from '@moldau/records';
+import type { AppendBudget } from './append-budget.ts';
+import { appendTimeout } from './append-timeout.ts';
+import type { Appended, Partition } from './partition.ts';
+import type { Partitions } from './partitions.ts';
+import { newRecord } from './wire.ts';
+
+type Response = MessageInitShape<typeof AppendResponseSchema>;
+
+/** What a unary append works with. */
+export interface AppendPorts {
+  readonly partitions: Partitions;
+  readonly budget: AppendBudget;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Throws while no append may begin: the disk is full, the node is leaving. */
+  readonly admit: () => void;
+}
+
+/** Serves `LogService.Append`: one batch, answered when it is committed. */
+export async function append(request: AppendRequest, ports: AppendPorts): Promise<Response> {
+  const partition = choosePartition(request, ports);
+  partition.requireLeader();
+  ports.budget.requireRoom();
+  const nowMs = ports.clock.wallMs();
+  const batch = request.batch.length > 0 ? request.batch : encode(request, nowMs);
+  const appended = await commit(partition, batch, request, ports);
+  return {
+    partition: partition.log.identity.partition,
+    timestampMs: BigInt(appended.timestampMs ?? nowMs),
+    ...(appended.baseOffset !== undefined && { baseOffset: appended.baseOffset }),
+    ...(appended.lastOffset !== undefined && { lastOffset: appended.lastOffset }),
+  };
+}
+
+function choosePartition({ topic, partition, records, batch }: AppendRequest, ports: AppendPorts): Partition {
+  if (records.length > 0 && batch.length > 0) throw faults.invalidRequest('records', 'and batch exclude each other');
+  if (records.length === 0 && batch.length === 0) throw faults.invalidRequest('records', 'is empty: give one or more');
+  if (partition !== undefined) return ports.partitions.byName(topic, partition);
+  if (batch.length > 0) throw faults.invalidRequest('partition', 'is missing: a batch needs one');
+  const count = ports.partitions.count(topic);
+  const key = records[0]?.key;
+  const index = key === undefined ? Math.floor(ports.random.next() * count) : partitionOfKey(key, count);
+  return ports.partitions.byName(topic, index);
+}
+
+function encode({ records, producerId, producerEpoch, sequence }: AppendRequest, nowMs: number): Uint8Array {
+  const builder = new BatchBuilder();
+  for (const [index, record] of records.entries()) {
+    for (const { name } of record.headers) {
+      if (name === '') throw faults.invalidRequest(`records[${index}].headers`, 'has a header without a name');
+    }
+    builder.add(newRecord(record, nowMs));
+  }
+  if (producerId === undefined) return builder.build();
+  return builder.build('none', { id: producerId, epoch: producerEpoch, baseSequence: sequence });
+}
+
+function commit(
+  partition: Partition,
+  batch: Uint8Array,
+  request: AppendRequest,
+  ports: AppendPorts,
+): Promise<Appended> {
+  const { budget, timers, admit } = ports;
+  const timeoutMs = appendTimeout(request.timeoutMs);
+  const expected = request.expectedOffset;
+  return new Promise((resolve, reject) => {
+    const options = { admit, ...(expected !== undefined && { expectedOffset: offset(expected) }) };
+    budget.hold(batch.length);
+    const settle = (error: MoldauError | undefined, appended: Appended | undefined): void => {
+      cancelTimeout();
+      budget.free(batch.length);
+      if (appended === undefined) reject(error);
+      else resolve(appended);
+    };
+    const cancelTimeout = timers.after(timeoutMs, () => reject(faults.timedOut(partition.name, timeoutMs)));
+    try {
+      partition.append(batch, options, settle);
+    } catch (error) {
+      cancelTimeout();
+      budget.free(batch.length);
+      reject(error);
+    }
+  });
+}

@@ -1,0 +1,137 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  type LeaderEpoch,
+  type Logger,
+  leaderEpoch,
+  type NodeEpoch,
+  type NodeId,
+  nodeId,
+  type PartitionKey,
+  partitionIndex,
+  partitionKey,
+  revision,
+  topicId,
+} from '@moldau/kernel';
+import type { LogDirectory, PartitionLog } from '@moldau/log';
+import {
+  type NodeSessionResponse,
+  type PartitionAssignment,
+  type PartitionReportSchema,
+  ReplicaState,
+} from '@moldau/proto/moldau/internal/v1/controller_pb';
+import { logConfigOf } from './log-config.ts';
+import { Partition } from './partition.ts';
+import type { Partitions } from './partitions.ts';
+
+type Report = MessageInitShape<typeof PartitionReportSchema>;
+
+const replicaStates = {
+  clean: ReplicaState.CLEAN,
+  unclean: ReplicaState.UNCLEAN,
+  doubtful: ReplicaState.DOUBTFUL,
+  corrupt: ReplicaState.CORRUPT,
+} as const;
+
+/**
+ * Makes the partitions of this node what the coordinator says that they are. Data goes only on a tombstone, never
+ * because an assignment is absent; a state older than the one that is known is ignored.
+ */
+export class Assignments {
+  readonly #me: NodeId;
+  readonly #directory: LogDirectory;
+  readonly #partitions: Partitions;
+  readonly #logger: Logger;
+  readonly #appliedEpochs = new Map<PartitionKey, bigint>();
+
+  constructor(me: NodeId, directory: LogDirectory, partitions: Partitions, logger: Logger) {
+    this.#me = me;
+    this.#directory = directory;
+    this.#partitions = partitions;
+    this.#logger = logger;
+  }
+
+  /** Applies one message; returns what was found of the partitions that it names for the first time. */
+  async apply(message: NodeSessionResponse, myEpoch: NodeEpoch): Promise<Report[]> {
+    for (const tombstone of message.tombstones) await this.#remove(tombstone);
+    const reports: Report[] = [];
+    const elected: [Partition, LeaderEpoch][] = [];
+    for (const assignment of message.assignments) {
+      const index = assignment.partition?.index ?? 0;
+      const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
+      const known = this.#appliedEpochs.get(key);
+      if (known !== undefined && known >= assignment.partitionEpoch) continue;
+      const partition = await this.#open(key, assignment);
+      if (known === undefined) reports.push(report(assignment, index, partition?.log));
+      this.#appliedEpochs.set(key, assignment.partitionEpoch);
+      if (partition === undefined) continue;
+      partition.log.configure(logConfigOf(assignment.config));
+      const epoch = this.#takeRole(partition, assignment, myEpoch);
+      if (epoch !== undefined) elected.push([partition, epoch]);
+    }
+    // A leader that forgot its epoch could reuse its offsets: on disk first. All of them share one write.
+    await Promise.all(elected.map(([{ log }, epoch]) => this.#directory.storeEpoch(log.key, epoch)));
+    for (const [partition, epoch] of elected) partition.lead(epoch);
+    await this.#directory.noteAssigned(revision(message.version));
+    return reports;
+  }
+
+  async #open(key: PartitionKey, assignment: PartitionAssignment): Promise<Partition | undefined> {
+    const open = this.#partitions.get(key);
+    if (open !== undefined) return open;
+    const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment));
+    if (log === undefined) return undefined;
+    const partition = new Partition(assignment.topic, log);
+    this.#partitions.add(partition);
+    return partition;
+  }
+
+  async #create(key: PartitionKey, assignment: PartitionAssignment): Promise<PartitionLog | undefined> {
+    if (revision(assignment.assignedVersion) <= this.#directory.assignedUpTo) {
+      this.#logger.error('a partition that this node had is gone from its data directory', { partition: key });
+      return undefined;
+    }
+    const identity = {
+      topicId: topicId(assignment.topicId),
+      topic: assignment.topic,
+      partition: partitionIndex(assignment.partition?.index ?? 0),
+    };
+    return this.#directory.create(identity, logConfigOf(assignment.config));
+  }
+
+  /** Returns the epoch that this node is to lead under, where that is new. */
+  #takeRole(partition: Partition, assignment: PartitionAssignment, myEpoch: NodeEpoch): LeaderEpoch | undefined {
+    const leader = assignment.partition?.leader;
+    const epoch = leaderEpoch(assignment.partition?.leaderEpoch ?? 0);
+    // A leadership of an earlier start of this node is over: nothing is written under its epoch again.
+    const mine = leader === this.#me && assignment.leaderNodeEpoch === myEpoch;
+    if (mine && partition.role.kind === 'leader' && partition.role.epoch === epoch) return undefined;
+    if (mine) return epoch;
+    const other = leader === undefined || leader === this.#me ? undefined : nodeId(leader);
+    partition.follow({ kind: 'follower', leader: other, epoch });
+    return undefined;
+  }
+
+  async #remove(topic: string): Promise<void> {
+    for (const partition of this.#partitions.ofTopic(topicId(topic))) {
+      partition.follow({ kind: 'removed' });
+      this.#partitions.remove(partition);
+      this.#appliedEpochs.delete(partition.log.key);
+    }
+    for (const { key, identity } of [...this.#directory.partitions.values()]) {
+      if (identity.topicId === topic) await this.#directory.remove(key);
+    }
+  }
+}
+
+function report({ topicId: topic }: PartitionAssignment, partition: number, log: PartitionLog | undefined): Report {
+  if (log === undefined) return { topicId: topic, partition, state: ReplicaState.CORRUPT };
+  const { found, lastEpoch } = log;
+  return {
+    topicId: topic,
+    partition,
+    leaderEpoch: log.storedEpoch,
+    lastEpoch,
+    durableEnd: found.durableEnd,
+    state: replicaStates[found.state],
+  };
+}

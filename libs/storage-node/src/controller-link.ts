@@ -1,0 +1,155 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  type CancelTimer,
+  type Clock,
+  hasReason,
+  jittered,
+  type Logger,
+  MoldauError,
+  type NodeEpoch,
+  type NodeId,
+  nodeEpoch,
+  type Random,
+  repeat,
+  sleep,
+  type Timers,
+} from '@moldau/kernel';
+import {
+  ControllerService,
+  type NodeSessionRequestSchema,
+  type NodeSessionResponse,
+  type PartitionReportSchema,
+} from '@moldau/proto/moldau/internal/v1/controller_pb';
+import type { Channel, Session } from '@moldau/rpc';
+import type { ProducerIdBlock } from './producer-ids.ts';
+
+type Report = MessageInitShape<typeof PartitionReportSchema>;
+type NodeSessionStream = Session<MessageInitShape<typeof NodeSessionRequestSchema>, NodeSessionResponse>;
+
+/** Who this node is, as it registers. */
+export interface Registration {
+  readonly nodeId: NodeId;
+  /** `undefined`: a new directory, which joins whatever cluster answers. */
+  readonly clusterId: string | undefined;
+  readonly incarnation: string;
+  readonly address: string;
+  readonly rack: string;
+  readonly programVersion: string;
+  readonly highestVersion: bigint;
+}
+
+/** What the link tells the node. */
+export interface ControllerEvents {
+  /** Once, before anything else. */
+  registered(clusterId: string, epoch: NodeEpoch): Promise<void>;
+  /** Assignments and tombstones, in order; returns what was found of the partitions that are new to the node. */
+  apply(message: NodeSessionResponse): Promise<readonly Report[]>;
+  /** Another start of this node id has taken its place: this process must end. */
+  fenced(reason: string): void;
+}
+
+const heartbeatEveryMs = 1_000;
+const reopenAfterMs = 500;
+
+/** The node's line to the active coordinator: registers once, then keeps a session open for as long as the node lives. */
+export class ControllerLink {
+  readonly #channel: Channel;
+  readonly #registration: Registration;
+  readonly #events: ControllerEvents;
+  readonly #ports: { readonly clock: Clock; readonly timers: Timers; readonly random: Random; readonly logger: Logger };
+  readonly #stopping = new AbortController();
+  #epoch: NodeEpoch | undefined;
+  #session: NodeSessionStream | undefined;
+  #storageFailed = false;
+
+  constructor(
+    channel: Channel,
+    registration: Registration,
+    events: ControllerEvents,
+    ports: { clock: Clock; timers: Timers; random: Random; logger: Logger },
+  ) {
+    this.#channel = channel;
+    this.#registration = registration;
+    this.#events = events;
+    this.#ports = ports;
+  }
+
+  /** Runs until `stop`. Rejects when the coordinator refuses this node for good. */
+  async run(): Promise<void> {
+    const { random, timers, logger } = this.#ports;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#register();
+        await this.#follow();
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        if (hasReason(error, 'WRONG_CLUSTER') || hasReason(error, 'STALE_NODE')) throw error;
+        logger.warn('lost the coordinator; trying again', { error });
+      }
+      await sleep(timers, jittered(random, reopenAfterMs), this.#stopping.signal).catch(() => {});
+    }
+  }
+
+  /** Says that the disk has failed: the partitions are to move. */
+  reportStorageFailure(): void {
+    this.#storageFailed = true;
+    this.#say({});
+  }
+
+  /** Says good-bye, and ends. */
+  stop(): void {
+    this.#say({ leaving: true });
+    this.#stopping.abort();
+    this.#session?.end();
+    this.#channel.close();
+  }
+
+  async takeProducerIds(): Promise<ProducerIdBlock> {
+    const { nodeId } = this.#registration;
+    if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
+    return this.#channel.unary(ControllerService.method.allocateProducerIds, { nodeId, nodeEpoch: this.#epoch });
+  }
+
+  async #register(): Promise<void> {
+    if (this.#epoch !== undefined) return;
+    const { clusterId, ...registration } = this.#registration;
+    const answer = await this.#channel.unary(ControllerService.method.registerNode, {
+      version: 1,
+      clusterId: clusterId ?? '',
+      ...registration,
+    });
+    this.#epoch = nodeEpoch(answer.nodeEpoch);
+    await this.#events.registered(answer.clusterId, this.#epoch);
+  }
+
+  async #follow(): Promise<void> {
+    const session = this.#channel.session(ControllerService.method.nodeSession);
+    this.#session = session;
+    this.#say({});
+    const cancel: CancelTimer = repeat(this.#ports.timers, heartbeatEveryMs, () => this.#say({}));
+    try {
+      for await (const message of session.incoming) {
+        if (message.fenced !== undefined) {
+          this.#events.fenced(message.fenced);
+          return;
+        }
+        const reports = await this.#events.apply(message);
+        if (reports.length > 0 || message.snapshot) this.#say({ reports: [...reports], ready: message.snapshot });
+      }
+    } finally {
+      cancel();
+      this.#session = undefined;
+      session.cancel();
+    }
+  }
+
+  #say(words: Omit<MessageInitShape<typeof NodeSessionRequestSchema>, '$typeName'>): void {
+    if (this.#epoch === undefined) return;
+    this.#session?.send({
+      nodeId: this.#registration.nodeId,
+      nodeEpoch: this.#epoch,
+      storageFailed: this.#storageFailed,
+      ...words,
+    });
+  }
+}

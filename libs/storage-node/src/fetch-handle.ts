@@ -1,0 +1,212 @@
+import { assert, hasReason, leaderEpoch, type Offset, offset } from '@moldau/kernel';
+import type { LogSlice } from '@moldau/log';
+import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
+import type { Partition } from './partition.ts';
+import { startOf } from './positions.ts';
+
+/** What a handle tells its session. */
+export interface FetchHandleEvents {
+  /** It has something to send, and waits for its turn. Not said again before `take`. */
+  ready(): void;
+  failed(error: unknown): void;
+  diverged(epoch: number, end: Offset): void;
+  gap(from: Offset, to: Offset): void;
+  caughtUp(at: Offset): void;
+}
+
+/** Batches of one partition, as they go out. */
+export interface FetchedEntry {
+  readonly handle: number;
+  readonly batches: Uint8Array;
+  readonly highWatermark: Offset;
+  readonly lastStableOffset: Offset;
+  readonly logStart: Offset;
+  readonly generation: number;
+}
+
+const defaultMaxBytes = 1024 * 1024;
+
+/**
+ * One partition that a session reads: from the tail cache when its turn comes, or from the disk before its turn.
+ * Whatever was under way when a seek came is dropped when it comes back.
+ */
+export class FetchHandle {
+  readonly number: number;
+  readonly #partition: Partition;
+  readonly #maxBytes: number;
+  readonly #events: FetchHandleEvents;
+  readonly #unwatch: () => void;
+  readonly #closing = new AbortController();
+  /** The next offset to send. `undefined`: it is being looked up. */
+  #next: Offset | undefined;
+  #generation = 0;
+  /** Counts starts and seeks: what began under an older one is void. */
+  #course = 0;
+  #paused = false;
+  /** In the session's queue. */
+  #queued = false;
+  /** Waits for the disk. */
+  #reading = false;
+  #loaded: LogSlice | undefined;
+  #saidCaughtUpAt: Offset | undefined;
+
+  constructor(number: number, partition: Partition, maxBytes: number, events: FetchHandleEvents) {
+    this.number = number;
+    this.#partition = partition;
+    this.#maxBytes = maxBytes === 0 ? defaultMaxBytes : maxBytes;
+    this.#events = events;
+    this.#unwatch = partition.watch(() => this.#advance());
+  }
+
+  /** The next offset to be sent. 0 while it is being looked up. */
+  get next(): Offset {
+    return this.#next ?? offset(0);
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get highWatermark(): Offset {
+    return this.#partition.log.highWatermark;
+  }
+
+  /** Begins at `from`; but first says so when the client's log, which ends with `lastEpoch`, is not a part of ours. */
+  start(from: Position | undefined, lastEpoch: number | undefined): void {
+    const course = this.#changeCourse();
+    startOf(this.#partition, from).then(
+      (start) => {
+        if (course === this.#course) this.#begin(start, lastEpoch);
+      },
+      (error: unknown) => {
+        if (course === this.#course) this.#events.failed(error);
+      },
+    );
+  }
+
+  /** Goes on elsewhere. What is sent from now on carries `generation`. */
+  seek(to: Position | undefined, generation: number): void {
+    this.#generation = generation;
+    this.start(to, undefined);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#advance();
+  }
+
+  close(): void {
+    this.#changeCourse();
+    this.#unwatch();
+    this.#closing.abort();
+  }
+
+  /**
+   * The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. Whoever has
+   * sent them calls `sent`: being caught up is never said before what it rests on.
+   */
+  take(maxBytes: number): FetchedEntry | undefined {
+    this.#queued = false;
+    const from = this.#next;
+    if (from === undefined || this.#paused) return undefined;
+    const limits = { maxBytes: Math.min(maxBytes, this.#maxBytes), below: this.highWatermark };
+    const slice = this.#loaded ?? this.#partition.log.readTail(from, limits);
+    this.#loaded = undefined;
+    if (slice === undefined) {
+      this.#load(from);
+      return undefined;
+    }
+    assert(slice.nextOffset > from, 'a read goes forward');
+    this.#next = slice.nextOffset;
+    const { highWatermark, logStart } = this.#partition.log;
+    return {
+      handle: this.number,
+      batches: joined(slice.chunks),
+      highWatermark,
+      lastStableOffset: highWatermark,
+      logStart,
+      generation: this.#generation,
+    };
+  }
+
+  /** What was taken is on its way. The next turn comes behind those that wait already. */
+  sent(): void {
+    this.#advance();
+  }
+
+  #changeCourse(): number {
+    this.#next = undefined;
+    this.#loaded = undefined;
+    this.#saidCaughtUpAt = undefined;
+    this.#course += 1;
+    return this.#course;
+  }
+
+  #begin(start: Offset, lastEpoch: number | undefined): void {
+    const known = lastEpoch === undefined ? undefined : this.#partition.log.epochEnd(leaderEpoch(lastEpoch));
+    if (known !== undefined && known.end < start) {
+      this.#events.diverged(known.epoch, known.end);
+      return;
+    }
+    this.#next = start;
+    this.#advance();
+  }
+
+  /** Looks at what there is to do, whenever something has changed. */
+  #advance(): void {
+    if (this.#next === undefined || this.#paused || this.#queued || this.#reading) return;
+    const { log } = this.#partition;
+    try {
+      this.#partition.requireLeader();
+    } catch (error) {
+      this.#events.failed(error);
+      return;
+    }
+    if (this.#next < log.logStart) {
+      this.#events.gap(this.#next, log.logStart);
+      this.#next = log.logStart;
+    }
+    if (this.#next >= log.highWatermark) {
+      this.#sayCaughtUp(this.#next);
+      return;
+    }
+    this.#queued = true;
+    this.#events.ready();
+  }
+
+  #sayCaughtUp(at: Offset): void {
+    if (this.#saidCaughtUpAt === at) return;
+    this.#saidCaughtUpAt = at;
+    this.#events.caughtUp(at);
+  }
+
+  #load(from: Offset): void {
+    const course = this.#course;
+    const limits = { maxBytes: this.#maxBytes, below: this.highWatermark, signal: this.#closing.signal };
+    this.#reading = true;
+    this.#partition.log.read(from, limits).then(
+      (slice) => {
+        this.#reading = false;
+        if (course === this.#course) this.#loaded = slice;
+        this.#advance();
+      },
+      (error: unknown) => {
+        this.#reading = false;
+        // Retention came first: the next look at the log start says so as a gap.
+        if (course !== this.#course || this.#isOvertaken(from, error)) this.#advance();
+        else this.#events.failed(error);
+      },
+    );
+  }
+
+  #isOvertaken(from: Offset, error: unknown): boolean {
+    return hasReason(error, 'OFFSET_OUT_OF_RANGE') && from < this.#partition.log.logStart;
+  }
+}
+
+const joined = (chunks: readonly Uint8Array[]): Uint8Array =>
+  chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);

@@ -1,0 +1,261 @@
+import {
+  type Clock,
+  type FileSystem,
+  faults,
+  Gate,
+  type Logger,
+  type Meter,
+  MoldauError,
+  type NodeEpoch,
+  type NodeId,
+  nodeEpoch,
+  type Random,
+  randomName,
+  type Timers,
+} from '@moldau/kernel';
+import { LogDirectory } from '@moldau/log';
+import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
+import { type Dialer, type ServedService, serve } from '@moldau/rpc';
+import { append } from './append.ts';
+import { AppendBudget } from './append-budget.ts';
+import { AppendStream } from './append-session.ts';
+import { Assignments } from './assignments.ts';
+import { ControllerLink } from './controller-link.ts';
+import { FetchStream } from './fetch-session.ts';
+import { listOffsets } from './list-offsets.ts';
+import { diskFull } from './partition.ts';
+import { Partitions } from './partitions.ts';
+import { ProducerIds } from './producer-ids.ts';
+import { read } from './read.ts';
+import { trimPartition } from './trim.ts';
+
+/** The world, as a storage node sees it. */
+export interface StorageNodePorts {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  /** Reaches the coordinator. */
+  readonly dialer: Dialer;
+  /** Changes when the machine restarts: tells a kill from a loss of power. */
+  readonly bootId: string;
+}
+
+/** What a storage node is told. */
+export interface StorageNodeConfig {
+  readonly nodeId: NodeId;
+  readonly directory: string;
+  /** Where clients and peers reach this node, as host:port. */
+  readonly address: string;
+  readonly coordinator: string;
+  readonly rack: string;
+  readonly version: string;
+  /** Bytes of the last batches that stay in memory for readers at the tail. */
+  readonly tailCacheBytes: number;
+  /** Bytes that all appends may hold in memory before they are durable. */
+  readonly appendBudgetBytes: number;
+  /** Bytes that one append session may have in flight. */
+  readonly appendWindowBytes: number;
+  /** Below so much free space appends are refused. `undefined`: the smaller of 5 % and 2 GiB. */
+  readonly minFreeBytes: number | undefined;
+}
+
+const maxOpenFiles = 4_096;
+/** Reads from disk at one time, fair among partitions. */
+const coldReads = 4;
+
+type Stage = 'starting' | 'recovering' | 'registering' | 'serving' | 'leaving' | 'stopped';
+
+/** A storage node: keeps partitions, appends to those it leads, and serves readers. */
+export class StorageNode {
+  readonly #ports: StorageNodePorts;
+  readonly #config: StorageNodeConfig;
+  readonly #partitions = new Partitions();
+  readonly #budget: AppendBudget;
+  readonly #sessions = new Set<AppendStream | FetchStream>();
+  readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
+  readonly #staged = new Gate();
+  #stage: Stage = 'starting';
+  #directory: LogDirectory | undefined;
+  #link: ControllerLink | undefined;
+  #linkEnded: Promise<void> = Promise.resolve();
+  #failure: Error | undefined;
+  /** The coordinator's wall clock less our monotonic one. */
+  #coordinatorAhead: number | undefined;
+
+  constructor(ports: StorageNodePorts, config: StorageNodeConfig) {
+    this.#ports = ports;
+    this.#config = config;
+    this.#budget = new AppendBudget(config.appendBudgetBytes);
+  }
+
+  /** Opens the data directory, recovers it, registers, and resolves when the first assignments are applied. */
+  async start(): Promise<void> {
+    const { fs, clock, timers, random, logger, meter, dialer, bootId } = this.#ports;
+    const { nodeId, directory: path, address, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
+    this.#enter('recovering');
+    const options = {
+      path,
+      nodeId,
+      bootId,
+      tailCacheBytes,
+      minFreeBytes,
+      maxOpenFiles,
+      coldReads,
+      coordinatorMs: () => this.#coordinatorMs(),
+    };
+    const directory = await LogDirectory.open({ fs, clock, timers, random, logger, meter }, options);
+    this.#directory = directory;
+    await directory.recover((recovered, partitions) => logger.info('recovering', { recovered, partitions }));
+    this.#enter('registering');
+    const registration = {
+      nodeId,
+      clusterId: directory.clusterId,
+      incarnation: randomName(random),
+      address,
+      rack,
+      programVersion: version,
+      highestVersion: directory.assignedUpTo,
+    };
+    const link = new ControllerLink(
+      dialer.dial(this.#config.coordinator, 'control'),
+      registration,
+      this.#events(directory),
+      {
+        clock,
+        timers,
+        random,
+        logger,
+      },
+    );
+    this.#link = link;
+    directory.onFailure(() => link.reportStorageFailure());
+    this.#linkEnded = link.run().catch((error: unknown) => this.#fail(error));
+    while (this.#stage === 'registering') await this.#staged.wait();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** What it serves. */
+  services(): ServedService[] {
+    const { clock, timers, random } = this.#ports;
+    const partitions = this.#partitions;
+    const admit = (): void => this.#admit();
+    const ports = {
+      partitions,
+      budget: this.#budget,
+      clock,
+      timers,
+      random,
+      admit,
+      windowBytes: this.#config.appendWindowBytes,
+    };
+    return [
+      serve(LogService, {
+        append: async (request) => {
+          this.#requireServing();
+          return append(request, ports);
+        },
+        appendSession: (session) => this.#hold(new AppendStream(session, ports)),
+        read: (request, { signal }) => {
+          this.#requireServing();
+          return read(request, partitions, signal);
+        },
+        fetchSession: (session) => this.#hold(new FetchStream(session, ports)),
+        listOffsets: async (request) => {
+          this.#requireServing();
+          return listOffsets(request, partitions);
+        },
+        trimPartition: async (request) => {
+          this.#requireServing();
+          return trimPartition(request, partitions);
+        },
+        initProducer: async (request) => {
+          this.#requireServing();
+          return this.#producerIds.init(request.producerId, request.producerEpoch);
+        },
+      }),
+    ];
+  }
+
+  get isServing(): boolean {
+    return this.#stage === 'serving';
+  }
+
+  /** Asks every client to leave, and the coordinator to let others lead. Appends are refused from now on. */
+  drain(graceMs: number): void {
+    this.#enter('leaving');
+    for (const session of this.#sessions) session.drain(graceMs);
+  }
+
+  /** Ends everything: what is appended is synced, and the directory is marked clean. */
+  async stop(): Promise<void> {
+    this.#enter('stopped');
+    this.#link?.stop();
+    await this.#linkEnded;
+    for (const partition of this.#partitions.all()) {
+      partition.follow({ kind: 'follower', leader: undefined, epoch: partition.log.lastEpoch });
+    }
+    await this.#directory?.close();
+  }
+
+  #events(directory: LogDirectory) {
+    const { logger } = this.#ports;
+    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, logger);
+    let epoch: NodeEpoch = nodeEpoch(0n);
+    return {
+      registered: async (clusterId: string, registered: NodeEpoch): Promise<void> => {
+        epoch = registered;
+        if (directory.clusterId === undefined) await directory.adoptCluster(clusterId);
+      },
+      apply: async (message: Parameters<Assignments['apply']>[0]) => {
+        this.#coordinatorAhead = Number(message.nowMs) - this.#ports.clock.monotonicMs();
+        const reports = await assignments.apply(message, epoch);
+        if (this.#stage === 'registering') this.#enter('serving');
+        return reports;
+      },
+      fenced: (reason: string): void => this.#fail(new MoldauError('STALE_NODE', reason)),
+    };
+  }
+
+  async #hold(stream: AppendStream | FetchStream): Promise<void> {
+    this.#requireServing();
+    this.#sessions.add(stream);
+    try {
+      await stream.run();
+    } finally {
+      this.#sessions.delete(stream);
+    }
+  }
+
+  /** The coordinator's time now, as far as it has told us. */
+  #coordinatorMs(): number | undefined {
+    return this.#coordinatorAhead === undefined ? undefined : this.#coordinatorAhead + this.#ports.clock.monotonicMs();
+  }
+
+  #admit(): void {
+    this.#requireServing();
+    if (this.#directory?.diskState === 'full') throw diskFull();
+  }
+
+  #requireServing(): void {
+    if (this.#stage !== 'serving') throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
+  }
+
+  #requireLink(): ControllerLink {
+    if (this.#link === undefined) throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
+    return this.#link;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error instanceof Error ? error : new Error(String(error));
+    this.#ports.logger.error('this node can not go on', { error });
+    this.#enter('stopped');
+  }
+
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.#staged.open();
+  }
+}

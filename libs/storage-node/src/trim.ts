@@ -1,0 +1,18 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { faults, offset } from '@moldau/kernel';
+import type { TrimPartitionRequest, TrimPartitionResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
+import type { Partitions } from './partitions.ts';
+
+/** Serves `LogService.TrimPartition`. Trimming below the log start changes nothing. */
+export async function trimPartition(
+  { topic, partition: index, beforeOffset, validateOnly }: TrimPartitionRequest,
+  partitions: Partitions,
+): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
+  const partition = partitions.byName(topic, index);
+  partition.requireLeader();
+  const { log } = partition;
+  if (beforeOffset < 0n) throw faults.invalidRequest('before_offset', `is ${beforeOffset}: offsets begin with 0`);
+  if (beforeOffset > log.highWatermark) throw faults.offsetOutOfRange(beforeOffset, log.logStart, log.highWatermark);
+  if (!validateOnly && beforeOffset > log.logStart) await log.trim(offset(beforeOffset));
+  return { logStart: log.logStart };
+}

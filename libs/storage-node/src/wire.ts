@@ -1,0 +1,29 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { hasReason } from '@moldau/kernel';
+import type { RecordSchema, Record as WireRecord } from '@moldau/proto/moldau/log/v1/record_pb';
+import type { NewRecord, StoredRecord } from '@moldau/records';
+
+// Between the contract's messages and what the rooms below understand. Nothing else here knows both.
+
+/** A record of an unary append; `nowMs` stands in for a missing timestamp. */
+export const newRecord = ({ key, value, headers, timestampMs }: WireRecord, nowMs: number): NewRecord => ({
+  key: key ?? null,
+  value: value ?? null,
+  headers: headers.map((header) => ({ name: header.name, value: header.value ?? null })),
+  timestampMs: timestampMs === undefined ? nowMs : Number(timestampMs),
+});
+
+/** A record as `Read` gives it. */
+export const wireRecord = (record: StoredRecord): MessageInitShape<typeof RecordSchema> => ({
+  ...(record.key !== null && { key: record.key }),
+  ...(record.value !== null && { value: record.value }),
+  headers: record.headers.map(({ name, value }) => ({ name, ...(value !== null && { value }) })),
+  timestampMs: BigInt(record.timestampMs),
+  offset: record.offset,
+});
+
+/** The `leader` field of a frame that answers this error, where it names one. */
+export function leaderOf(error: unknown): { leader?: number } {
+  if (!hasReason(error, 'NOT_LEADER') || typeof error.fields.leader !== 'number') return {};
+  return { leader: error.fields.leader };
+}
