@@ -2,6 +2,7 @@ import { faults, randomName } from '@moldau/kernel';
 import { Keys } from '@moldau/metadata';
 import type { ServedService } from '@moldau/rpc';
 import { type ClusterParts, clusterService } from './cluster-service.ts';
+import { Compactor } from './compactor.ts';
 import { type ControllerParts, controllerService } from './controller-service.ts';
 import { Elections } from './elections.ts';
 import { ImageKeeper } from './image-keeper.ts';
@@ -17,7 +18,8 @@ import { findClusterId, takeTerm } from './term.ts';
 import { TopicChanges } from './topic-changes.ts';
 import { TopicCreation } from './topic-creation.ts';
 
-type Parts = ClusterParts & ControllerParts & { readonly elections: Elections; readonly sweeper: Sweeper };
+type Parts = ClusterParts &
+  ControllerParts & { readonly elections: Elections; readonly sweeper: Sweeper; readonly compactor: Compactor };
 
 /**
  * The service that decides: topics, leaders, nodes, producer ids. Everything that it knows is in the store; everything that
@@ -56,12 +58,13 @@ export class Coordinator {
     const nonce = randomName(random);
     const fence = await until(() => takeTerm(store, new Keys(clusterId), instance, nonce));
     const writer = new StoreWriter(this.#ports, fence, () => this.#fail('replaced by another coordinator'));
-    const keeper = new ImageKeeper(this.#ports, clusterId, (error) => this.#fail('unable to read the store', error));
+    const keeper = new ImageKeeper(this.#ports, clusterId, (error) => this.#fail('unable to follow the store', error));
     await keeper.start();
     const parts = this.#assemble(clusterId, keeper, writer);
     parts.roster.start();
-    parts.elections.start();
+    parts.elections.start((error) => this.#fail('stopped by a bug', error));
     parts.sweeper.start();
+    parts.compactor.start();
     this.#parts = parts;
     logger.info('the coordinator serves', { cluster: clusterId, instance, version: keeper.image.revision });
   }
@@ -87,10 +90,10 @@ export class Coordinator {
     this.#parts = undefined;
     if (parts === undefined) return;
     parts.roster.stop();
-    await Promise.all([parts.elections.stop(), parts.sweeper.stop(), parts.keeper.stop()]);
+    await Promise.all([parts.elections.stop(), parts.sweeper.stop(), parts.compactor.stop(), parts.keeper.stop()]);
   }
 
-  #fail(why: string, error?: Error): void {
+  #fail(why: string, error?: unknown): void {
     if (this.#stopping !== undefined) return;
     this.#ports.logger.error('the coordinator serves no more', { why, error });
     this.stop().catch((cause: unknown) => this.#ports.logger.error('the coordinator did not stop cleanly', { cause }));
@@ -118,6 +121,7 @@ export class Coordinator {
       changes: new TopicChanges(this.#ports, keeper, writer, elections),
       registrar: new Registrar(this.#ports, clusterId, { keeper, writer, conditions, elections }),
       producerIds: new ProducerIds(this.#ports, keeper, writer),
+      compactor: new Compactor(this.#ports),
       sweeper: new Sweeper(this.#ports, keeper, writer, { underway, graceMs: tombstoneGraceMs }),
     };
   }

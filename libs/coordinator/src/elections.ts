@@ -69,10 +69,15 @@ export class Elections {
     this.#losses = ports.meter.counter('moldau_coordinator_data_losses_total', 'Leaders elected without all data');
   }
 
-  start(): void {
+  /** `onBug`: a decision broke an invariant, and nothing more is decided. */
+  start(onBug: (error: unknown) => void): void {
     this.#markAll();
     this.#keeper.onChange((delta) => this.#markChanged(delta));
-    this.#loop = this.#run();
+    this.#loop = this.#run().catch((error: unknown) => {
+      this.#stopped = true;
+      this.#settled.open();
+      onBug(error);
+    });
   }
 
   async stop(): Promise<void> {

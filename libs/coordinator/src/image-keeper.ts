@@ -1,4 +1,5 @@
 import {
+  AssertionFailed,
   assert,
   type CancelTimer,
   faults,
@@ -23,6 +24,10 @@ import {
 import { listPages, untilAnswered } from './store-access.ts';
 
 type Ports = { store: MetadataStore; timers: Timers; random: Random; logger: Logger };
+
+/** Listing again would only meet it again. */
+const isFatal = (error: unknown): error is Error =>
+  error instanceof UnreadableValue || error instanceof AssertionFailed;
 
 const relistDelayMs = 100;
 const suspicionEveryMs = 60_000;
@@ -89,7 +94,7 @@ export class ImageKeeper {
         for await (const change of this.#watch) this.#take(change);
         if (this.#stopped.signal.aborted) return;
       } catch (error) {
-        if (error instanceof UnreadableValue) return this.#onFatal(error);
+        if (isFatal(error)) return this.#onFatal(error);
         this.#ports.logger.info('the watch of the metadata store ended: listing again', { error });
       }
       if (!(await this.#recover())) return;
@@ -104,7 +109,7 @@ export class ImageKeeper {
       await untilAnswered(this.#ports, this.#stopped.signal, () => this.#list());
       return true;
     } catch (error) {
-      if (error instanceof UnreadableValue) this.#onFatal(error);
+      if (isFatal(error)) this.#onFatal(error);
       else if (!this.#stopped.signal.aborted) {
         this.#ports.logger.warn('could not list the metadata store: trying again', { error });
         return true;

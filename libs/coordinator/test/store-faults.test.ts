@@ -1,3 +1,5 @@
+import { revision as asRevision } from '@moldau/kernel';
+import { StoreCompacted } from '@moldau/metadata';
 import test from 'ava';
 import { World } from './world.ts';
 
@@ -11,6 +13,30 @@ test('a creation whose answers are lost is there once', async (t) => {
   await world.time.runFor(61_000);
   const keys = (await world.store.range('')).entries.map(({ key }) => key);
   t.is(keys.filter((key) => key.includes('/partitions/')).length, 3);
+});
+
+test('a creation of which only the last answer is lost does not take its own topic for another one', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  await world.activeNode(office, 1);
+  world.store.faults.delayMs = 5;
+  const creating = office.createTopic({ name: 'a', partitions: 3 });
+  const partitions = async (): Promise<number> =>
+    (await world.store.range('')).entries.filter(({ key }) => key.includes('/partitions/')).length;
+  await world.until(async () => (await partitions()) === 3);
+  world.store.faults.loseReplies();
+  const { topic } = await world.run(creating);
+  t.is((await office.getMetadata({ topics: ['a'] })).topics?.[0]?.id, topic?.id);
+});
+
+test('a creation that takes minutes is not swept', async (t) => {
+  const world = new World(t);
+  const office = await world.started({ sessionTimeoutMs: 900_000 });
+  await world.activeNode(office, 1);
+  world.store.faults.delayMs = 25_000;
+  const since = world.time.monotonicMs();
+  await world.run(office.createTopic({ name: 'a', partitions: 300 }));
+  t.true(world.time.monotonicMs() - since < 200_000, 'at the first attempt');
 });
 
 test('a request that comes late decides nothing twice', async (t) => {
@@ -152,4 +178,18 @@ test('a value of a newer program stops the coordinator instead of being overwrit
     name: 'StartError',
     message: /has version 2.*newer program/,
   });
+});
+
+test('the history of the store is forgotten after some minutes', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  await world.activeNode(office, 1);
+  await world.run(office.createTopic({ name: 'a' }));
+  const { revision } = await world.store.status();
+  await world.time.runFor(350_000);
+  await world.run(office.createTopic({ name: 'b' }));
+  await t.notThrowsAsync(world.store.range('', { revision }));
+  await world.time.runFor(650_000);
+  await t.throwsAsync(world.store.range('', { revision: asRevision(revision - 1n) }), { instanceOf: StoreCompacted });
+  t.is((await office.listTopics()).topics?.length, 2);
 });
