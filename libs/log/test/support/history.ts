@@ -223,7 +223,10 @@ export class History {
     const lastEpoch = last && last.next > log.logStart ? new BatchHeader(last.bytes).leaderEpoch : log.lastEpoch;
     assert(log.lastEpoch === lastEpoch, `the last epoch is ${lastEpoch}, not ${log.lastEpoch}`);
     log.onDurable((end) => {
-      assert(this.#log !== log || this.bench.directory?.failure === undefined, 'a failed directory acknowledges nothing');
+      assert(
+        this.#log !== log || this.bench.directory?.failure === undefined,
+        'a failed directory acknowledges nothing',
+      );
       if (this.#log !== log || this.#failed) return;
       // What is about to be truncated may still be synced: that is no promise any more.
       const to = this.#truncatingTo;

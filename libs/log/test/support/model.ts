@@ -50,7 +50,10 @@ export class LogModel {
   /** Takes in where a log ends that was recovered; throws when it has lost what was acknowledged. */
   recovered(start: Offset, end: Offset): void {
     assert(end >= this.acknowledged, `the log ends at ${end}, and ${this.acknowledged} was acknowledged`);
-    assert(start >= this.startMin && start <= this.startMax, `the log starts at ${start}, not within ${this.startMin}…${this.startMax}`);
+    assert(
+      start >= this.startMin && start <= this.startMax,
+      `the log starts at ${start}, not within ${this.startMin}…${this.startMax}`,
+    );
     assert(end <= this.end, `the log ends at ${end}, and only ${this.end} was appended`);
     assert(end === start || this.batches.some((batch) => batch.next === end), `the log ends inside a batch, at ${end}`);
     this.cut(end);
@@ -68,7 +71,10 @@ export class LogModel {
         const expected = this.batches[at];
         assert(expected !== undefined, `read beyond ${this.end}`);
         const got = chunk.subarray(position, position + expected.bytes.length);
-        assert(Buffer.compare(got, expected.bytes) === 0, `the batch at ${expected.base} is not the one that was appended`);
+        assert(
+          Buffer.compare(got, expected.bytes) === 0,
+          `the batch at ${expected.base} is not the one that was appended`,
+        );
         position += expected.bytes.length;
         next = expected.next;
         at += 1;
