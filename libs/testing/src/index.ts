@@ -2,5 +2,5 @@ export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-di
 export { CruelFileSystem } from './cruel-file-system.ts';
 export { MemoryStore } from './memory-store.ts';
 export { SeededRandom } from './seeded-random.ts';
-export { type MadeStore, storeContract } from './store-contract.ts';
+export { type Assertions, type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';
