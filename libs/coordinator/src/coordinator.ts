@@ -19,7 +19,12 @@ import { TopicChanges } from './topic-changes.ts';
 import { TopicCreation } from './topic-creation.ts';
 
 type Parts = ClusterParts &
-  ControllerParts & { readonly elections: Elections; readonly sweeper: Sweeper; readonly compactor: Compactor };
+  ControllerParts & {
+    readonly writer: StoreWriter;
+    readonly elections: Elections;
+    readonly sweeper: Sweeper;
+    readonly compactor: Compactor;
+  };
 
 /**
  * The service that decides: topics, leaders, nodes, producer ids. Everything that it knows is in the store; everything that
@@ -90,7 +95,8 @@ export class Coordinator {
     this.#parts = undefined;
     if (parts === undefined) return;
     parts.roster.stop();
-    await Promise.all([parts.elections.stop(), parts.sweeper.stop(), parts.compactor.stop(), parts.keeper.stop()]);
+    const { writer, elections, sweeper, compactor, keeper } = parts;
+    await Promise.all([writer, elections, sweeper, compactor, keeper].map((part) => part.stop()));
   }
 
   #fail(why: string, error?: unknown): void {
@@ -114,6 +120,7 @@ export class Coordinator {
     return {
       clusterId,
       keeper,
+      writer,
       conditions,
       roster,
       elections,

@@ -46,8 +46,8 @@ export class MetadataFeed {
   }
 
   /**
-   * Everything that is new, as messages that are consistent together; none when there is nothing. Each is made when it is
-   * asked for, but all from names taken at once: what changes meanwhile comes again.
+   * Everything that is new, as messages that are complete together; none when there is nothing. Each is made when it is asked
+   * for, but all from names that were taken at once: they reach the version of that moment, and what changed since comes again.
    */
   *take(): Generator<MetadataChange> {
     const snapshot = this.#snapshotDue;
@@ -64,13 +64,14 @@ export class MetadataFeed {
   *#messages(snapshot: boolean, nodes: readonly NodeId[], ids: readonly TopicId[]): Generator<MetadataChange> {
     const present = nodes.flatMap((id) => this.#image.node(id) ?? []);
     const removedNodes = nodes.filter((id) => this.#image.node(id) === undefined);
+    const version = this.#image.revision;
     let message = { nodes: present, removedNodes, topics: [] as TopicImage[], removedTopics: [] as TopicId[] };
     let partitions = 0;
     for (const id of ids) {
       const topic = this.#image.topic(id);
       const size = topic?.record.partitions ?? 1;
       if (partitions > 0 && partitions + size > partitionsInMessage) {
-        yield { ...message, snapshot, complete: false, version: this.#image.revision };
+        yield { ...message, snapshot, complete: false, version };
         message = { nodes: [], removedNodes: [], topics: [], removedTopics: [] };
         partitions = 0;
       }
@@ -80,7 +81,7 @@ export class MetadataFeed {
       if (topic === undefined) this.#told.delete(id);
       else this.#told.add(id);
     }
-    yield { ...message, snapshot, complete: true, version: this.#image.revision };
+    yield { ...message, snapshot, complete: true, version };
   }
 
   #noteTopic(id: TopicId): void {

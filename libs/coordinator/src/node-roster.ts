@@ -12,6 +12,7 @@ export interface OpenSession {
   close(why: string): void;
 }
 
+type Reported = { readonly epoch: NodeEpoch; readonly reports: Map<PartitionKey, ReplicaReport> };
 type Watched = { heardAt: Millis; cancel: CancelTimer };
 
 /** A timer this late means that this process stood still, not that the nodes did. */
@@ -27,7 +28,9 @@ export class NodeRoster implements ReplicaReports {
   readonly #timeoutMs: Millis;
   readonly #keeper: ImageKeeper;
   readonly #conditions: NodeConditions;
-  readonly #sessions = new Map<NodeId, { session: OpenSession; reports: Map<PartitionKey, ReplicaReport> }>();
+  readonly #sessions = new Map<NodeId, OpenSession>();
+  /** Of the newest start of each node: what it has said once holds for all its sessions. */
+  readonly #reported = new Map<NodeId, Reported>();
   readonly #watched = new Map<NodeId, Watched>();
 
   constructor(
@@ -52,19 +55,22 @@ export class NodeRoster implements ReplicaReports {
   stop(): void {
     for (const { cancel } of this.#watched.values()) cancel();
     this.#watched.clear();
-    for (const { session } of [...this.#sessions.values()]) session.close('the coordinator stops');
+    for (const session of [...this.#sessions.values()]) session.close('the coordinator stops');
     this.#sessions.clear();
   }
 
   /** A node has one session: an older one ends. */
   open(session: OpenSession): void {
-    this.#sessions.get(session.node)?.session.close('the node has opened another session');
-    this.#sessions.set(session.node, { session, reports: new Map() });
+    this.#sessions.get(session.node)?.close('the node has opened another session');
+    this.#sessions.set(session.node, session);
+    if (this.#reported.get(session.node)?.epoch !== session.epoch) {
+      this.#reported.set(session.node, { epoch: session.epoch, reports: new Map() });
+    }
     this.heard(session.node);
   }
 
   closed(session: OpenSession): void {
-    if (this.#sessions.get(session.node)?.session === session) this.#sessions.delete(session.node);
+    if (this.#sessions.get(session.node) === session) this.#sessions.delete(session.node);
   }
 
   heard(node: NodeId): void {
@@ -72,14 +78,14 @@ export class NodeRoster implements ReplicaReports {
     if (watched !== undefined) watched.heardAt = this.#ports.clock.monotonicMs();
   }
 
-  report(session: OpenSession, partition: PartitionKey, report: ReplicaReport): void {
-    const open = this.#sessions.get(session.node);
-    if (open?.session === session) open.reports.set(partition, report);
+  report({ node, epoch }: OpenSession, partition: PartitionKey, report: ReplicaReport): void {
+    const reported = this.#reported.get(node);
+    if (reported?.epoch === epoch) reported.reports.set(partition, report);
   }
 
   reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined {
-    const open = this.#sessions.get(node);
-    return open?.session.epoch === this.#keeper.image.node(node)?.epoch ? open?.reports.get(partition) : undefined;
+    const reported = this.#reported.get(node);
+    return reported?.epoch === this.#keeper.image.node(node)?.epoch ? reported?.reports.get(partition) : undefined;
   }
 
   #observe(id: NodeId): void {
@@ -95,8 +101,8 @@ export class NodeRoster implements ReplicaReports {
       watched.cancel();
       this.#watched.delete(id);
     }
-    const open = this.#sessions.get(id);
-    if (open !== undefined && open.session.epoch !== node?.epoch) open.session.close('a newer start has registered');
+    const session = this.#sessions.get(id);
+    if (session !== undefined && session.epoch !== node?.epoch) session.close('a newer start has registered');
   }
 
   #arm(id: NodeId, inMs: Millis): void {
@@ -114,7 +120,7 @@ export class NodeRoster implements ReplicaReports {
     const leftMs = watched.heardAt + this.#timeoutMs - now;
     this.#arm(id, leftMs > 0 ? leftMs : retryMs);
     if (leftMs > 0) return;
-    this.#sessions.get(id)?.session.close('it was silent for too long');
+    this.#sessions.get(id)?.close('it was silent for too long');
     this.#conditions.fence(id, `not heard for ${this.#timeoutMs} ms`).catch((error: unknown) => {
       this.#ports.logger.warn('a silent node could not be fenced: trying again', { node: id, error });
     });

@@ -61,6 +61,7 @@ export class NodeSession implements OpenSession {
   readonly #stream: NodeStream;
   readonly #feed: AssignmentFeed;
   readonly #wakeup = new Wakeup();
+  /** What the first message named, and this start of the node has not said anything about. */
   readonly #unreported = new Set<PartitionKey>();
   #greeted = false;
   /** It leaves, or can't store anything: not to be asked again in this session. */
@@ -117,7 +118,8 @@ export class NodeSession implements OpenSession {
       if (!this.#greeted) {
         this.#greeted = true;
         for (const { partition } of assignments.partitions) {
-          this.#unreported.add(partitionKey(partition.topic, partition.index));
+          const key = partitionKey(partition.topic, partition.index);
+          if (this.#roster.reportOf(this.node, key) === undefined) this.#unreported.add(key);
         }
       }
       await this.#stream.send({ ...assignments, version: image.revision, nowMs: this.#ports.clock.wallMs() });
@@ -147,7 +149,8 @@ export class NodeSession implements OpenSession {
     this.#unable ||= storageFailed || leaving;
     if (storageFailed) return await this.#conditions.fence(node, 'its storage has failed');
     if (leaving) return await this.#conditions.fence(node, 'it leaves', true);
-    if (!ready || this.#unable) return;
+    const fenced = this.#keeper.image.node(node)?.condition.fenced ?? true;
+    if (!ready || this.#unable || !fenced) return;
     if (this.#unreported.size > 0) {
       throw faults.invalidRequest('ready', `is said while ${this.#unreported.size} partitions are not reported`);
     }

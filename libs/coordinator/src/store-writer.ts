@@ -1,6 +1,7 @@
 import {
   assert,
   faults,
+  Gate,
   hasReason,
   jittered,
   type Random,
@@ -33,6 +34,9 @@ export class StoreWriter {
   readonly #ports: { store: MetadataStore; timers: Timers; random: Random };
   readonly #fence: Compare;
   readonly #onDeposed: () => void;
+  readonly #idle = new Gate();
+  #inFlight = 0;
+  #stopped = false;
 
   constructor(ports: { store: MetadataStore; timers: Timers; random: Random }, fence: Compare, onDeposed: () => void) {
     this.#ports = ports;
@@ -40,8 +44,24 @@ export class StoreWriter {
     this.#onDeposed = onDeposed;
   }
 
+  /** Resolves when nothing is on its way to the store any more; from now on `commit` rejects with NOT_SERVING. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    while (this.#inFlight > 0) await this.#idle.wait();
+  }
+
   /** Rejects with STORE_UNAVAILABLE while the outcome is unknown, with NOT_SERVING when the term is over. */
   async commit(change: Change): Promise<Committed | Conflict> {
+    this.#inFlight += 1;
+    try {
+      return await this.#commit(change);
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#idle.open();
+    }
+  }
+
+  async #commit(change: Change): Promise<Committed | Conflict> {
     const nonce = randomName(this.#ports.random);
     const ops = change.ops(nonce);
     const witness = ops.find((op) => op.kind === 'put')?.key;
@@ -50,6 +70,7 @@ export class StoreWriter {
       'the first key that is put is compared, so that the transaction wins once at most',
     );
     for (let attempt = 1; ; attempt++) {
+      if (this.#stopped) throw faults.notServing('the coordinator', 'stopped');
       const result = await this.#attempt(change.compares, ops, witness, attempt === attempts);
       if (result === undefined) {
         await sleep(this.#ports.timers, jittered(this.#ports.random, backoffMs * attempt));

@@ -20,7 +20,7 @@ function open(t: ExecutionContext, path: string, time = new VirtualTime()): Embe
   return store;
 }
 
-storeContract(test, async (t) => {
+storeContract<ExecutionContext>(test, async (t) => {
   const time = new VirtualTime();
   return { store: open(t, place(t), time), advance: (ms) => time.runFor(ms) };
 });

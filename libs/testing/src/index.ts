@@ -4,5 +4,5 @@ export { MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
-export { type MadeStore, storeContract } from './store-contract.ts';
+export { type Assertions, type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';

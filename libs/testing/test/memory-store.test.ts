@@ -1,13 +1,13 @@
 import { hasReason, revision } from '@moldau/kernel';
 import { MemoryStore, storeContract, VirtualTime } from '@moldau/testing';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 
 function make() {
   const time = new VirtualTime();
   return { time, store: new MemoryStore({ timers: time }) };
 }
 
-storeContract(test, async (t) => {
+storeContract<ExecutionContext>(test, async (t) => {
   const { time, store } = make();
   t.teardown(() => store.close());
   return { store, advance: (ms) => time.runFor(ms) };
