@@ -3,6 +3,7 @@ import type { LogSlice } from '@moldau/log';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { Partition } from './partition.ts';
 import { startOf } from './positions.ts';
+import { cutHead } from './slice-head.ts';
 
 /** What a handle tells its session. */
 export interface FetchHandleEvents {
@@ -115,17 +116,18 @@ export class FetchHandle {
     if (from === undefined || this.#paused) return undefined;
     const limits = { maxBytes: Math.min(maxBytes, this.#maxBytes), below: this.highWatermark };
     const slice = this.#loaded ?? this.#partition.log.readTail(from, limits);
-    this.#loaded = undefined;
     if (slice === undefined) {
       this.#load(from);
       return undefined;
     }
-    assert(slice.nextOffset > from, 'a read goes forward');
-    this.#next = slice.nextOffset;
+    const { head, rest } = cutHead(slice, limits.maxBytes);
+    assert(head.nextOffset > from, 'a read goes forward');
+    this.#loaded = rest;
+    this.#next = head.nextOffset;
     const { highWatermark, logStart } = this.#partition.log;
     return {
       handle: this.number,
-      batches: joined(slice.chunks),
+      batches: joined(head.chunks),
       highWatermark,
       lastStableOffset: highWatermark,
       logStart,
@@ -169,6 +171,7 @@ export class FetchHandle {
     if (this.#next < log.logStart) {
       this.#events.gap(this.#next, log.logStart);
       this.#next = log.logStart;
+      this.#loaded = undefined;
     }
     if (this.#next >= log.highWatermark) {
       this.#sayCaughtUp(this.#next);

@@ -154,7 +154,7 @@ export class FetchStream {
       while (bytes < frameBytes && this.#creditBytes > 0n) {
         const handle = this.#ready.shift();
         if (handle === undefined) break;
-        const entry = handle.take(frameBytes - bytes);
+        const entry = handle.take(Math.min(frameBytes - bytes, Number(this.#creditBytes)));
         if (entry === undefined) continue;
         bytes += entry.batches.length;
         this.#creditBytes -= BigInt(entry.batches.length);
