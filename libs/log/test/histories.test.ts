@@ -1,8 +1,8 @@
 import test from 'ava';
 import { History } from './support/history.ts';
 
-const runs = Number(process.env['MOLDAU_RUNS'] ?? 200);
-const firstSeed = Number(process.env['MOLDAU_SEED'] ?? 1);
+const runs = Number(process.env.MOLDAU_RUNS ?? 200);
+const firstSeed = Number(process.env.MOLDAU_SEED ?? 1);
 
 test('no history loses, changes or repeats what was acknowledged', async (t) => {
   t.timeout(600_000);

@@ -1,5 +1,6 @@
 export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-disk.ts';
 export { CruelFileSystem } from './cruel-file-system.ts';
+export { fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
 export { MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
 export { SeededRandom } from './seeded-random.ts';

@@ -37,7 +37,7 @@ export async function recoverPartition(
   state.logStart = record?.logStart ?? state.segments[0]?.baseOffset ?? (0n as Offset);
   state.storedEpoch = record?.storedEpoch ?? leaderEpoch(0);
   state.corrupt = record?.corrupt ?? false;
-  await dropBelowStart(context, state);
+  if (record !== undefined) await dropBelowStart(context, state, record.segment);
   const synced = {
     segment: record?.segment ?? state.segments[0]?.baseOffset ?? state.logStart,
     position: record?.position ?? 0,
@@ -97,6 +97,8 @@ async function recoverTail(
   const standsAtEnd = active?.baseOffset === synced.segment && active.sizeBytes === synced.position;
   if (active !== undefined && standsAtEnd && input.record?.truncateTo === undefined) {
     active.nextOffset = syncedEnd;
+    // A cut that was never synced would let dead batches rise between those that are appended next.
+    if (!input.clean) await context.appenders.use(active.path, (file) => file.sync());
     return { end: syncedEnd, state: input.state, problem: '' };
   }
   const truncates = input.record?.truncateTo !== undefined;
@@ -153,15 +155,14 @@ function linkSegments(state: LogState, end: Offset): void {
   }
 }
 
-/** A retention that was interrupted is finished. */
-async function dropBelowStart(context: DirectoryContext, state: LogState): Promise<void> {
-  for (
-    let next = state.segments[1];
-    next !== undefined && next.baseOffset <= state.logStart;
-    next = state.segments[1]
-  ) {
-    const first = state.segments.shift();
-    if (first !== undefined) await removeSegment(context, first);
+/** A retention that was interrupted is finished. The segment in which the checkpoint's synced end stands is not touched. */
+async function dropBelowStart(context: DirectoryContext, state: LogState, synced: Offset): Promise<void> {
+  for (;;) {
+    const [first, second] = state.segments;
+    if (first === undefined || second === undefined) return;
+    if (second.baseOffset > state.logStart || first.baseOffset >= synced) return;
+    state.segments.shift();
+    await removeSegment(context, first);
   }
 }
 

@@ -53,9 +53,10 @@ export async function rewriteTail(
 }
 
 async function cutAt(context: DirectoryContext, segment: Segment | undefined, synced: FilePlace): Promise<void> {
-  if (segment?.baseOffset !== synced.segment || segment.sizeBytes === synced.position) return;
+  if (segment?.baseOffset !== synced.segment) return;
   await context.appenders.use(segment.path, async (file) => {
-    await file.truncate(synced.position);
+    // Synced in any case: an earlier cut may not have been.
+    if (file.sizeBytes > synced.position) await file.truncate(synced.position);
     await file.sync();
   });
   segment.sizeBytes = synced.position;
