@@ -97,11 +97,12 @@ export class NodeRoster implements ReplicaReports {
       this.#watched.set(id, { heardAt, cancel: () => {} });
       this.#arm(id, this.#timeoutMs);
     }
+    const session = this.#sessions.get(id);
     if (!active && watched !== undefined) {
       watched.cancel();
       this.#watched.delete(id);
+      session?.close('it was fenced');
     }
-    const session = this.#sessions.get(id);
     if (session !== undefined && session.epoch !== node?.epoch) session.close('a newer start has registered');
   }
 
@@ -120,7 +121,6 @@ export class NodeRoster implements ReplicaReports {
     const leftMs = watched.heardAt + this.#timeoutMs - now;
     this.#arm(id, leftMs > 0 ? leftMs : retryMs);
     if (leftMs > 0) return;
-    this.#sessions.get(id)?.close('it was silent for too long');
     this.#conditions.fence(id, `not heard for ${this.#timeoutMs} ms`).catch((error: unknown) => {
       this.#ports.logger.warn('a silent node could not be fenced: trying again', { node: id, error });
     });

@@ -26,6 +26,10 @@ test('while a node starts it leads nothing, and its old start is told that it is
   const young = await world.node(office, 1);
   t.is((await office.leader('a')).leader, undefined);
   await world.time.runFor(10);
+  t.is((old.ending as Error).name, 'NOT_SERVING', 'it loses its session');
+  old.join(office);
+  await world.time.runFor(10);
+  t.is(old.ending, 'ended');
   t.regex(old.fencedFor ?? '', /replaced by a newer one/);
   young.join(office);
   await world.until(async () => (await office.leader('a')).leader === 1);
