@@ -67,7 +67,7 @@ export class FakeNode {
       (error: Error) => this.#ended(error),
     );
     this.say({});
-    this.#cancelHeartbeats = repeat(this.#timers, 1_000, () => this.say({}));
+    this.resume();
   }
 
   say(init: MessageInitShape<typeof NodeSessionRequestSchema>): void {
@@ -77,6 +77,10 @@ export class FakeNode {
   /** Says nothing more, and keeps the connection: a paused process. */
   pause(): void {
     this.#cancelHeartbeats?.();
+  }
+
+  resume(): void {
+    this.#cancelHeartbeats = repeat(this.#timers, 1_000, () => this.say({}));
   }
 
   /** The connection breaks. */

@@ -12,7 +12,13 @@ test('a coordinator that stood still gives its nodes time, instead of fencing th
   const office = await world.started({ sessionTimeoutMs: 9_000 });
   const node = await world.activeNode(office, 1);
   await world.run(office.createTopic({ name: 'a' }));
+  await world.time.runFor(20_000);
+  node.pause();
+  await world.time.runFor(7_500);
   world.stall(60_000);
+  await world.time.runFor(3_000);
+  t.deepEqual(await office.leader('a'), { leader: 1, epoch: 1 }, 'what it said meanwhile was not read yet');
+  node.resume();
   await world.time.runFor(20_000);
   t.deepEqual(await office.leader('a'), { leader: 1, epoch: 1 });
   node.pause();
