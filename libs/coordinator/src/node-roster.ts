@@ -32,6 +32,7 @@ export class NodeRoster implements ReplicaReports {
   /** Of the newest start of each node: what it has said once holds for all its sessions. */
   readonly #reported = new Map<NodeId, Reported>();
   readonly #watched = new Map<NodeId, Watched>();
+  #onReport: (node: NodeId, partition: PartitionKey) => void = () => {};
 
   constructor(
     ports: { clock: Clock; timers: Timers; logger: Logger },
@@ -80,7 +81,13 @@ export class NodeRoster implements ReplicaReports {
 
   report({ node, epoch }: OpenSession, partition: PartitionKey, report: ReplicaReport): void {
     const reported = this.#reported.get(node);
-    if (reported?.epoch === epoch) reported.reports.set(partition, report);
+    if (reported?.epoch !== epoch) return;
+    reported.reports.set(partition, report);
+    this.#onReport(node, partition);
+  }
+
+  onReport(listener: (node: NodeId, partition: PartitionKey) => void): void {
+    this.#onReport = listener;
   }
 
   reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined {
