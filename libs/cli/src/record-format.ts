@@ -53,7 +53,7 @@ function parseFormat(format: string, toTerminal: boolean): Piece[] {
       if (piece === undefined) throw usage(`no format %${field}: there are %t %p %o %k %v %h %T %%`);
       return piece;
     }
-    const plain = escape === undefined ? text : (escapes[escapeName] ?? text);
+    const plain = escapeName === undefined ? text : (escapes[escapeName] ?? text);
     return () => plain;
   });
 }

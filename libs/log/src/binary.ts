@@ -50,26 +50,31 @@ export class ByteWriter {
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#advance(2), value);
+    const at = this.#advance(2);
+    this.#view.setUint16(at, value);
     return this;
   }
   u32(value: number): this {
-    this.#view.setUint32(this.#advance(4), value);
+    const at = this.#advance(4);
+    this.#view.setUint32(at, value);
     return this;
   }
   i64(value: bigint): this {
-    this.#view.setBigInt64(this.#advance(8), value);
+    const at = this.#advance(8);
+    this.#view.setBigInt64(at, value);
     return this;
   }
   f64(value: number): this {
-    this.#view.setFloat64(this.#advance(8), value);
+    const at = this.#advance(8);
+    this.#view.setFloat64(at, value);
     return this;
   }
   /** Length u16, then UTF-8. */
   text(value: string): this {
     const encoded = new TextEncoder().encode(value);
     this.u16(encoded.length);
-    this.#bytes.set(encoded, this.#advance(encoded.length));
+    const at = this.#advance(encoded.length);
+    this.#bytes.set(encoded, at);
     return this;
   }
 
@@ -77,6 +82,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#at);
   }
 
+  /** Makes room, which may replace the bytes and the view: to be called before either is used. */
   #advance(bytes: number): number {
     const at = this.#at;
     this.#at += bytes;

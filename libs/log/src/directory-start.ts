@@ -5,6 +5,7 @@ import type { DirectoryOptions } from './directory-options.ts';
 import type { GuardedFileSystem } from './guarded-file-system.ts';
 import { checkNodeIdentity, type NodeIdentity, readNodeIdentity } from './node-identity.ts';
 import { type FoundDirectories, listPartitionDirectories, partitionsDirectory } from './partition-directories.ts';
+import { directoryOf } from './small-files.ts';
 
 /** What a data directory says about itself before its partitions are looked at. */
 export interface DirectoryStart {
@@ -37,6 +38,7 @@ export async function startDirectory(fs: GuardedFileSystem, options: DirectoryOp
   if (isNew) {
     await fs.makeDirectory(partitionsDirectory(path));
     await fs.syncDirectory(path);
+    await fs.syncDirectory(directoryOf(path));
   }
   const found = await listPartitionDirectories(fs, path);
   if (identity === undefined && found.keys.length > 0) {

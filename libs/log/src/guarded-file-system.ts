@@ -26,76 +26,74 @@ export class GuardedFileSystem implements FileSystem {
   }
 
   async openAppend(path: string): Promise<AppendFile> {
-    const file = await this.#change(path, () => this.#fs.openAppend(path));
+    const file = await this.#change(() => this.#fs.openAppend(path));
     return {
       get sizeBytes() {
         return file.sizeBytes;
       },
-      append: (chunks) => this.#change(path, () => file.append(chunks)),
-      sync: () => this.#sync(path, () => file.sync()),
-      truncate: (sizeBytes) => this.#change(path, () => file.truncate(sizeBytes)),
-      close: () => this.#watch(path, () => file.close()),
+      append: (chunks) => this.#change(() => file.append(chunks)),
+      sync: () => this.#sync(() => file.sync()),
+      truncate: (sizeBytes) => this.#change(() => file.truncate(sizeBytes)),
+      close: () => this.#watch(() => file.close()),
     };
   }
 
   async openRead(path: string): Promise<ReadFile> {
-    const file = await this.#watch(path, () => this.#fs.openRead(path));
+    const file = await this.#watch(() => this.#fs.openRead(path));
     return {
-      read: (position, target) => this.#watch(path, () => file.read(position, target)),
-      size: () => this.#watch(path, () => file.size()),
-      close: () => this.#watch(path, () => file.close()),
+      read: (position, target) => this.#watch(() => file.read(position, target)),
+      size: () => this.#watch(() => file.size()),
+      close: () => this.#watch(() => file.close()),
     };
   }
 
   list(directory: string): Promise<string[]> {
-    return this.#watch(directory, () => this.#fs.list(directory));
+    return this.#watch(() => this.#fs.list(directory));
   }
   makeDirectory(path: string): Promise<void> {
-    return this.#change(path, () => this.#fs.makeDirectory(path));
+    return this.#change(() => this.#fs.makeDirectory(path));
   }
   rename(from: string, to: string): Promise<void> {
-    return this.#change(to, () => this.#fs.rename(from, to));
+    return this.#change(() => this.#fs.rename(from, to));
   }
   removeFile(path: string): Promise<void> {
-    return this.#change(path, () => this.#fs.removeFile(path));
+    return this.#change(() => this.#fs.removeFile(path));
   }
   removeDirectory(path: string): Promise<void> {
-    return this.#change(path, () => this.#fs.removeDirectory(path));
+    return this.#change(() => this.#fs.removeDirectory(path));
   }
   syncDirectory(path: string): Promise<void> {
-    return this.#sync(path, () => this.#fs.syncDirectory(path));
+    return this.#sync(() => this.#fs.syncDirectory(path));
   }
   space(directory: string): Promise<{ freeBytes: number; totalBytes: number }> {
-    return this.#watch(directory, () => this.#fs.space(directory));
+    return this.#watch(() => this.#fs.space(directory));
   }
   lock(directory: string) {
     return this.#fs.lock(directory);
   }
 
-  #change<T>(path: string, operation: () => Promise<T>): Promise<T> {
+  #change<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    return this.#watch(path, operation);
+    return this.#watch(operation);
   }
 
-  async #watch<T>(path: string, operation: () => Promise<T>): Promise<T> {
+  async #watch<T>(operation: () => Promise<T>): Promise<T> {
     try {
       return await operation();
     } catch (error) {
-      const failure = asFileError(path, error);
-      if (failure.code === 'EIO') this.#fail(failure);
-      if (failure.code === 'ENOSPC') this.#onFull();
-      throw failure;
+      if (error instanceof FileError && error.code === 'EIO') this.#fail(error);
+      if (error instanceof FileError && error.code === 'ENOSPC') this.#onFull();
+      throw error;
     }
   }
 
-  async #sync(path: string, operation: () => Promise<void>): Promise<void> {
+  async #sync(operation: () => Promise<void>): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     try {
       await operation();
     } catch (error) {
-      const failure = asFileError(path, error);
-      this.#fail(failure);
-      throw failure;
+      if (error instanceof FileError) this.#fail(error);
+      throw error;
     }
     // Another file may have failed meanwhile: nothing of this directory is acknowledged any more.
     if (this.#failure !== undefined) throw this.#failure;
@@ -107,6 +105,3 @@ export class GuardedFileSystem implements FileSystem {
     for (const callback of this.#onFailure) callback(error);
   }
 }
-
-const asFileError = (path: string, error: unknown): FileError =>
-  error instanceof FileError ? error : new FileError('EIO', path, 'an unknown failure', error);

@@ -254,6 +254,7 @@ export class PartitionLog implements Syncable {
   truncate(to: Offset): Promise<void> {
     this.stopLeading();
     return this.#exclusively(async () => {
+      this.stopLeading();
       if (to >= this.#state.logEnd) return;
       await this.#syncNow();
       await truncateLog(this.#context, this.#state, to);

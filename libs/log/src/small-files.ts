@@ -8,7 +8,10 @@ const asideSuffix = '.tmp';
 export const isLeftover = (name: string): boolean => name.endsWith(asideSuffix);
 
 /** The directory of a path. */
-export const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+export function directoryOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '.' : path.slice(0, slash) || '/';
+}
 
 /** Replaces a file; it survives power loss once this resolves. */
 export async function replaceFile(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {

@@ -42,7 +42,7 @@ class StoppedTime implements Clock, Timers {
 
 /** More turns of the microtask queue than any chain in these tests is long. */
 async function quiet(): Promise<void> {
-  for (let n = 0; n < 300; n += 1) await undefined;
+  for (let n = 0; n < 300; n += 1) await Promise.resolve();
 }
 
 const { append, appendSession } = LogService.method;

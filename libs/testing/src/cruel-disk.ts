@@ -77,7 +77,7 @@ export class CruelDisk {
     for (const aftermath of this.#inFlight) aftermath.interrupted?.();
     this.#inFlight.clear();
     this.#locks.clear();
-    this.#faults = [];
+    this.heal();
     this.#syncsHeld = false;
     this.#stuck.length = 0;
   }
@@ -91,6 +91,11 @@ export class CruelDisk {
   /** Lets the `nth` coming call of `operation` on a path that contains `path` fail. */
   fail(operation: DiskOperation, code: FileErrorCode, nth = 1, path = ''): void {
     this.#faults.push({ operation, code, path, remaining: nth });
+  }
+
+  /** Forgets the planned failures. */
+  heal(): void {
+    this.#faults = [];
   }
 
   /** Syncs hang from now on, until `releaseSyncs`. */

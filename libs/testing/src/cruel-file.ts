@@ -36,7 +36,7 @@ export class CruelFile {
   }
 
   sync(): void {
-    if (this.#synced.length < this.#sizeBytes) {
+    if (this.#synced.length < this.#bytes.length) {
       const grown = new Uint8Array(this.#bytes.length);
       grown.set(this.#synced);
       this.#synced = grown;
