@@ -32,6 +32,8 @@ import { Wakeup } from './wakeup.ts';
 /** What nodes have reported of their replicas. */
 export interface ReplicaReports {
   reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined;
+  /** Calls with every report that comes in. */
+  onReport(listener: (node: NodeId, partition: PartitionKey) => void): void;
 }
 
 const retryMs = 50;
@@ -73,6 +75,10 @@ export class Elections {
   start(onBug: (error: unknown) => void): void {
     this.#markAll();
     this.#keeper.onChange((delta) => this.#markChanged(delta));
+    this.#reports.onReport((node, partition) => {
+      const ref = this.#keeper.image.replicasOn(node).get(partition);
+      if (ref !== undefined) this.#mark(ref);
+    });
     this.#loop = this.#run().catch((error: unknown) => {
       this.#stopped = true;
       this.#settled.open();

@@ -32,6 +32,7 @@ export class NodeRoster implements ReplicaReports {
   /** Of the newest start of each node: what it has said once holds for all its sessions. */
   readonly #reported = new Map<NodeId, Reported>();
   readonly #watched = new Map<NodeId, Watched>();
+  #onReport: (node: NodeId, partition: PartitionKey) => void = () => {};
 
   constructor(
     ports: { clock: Clock; timers: Timers; logger: Logger },
@@ -80,7 +81,13 @@ export class NodeRoster implements ReplicaReports {
 
   report({ node, epoch }: OpenSession, partition: PartitionKey, report: ReplicaReport): void {
     const reported = this.#reported.get(node);
-    if (reported?.epoch === epoch) reported.reports.set(partition, report);
+    if (reported?.epoch !== epoch) return;
+    reported.reports.set(partition, report);
+    this.#onReport(node, partition);
+  }
+
+  onReport(listener: (node: NodeId, partition: PartitionKey) => void): void {
+    this.#onReport = listener;
   }
 
   reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined {
@@ -97,11 +104,12 @@ export class NodeRoster implements ReplicaReports {
       this.#watched.set(id, { heardAt, cancel: () => {} });
       this.#arm(id, this.#timeoutMs);
     }
+    const session = this.#sessions.get(id);
     if (!active && watched !== undefined) {
       watched.cancel();
       this.#watched.delete(id);
+      session?.close('it was fenced');
     }
-    const session = this.#sessions.get(id);
     if (session !== undefined && session.epoch !== node?.epoch) session.close('a newer start has registered');
   }
 
@@ -120,7 +128,6 @@ export class NodeRoster implements ReplicaReports {
     const leftMs = watched.heardAt + this.#timeoutMs - now;
     this.#arm(id, leftMs > 0 ? leftMs : retryMs);
     if (leftMs > 0) return;
-    this.#sessions.get(id)?.close('it was silent for too long');
     this.#conditions.fence(id, `not heard for ${this.#timeoutMs} ms`).catch((error: unknown) => {
       this.#ports.logger.warn('a silent node could not be fenced: trying again', { node: id, error });
     });

@@ -26,6 +26,7 @@ export class FakeNode {
   fencedFor: string | undefined;
   /** How its session ended; `undefined` while it is open. */
   ending: Error | 'ended' | undefined;
+  readonly #reported = new Set<string>();
   readonly #timers: Timers;
   readonly #options: { rack?: string; address?: string; incarnation: string };
   #session: FakeSession<NodeSessionRequest, Response> | undefined;
@@ -52,8 +53,8 @@ export class FakeNode {
     this.epoch = (await office.controller.registerNode(request, context())).nodeEpoch ?? 0n;
   }
 
-  /** Opens a session; answers the snapshot with reports and `ready`, and sends heartbeats from then on. */
-  join(office: Office): void {
+  /** Opens a session: reports what is new to it (unless silently), is ready at the snapshot, and sends heartbeats. */
+  join(office: Office, { silently = false } = {}): void {
     const [mine, theirs] = FakeSession.pair<NodeSessionRequest, Response>();
     this.#session = mine;
     this.ending = undefined;
@@ -61,12 +62,12 @@ export class FakeNode {
       () => theirs.end(),
       (error: Error) => theirs.cancel(error),
     );
-    this.#listen(mine).then(
+    this.#listen(mine, silently).then(
       () => this.#ended('ended'),
       (error: Error) => this.#ended(error),
     );
     this.say({});
-    this.#cancelHeartbeats = repeat(this.#timers, 1_000, () => this.say({ ready: true }));
+    this.resume();
   }
 
   say(init: MessageInitShape<typeof NodeSessionRequestSchema>): void {
@@ -76,6 +77,10 @@ export class FakeNode {
   /** Says nothing more, and keeps the connection: a paused process. */
   pause(): void {
     this.#cancelHeartbeats?.();
+  }
+
+  resume(): void {
+    this.#cancelHeartbeats = repeat(this.#timers, 1_000, () => this.say({}));
   }
 
   /** The connection breaks. */
@@ -90,8 +95,7 @@ export class FakeNode {
     this.#session?.end();
   }
 
-  async #listen(session: FakeSession<NodeSessionRequest, Response>): Promise<void> {
-    let greeted = false;
+  async #listen(session: FakeSession<NodeSessionRequest, Response>, silently: boolean): Promise<void> {
     for await (const message of session.incoming) {
       this.heard.push(message);
       this.fencedFor = message.fenced;
@@ -100,19 +104,28 @@ export class FakeNode {
         this.assignments.set(`${assignment.topicId}-${assignment.partition?.index}`, assignment);
       }
       for (const id of message.tombstones ?? []) this.tombstones.add(id);
-      if (!greeted && message.fenced === undefined) this.say({ reports: this.#reports(), ready: true });
-      greeted = true;
+      const fresh = silently ? [] : this.#fresh();
+      if (fresh.length > 0 || message.snapshot === true) this.say({ reports: fresh, ready: message.snapshot === true });
     }
   }
 
-  #reports() {
-    return [...this.assignments].map(([key, { topicId, partition }]) => ({
-      topicId: topicId ?? '',
+  /** What it found of each partition that it hears of for the first time in this start. */
+  #fresh() {
+    const keys = [...this.assignments.keys()].filter((key) => !this.#reported.has(key));
+    for (const key of keys) this.#reported.add(key);
+    return keys.map((key) => this.#report(key));
+  }
+
+  #report(key: string) {
+    const { topicId = '', partition } = this.assignments.get(key) ?? {};
+    const found = this.found.get(key);
+    return {
+      topicId,
       partition: partition?.index ?? 0,
-      leaderEpoch: this.found.get(key)?.leaderEpoch ?? partition?.leaderEpoch ?? 0,
-      lastEpoch: this.found.get(key)?.lastEpoch ?? 0,
-      durableEnd: this.found.get(key)?.durableEnd ?? 0n,
-      state: this.found.get(key)?.state ?? ReplicaState.CLEAN,
-    }));
+      leaderEpoch: found?.leaderEpoch ?? partition?.leaderEpoch ?? 0,
+      lastEpoch: found?.lastEpoch ?? 0,
+      durableEnd: found?.durableEnd ?? 0n,
+      state: found?.state ?? ReplicaState.CLEAN,
+    };
   }
 }

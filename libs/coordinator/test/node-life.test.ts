@@ -1,3 +1,4 @@
+import { partitionCodec } from '@moldau/metadata';
 import { ReplicaState } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import test from 'ava';
 import { World } from './world.ts';
@@ -26,6 +27,10 @@ test('while a node starts it leads nothing, and its old start is told that it is
   const young = await world.node(office, 1);
   t.is((await office.leader('a')).leader, undefined);
   await world.time.runFor(10);
+  t.is((old.ending as Error).name, 'NOT_SERVING', 'it loses its session');
+  old.join(office);
+  await world.time.runFor(10);
+  t.is(old.ending, 'ended');
   t.regex(old.fencedFor ?? '', /replaced by a newer one/);
   young.join(office);
   await world.until(async () => (await office.leader('a')).leader === 1);
@@ -85,6 +90,24 @@ test('a new coordinator gives every node a session timeout of grace', async (t) 
   node.pause();
   await world.time.runFor(10_000);
   t.is((await second.leader('a')).leader, undefined);
+});
+
+test('an election that a crash left undone is done once the node has reported to the next coordinator', async (t) => {
+  const world = new World(t);
+  const first = await world.started();
+  const node = await world.activeNode(first, 1);
+  await world.run(first.createTopic({ name: 'a' }));
+  await world.run(first.coordinator.stop());
+  const entry = (await world.store.range('')).entries.find(({ key }) => key.includes('/partitions/'));
+  const state = partitionCodec.decode('', entry?.value ?? '');
+  const undone = { ...state, leader: undefined, isr: [], elr: state.replicas };
+  await world.store.txn([], [{ kind: 'put', key: entry?.key ?? '', value: partitionCodec.encode(undone, 'n') }]);
+  const second = await world.started();
+  await world.time.runFor(1_000);
+  t.is((await second.leader('a')).leader, undefined, 'nobody leads unheard');
+  world.twin(node).join(second);
+  await world.time.runFor(100);
+  t.deepEqual(await second.leader('a'), { leader: 1, epoch: 2 });
 });
 
 test('a node that leaves is not asked again in that session', async (t) => {

@@ -91,7 +91,7 @@ export class World {
   readonly random: SeededRandom;
   readonly store: MemoryStore;
   readonly #t: ExecutionContext;
-  readonly #nodes: FakeNode[] = [];
+  #skewMs = 0;
 
   constructor(t: ExecutionContext, seed = 1) {
     this.#t = t;
@@ -101,7 +101,8 @@ export class World {
 
   coordinator(config: Partial<CoordinatorConfig> = {}, store: MetadataStore = this.store): Office {
     const { time, random } = this;
-    const ports = { store, clock: time, timers: time, random, logger: silentLogger, meter: silentMeter };
+    const clock = { wallMs: () => time.wallMs(), monotonicMs: () => time.monotonicMs() + this.#skewMs };
+    const ports = { store, clock, timers: time, random, logger: silentLogger, meter: silentMeter };
     const office = new Office(new Coordinator(ports, config));
     this.#t.teardown(async () => {
       await this.time.run(office.coordinator.stop());
@@ -120,10 +121,22 @@ export class World {
     return this.time.run(promise);
   }
 
+  /** The coordinators' process stands still for so long: its timers fire late by this. */
+  stall(ms: number): void {
+    this.#skewMs += ms;
+  }
+
+  /** The same start of a node, over another connection. */
+  twin(node: FakeNode): FakeNode {
+    const twin = new FakeNode(this.time, node.id, { incarnation: 'unused' });
+    twin.epoch = node.epoch;
+    this.#t.teardown(() => twin.die());
+    return twin;
+  }
+
   /** A node that has registered; `join` opens its session. */
   async node(office: Office, id: number, options: { rack?: string; address?: string } = {}): Promise<FakeNode> {
     const node = new FakeNode(this.time, id, { ...options, incarnation: randomName(this.random) });
-    this.#nodes.push(node);
     this.#t.teardown(() => node.die());
     await this.run(node.register(office));
     return node;

@@ -4,12 +4,12 @@ import {
   type NodeEpoch,
   type NodeId,
   nodeEpoch,
-  type PartitionIndex,
   type PartitionKey,
   partitionKey,
   type Revision,
   type TopicId,
 } from '@moldau/kernel';
+import type { ImageDelta, NodeImage, PartitionImage, PartitionRef, TopicImage } from './image-parts.ts';
 import { Keys, parseKey } from './keys.ts';
 import type { StoreChange, StoreEntry, StoreEvent } from './store.ts';
 import {
@@ -21,55 +21,9 @@ import {
   type PartitionState,
   partitionCodec,
   type Tombstone,
-  type TopicRecord,
   tombstoneCodec,
   topicCodec,
 } from './stored-values.ts';
-
-export interface NodeImage {
-  readonly id: NodeId;
-  readonly registration: NodeRegistration;
-  /** This start of the node: the revision of its registration. */
-  readonly epoch: NodeEpoch;
-  readonly condition: NodeCondition;
-  /** Revision of `condition`. 0: it was never written. */
-  readonly conditionRevision: bigint;
-}
-
-export interface TopicImage {
-  readonly id: TopicId;
-  readonly record: TopicRecord;
-  readonly revision: Revision;
-  /** The revision that made the topic visible. */
-  readonly createRevision: Revision;
-}
-
-/** Never changed in place: a new state is a new object. */
-export interface PartitionImage {
-  readonly topic: TopicId;
-  readonly index: PartitionIndex;
-  readonly state: PartitionState;
-  /** The partition epoch. */
-  readonly revision: Revision;
-  /** The revision at which the partition was made. */
-  readonly createRevision: Revision;
-}
-
-/** What one change touched: who keeps something made from the image makes it again from there. */
-export interface ImageDelta {
-  readonly revision: Revision;
-  readonly nodes: ReadonlySet<NodeId>;
-  /** Whose record is new, changed or gone. A change of a partition alone does not count. */
-  readonly topics: ReadonlySet<TopicId>;
-  readonly partitions: ReadonlyMap<PartitionKey, PartitionRef>;
-  readonly tombstones: ReadonlySet<TopicId>;
-  readonly clusterConfig: boolean;
-}
-
-export interface PartitionRef {
-  readonly topic: TopicId;
-  readonly index: PartitionIndex;
-}
 
 type Touched = {
   nodes: Set<NodeId>;
