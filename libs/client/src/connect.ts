@@ -1,4 +1,4 @@
-import { hostClock, hostRandom, hostTimers } from '@moldau/host';
+import { clientTimers, hostClock, hostRandom } from '@moldau/host';
 import { type Logger, StartError, silentLogger } from '@moldau/kernel';
 import { type ClientTls, defaultLimits, GrpcDialer } from '@moldau/rpc';
 import { Moldau } from './moldau.ts';
@@ -28,7 +28,7 @@ export async function connect(options: ConnectOptions): Promise<Moldau> {
 
 /** The same, without asking: the first call connects. */
 export function open({ endpoints, tls, token, timeout = '10s', logger = silentLogger }: ConnectOptions): Moldau {
-  const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger };
+  const world = { clock: hostClock, timers: clientTimers, random: hostRandom, logger };
   const dialer = new GrpcDialer({ ...world, limits: defaultLimits, tls, token });
   return new Moldau(addressesOf(endpoints), toMs(timeout), { ...world, dialer });
 }
