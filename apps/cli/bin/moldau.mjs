@@ -11,9 +11,7 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   module.enableCompileCache?.();
   await import('../src/main.ts');
 } else {
-  const brought = fileURLToPath(
-    new URL(`../../../node_modules/node-linux-${process.arch}/bin/node`, import.meta.url),
-  );
+  const brought = fileURLToPath(new URL(`../../../node_modules/node-linux-${process.arch}/bin/node`, import.meta.url));
   if (!existsSync(brought)) {
     console.error(
       `moldau: Node ${needed} or newer is needed, this is ${process.version}, and none came along for ` +

@@ -1,7 +1,5 @@
+import { type Moldau, open } from '@moldau/client';
 import { parseDuration } from '@moldau/config';
-import { Moldau } from '@moldau/client';
-import { hostClock, hostRandom, hostTimers } from '@moldau/host';
-import { defaultLimits, GrpcDialer } from '@moldau/rpc';
 
 /** What every command takes. */
 export interface GlobalOptions {
@@ -11,9 +9,5 @@ export interface GlobalOptions {
 }
 
 /** The client of a command. */
-export function clientOf({ endpoints, timeout }: GlobalOptions): Moldau {
-  const world = { clock: hostClock, timers: hostTimers, random: hostRandom };
-  const dialer = new GrpcDialer({ ...world, limits: defaultLimits });
-  const addresses = endpoints.split(',').map((address) => (address.includes(':') ? address : `${address}:7070`));
-  return new Moldau(addresses, parseDuration(timeout), { ...world, dialer });
-}
+export const clientOf = ({ endpoints, timeout }: GlobalOptions): Moldau =>
+  open({ endpoints, timeout: parseDuration(timeout) });

@@ -32,7 +32,9 @@ function parsePlace(text: string, nowMs: number): Place {
   if (/^\d+$/.test(text)) return { offset: BigInt(text) };
   if (/^-\d+$/.test(text)) return { beforeEnd: BigInt(text.slice(1)) };
   if (text.startsWith('@')) return { timestamp: parseTime(text.slice(1), nowMs) };
-  throw usage(`${JSON.stringify(text)} is no position: use start, end, N, -N, @TIME, @-1h, or a range such as @-1h:end`);
+  throw usage(
+    `${JSON.stringify(text)} is no position: use start, end, N, -N, @TIME, @-1h, or a range such as @-1h:end`,
+  );
 }
 
 function parseTime(text: string, nowMs: number): number {

@@ -6,10 +6,12 @@ import { program } from './program.ts';
 
 /** Runs one command; resolves with what the process shall end with. Never throws. */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const commands = program(io).exitOverride().configureOutput({
-    writeOut: (text) => io.stdout.write(text),
-    writeErr: (text) => io.stderr.write(text),
-  });
+  const commands = program(io)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    });
   for (const command of commands.commands) command.copyInheritedSettings(commands);
   try {
     await commands.parseAsync(args, { from: 'user' });

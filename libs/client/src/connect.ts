@@ -1,61 +1,41 @@
-import { type Clock, type Logger, type Millis, type Random, silentLogger, type Timers } from '@moldau/kernel';
-import { Bootstrap, Connections, MetadataCache } from '@moldau/routing';
-import type { Dialer } from '@moldau/rpc';
-import { Admin } from './admin.ts';
-import type { ClientPorts } from './client-ports.ts';
-import { Consumer, type ConsumerOptions } from './consumer.ts';
-import { Producer, type ProducerOptions } from './producer.ts';
-import { type ReadOptions, readTopic } from './read.ts';
-import type { ConsumedRecord } from './records-of.ts';
+import { clientTimers, hostClock, hostRandom } from '@moldau/host';
+import { type Logger, StartError, silentLogger } from '@moldau/kernel';
+import { type ClientTls, defaultLimits, GrpcDialer } from '@moldau/rpc';
+import { Moldau } from './moldau.ts';
+import { type Duration, toMs } from './quantities.ts';
 
-/** What a client is built on: sockets and the real time in an application, simulated ones in a test. */
-export interface ConnectPorts {
-  readonly dialer: Dialer;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
+/** How to reach a cluster. */
+export interface ConnectOptions {
+  /** host:port, one or several with commas between them or as a list. Any process of the cluster will do. */
+  readonly endpoints: string | readonly string[];
+  /** Absent: plain text. */
+  readonly tls?: ClientTls;
+  /** Sent with every call. */
+  readonly token?: string;
+  /** How long a call may take, retries included. Default 10 s. */
+  readonly timeout?: Duration;
   readonly logger?: Logger;
 }
 
-/** A client of one cluster. Connects when it is used; every part of it may be used at the same time. */
-export class Moldau implements AsyncDisposable {
-  readonly admin: Admin;
-  readonly #ports: ClientPorts;
+const defaultPort = 7070;
 
-  constructor(
-    endpoints: readonly string[],
-    timeoutMs: Millis,
-    { dialer, clock, timers, random, logger = silentLogger }: ConnectPorts,
-  ) {
-    const connections = new Connections(dialer);
-    const bootstrap = new Bootstrap(endpoints, { connections, clock, timers, random });
-    const metadata = new MetadataCache(bootstrap);
-    this.#ports = { bootstrap, connections, metadata, clock, timers, random, logger, timeoutMs };
-    this.admin = new Admin(this.#ports);
-  }
+/** A client of a cluster. Asks it who it is, so that a wrong address fails here. Throws UNREACHABLE. */
+export async function connect(options: ConnectOptions): Promise<Moldau> {
+  const moldau = open(options);
+  await moldau.admin.serverInfo();
+  return moldau;
+}
 
-  /** A writer of one topic. Close it, or what it holds is lost. */
-  producer<K = string, V = string>(options: ProducerOptions<K, V>): Producer<K, V> {
-    return new Producer(this.#ports, options);
-  }
+/** The same, without asking: the first call connects. */
+export function open({ endpoints, tls, token, timeout = '10s', logger = silentLogger }: ConnectOptions): Moldau {
+  const world = { clock: hostClock, timers: clientTimers, random: hostRandom, logger };
+  const dialer = new GrpcDialer({ ...world, limits: defaultLimits, tls, token });
+  return new Moldau(addressesOf(endpoints), toMs(timeout), { ...world, dialer });
+}
 
-  /** A reader by assignment. */
-  consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V> {
-    return new Consumer(this.#ports, options);
-  }
-
-  /** Reads a topic from a place to a place. */
-  read<K = string, V = string>(topic: string, options: ReadOptions<K, V> = {}): AsyncGenerator<ConsumedRecord<K, V>> {
-    return readTopic(topic, options, this.#ports, this.admin);
-  }
-
-  /** Closes the connections. Close producers first. */
-  close(): Promise<void> {
-    this.#ports.connections.close();
-    return Promise.resolve();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
+function addressesOf(endpoints: string | readonly string[]): string[] {
+  const listed = typeof endpoints === 'string' ? endpoints.split(',') : endpoints;
+  const addresses = listed.map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== '');
+  if (addresses.length === 0) throw new StartError('no endpoint: give host:port of any process of the cluster');
+  return addresses.map((address) => (/:\d+$/.test(address) ? address : `${address}:${defaultPort}`));
 }

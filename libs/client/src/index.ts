@@ -1,6 +1,6 @@
 export { Admin, type FoundOffset, type NewTopic } from './admin.ts';
 export { type Codec, codec } from './codec.ts';
-export { type ConnectPorts, Moldau } from './connect.ts';
+export { type ConnectOptions, connect, open } from './connect.ts';
 export {
   type BatchesOptions,
   type ConsumedBatch,
@@ -9,6 +9,7 @@ export {
   type TopicPartition,
 } from './consumer.ts';
 export type { Sent, Ticket } from './delivery.ts';
+export { type ConnectPorts, Moldau } from './moldau.ts';
 export type { Place } from './place.ts';
 export { type OutgoingRecord, Producer, type ProducerOptions } from './producer.ts';
 export type { Duration, Size } from './quantities.ts';

@@ -7,6 +7,11 @@ import type { Delivery } from './delivery.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import type { SendFailed } from './send-failed.ts';
 
+interface Identity {
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
 /** What the senders of one producer share. */
 export interface SenderContext {
   readonly topic: string;
@@ -45,7 +50,9 @@ export class PartitionSender {
   #queue: OutgoingBatch[] = [];
   #sent = 0;
   #unanswered = 0;
-  #identity: { readonly id: bigint; readonly epoch: number } | undefined;
+  #identity: Identity | undefined;
+  /** An identity whose epoch had to be given up: the next one continues it. */
+  #spent: Identity | undefined;
   #nextSequence = 0;
   #handle: { readonly link: AppendLink; readonly open: LinkHandle } | undefined;
   /** Something must be waited for before the next attempt: answers, a pause, metadata, a producer id. */
@@ -124,10 +131,11 @@ export class PartitionSender {
       this.#filling = undefined;
     }
     while (this.#sent < this.#queue.length && this.#sent < maxInFlight) {
-      if (this.#context.idempotent && this.#identity === undefined) return this.#hold(() => this.#identify());
       const handle = this.#openHandle();
       if (handle === undefined && this.#unanswered > 0) return;
       if (handle === undefined) return this.#hold(() => this.#locate());
+      if (this.#context.idempotent && this.#identity === undefined)
+        return this.#hold(() => this.#identify(handle.link));
       if (!handle.link.hasRoom) return;
       this.#send(handle.link, handle.open, this.#queue[this.#sent]);
     }
@@ -143,7 +151,7 @@ export class PartitionSender {
     this.#sent += 1;
     this.#unanswered += 1;
     const leftMs = batch.createdAt + this.#context.deliveryTimeoutMs - this.#ports.clock.monotonicMs();
-    link.send(open, bytes, Math.max(1, Math.min(leftMs, 60_000)), (error, baseOffset) => {
+    link.send(open, bytes, Math.ceil(Math.max(1, Math.min(leftMs, 60_000))), (error, baseOffset) => {
       this.#unanswered -= 1;
       if (error === undefined || error.reason === 'DUPLICATE_SEQUENCE') this.#succeed(batch, baseOffset);
       else this.#fail(batch, error);
@@ -213,23 +221,30 @@ export class PartitionSender {
    * Something is missing in the sequence, or the leader does not know the producer: a new epoch begins. What may be
    * written under the old one is never sent under the new one.
    */
-  async #renewEpoch(trouble: MoldauError): Promise<void> {
+  #renewEpoch(trouble: MoldauError): void {
     for (const batch of [...this.#queue]) {
       if (batch.isDoubtful) this.#give(batch, trouble);
       else batch.forgetSequence();
     }
-    if (this.#context.idempotent) await this.#identify();
+    this.#spent = this.#identity ?? this.#spent;
+    this.#identity = undefined;
   }
 
-  async #identify(): Promise<void> {
-    const known = this.#identity;
-    const { bootstrap, timeoutMs } = this.#ports;
-    const request = known === undefined ? {} : { producerId: known.id, producerEpoch: known.epoch };
-    const { producerId, producerEpoch } = await bootstrap.call(timeoutMs, (channel, leftMs) =>
-      channel.unary(LogService.method.initProducer, request, { timeoutMs: leftMs }),
-    );
-    this.#identity = { id: producerId, epoch: producerEpoch };
-    this.#nextSequence = 0;
+  /** Asks the node that leads: a new producer id, or the next epoch of the one that is spent. */
+  async #identify({ address }: AppendLink): Promise<void> {
+    const { connections, timeoutMs } = this.#ports;
+    const spent = this.#spent;
+    const request = spent === undefined ? {} : { producerId: spent.id, producerEpoch: spent.epoch };
+    try {
+      const channel = connections.to(address, 'control');
+      const { producerId, producerEpoch } = await channel.unary(LogService.method.initProducer, request, { timeoutMs });
+      this.#identity = { id: producerId, epoch: producerEpoch };
+      this.#nextSequence = 0;
+    } catch (error) {
+      if (!(error instanceof MoldauError)) throw error;
+      this.#dropHandle();
+      await this.#recover(error);
+    }
   }
 
   #openHandle(): { readonly link: AppendLink; readonly open: LinkHandle } | undefined {

@@ -41,15 +41,19 @@ const drainMs = 1_000;
 export async function startDevCluster(options: DevClusterOptions): Promise<DevCluster> {
   const { directory, logger, meter, version } = options;
   const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger, meter };
-  const fs = directory === undefined ? new MemoryFileSystem(options.memoryBytes) : new HostFileSystem(hostRandom);
+  const fs = directory === undefined ? new MemoryFileSystem(options.memoryBytes) : new HostFileSystem();
   if (directory !== undefined) await fs.makeDirectory(directory);
   const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
   const undo: (() => Promise<void>)[] = [async () => store.close()];
   try {
     const coordinator = new Coordinator({ ...world, store }, { autoCreate: true, advertise: 'authority' });
-    const inside = new MemoryNetwork(world);
-    const listening = inside.listen(coordinatorAddress, coordinator.services());
-    undo.push(async () => listening.close(), () => coordinator.stop());
+    const limits = limitsFor(batchBytesMax);
+    const inside = new MemoryNetwork({ limits, timers: world.timers });
+    const listening = inside.listen(coordinatorAddress, coordinator.services(), world);
+    undo.push(
+      async () => listening.close(),
+      () => coordinator.stop(),
+    );
     await coordinator.start();
     const node = new StorageNode(
       { ...world, fs, dialer: inside.dialer('node-1'), bootId: await bootId() },
@@ -67,8 +71,12 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
       },
     );
     undo.push(() => node.stop());
-    const limits = limitsFor(batchBytesMax);
-    const identity = { version, roles: ['coordinator', 'storage-node'], nodeId: 1, capabilities: ['batches', 'sessions'] };
+    const identity = {
+      version,
+      roles: ['coordinator', 'storage-node'],
+      nodeId: 1,
+      capabilities: ['batches', 'sessions'],
+    };
     const published = coordinator.services().filter(({ service }) => service === ClusterService);
     const server = new GrpcServer({
       ...world,
@@ -76,7 +84,10 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
       services: [...published, ...node.services(), serverInfo(identity, limits, () => coordinator.clusterId)],
     });
     const bound = await server.listen(options.host, options.port);
-    undo.push(() => server.drain(drainMs), async () => node.drain(drainMs));
+    undo.push(
+      () => server.drain(drainMs),
+      async () => node.drain(drainMs),
+    );
     await node.start();
     return { ...bound, clusterId: coordinator.clusterId, stop: () => unwind(undo) };
   } catch (error) {

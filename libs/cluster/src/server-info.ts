@@ -1,7 +1,7 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GetServerInfoResponseSchema } from '@moldau/proto/moldau/server/v1/server_info_pb';
 import { ServerInfoService } from '@moldau/proto/moldau/server/v1/server_info_pb';
 import { type Limits, type ServedService, serve } from '@moldau/rpc';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 
 /** What a process says of itself, but for its limits. */
 export type ProcessIdentity = Pick<

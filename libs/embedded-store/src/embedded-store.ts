@@ -77,7 +77,8 @@ export class EmbeddedStore implements MetadataStore {
   }
 
   watch(prefix: string, fromRevision: Revision): StoreWatch {
-    const watch = new EmbeddedWatch(this.#tables, prefix, fromRevision, () => this.#watches.delete(watch));
+    const next = (from: bigint) => this.#guard(() => this.#tables.changeFrom(prefix, from));
+    const watch = new EmbeddedWatch(next, fromRevision, () => this.#watches.delete(watch));
     this.#watches.add(watch);
     return watch;
   }

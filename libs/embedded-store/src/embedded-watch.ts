@@ -1,19 +1,16 @@
 import { Gate, type Revision } from '@moldau/kernel';
 import type { StoreChange, StoreWatch } from '@moldau/metadata';
-import type { Tables } from './tables.ts';
 
-/** Reads change after change from the tables: a slow reader costs a position, and no queue. */
+/** Reads change after change where they are kept: a slow reader costs a position, and no queue. */
 export class EmbeddedWatch implements StoreWatch {
-  readonly #tables: Tables;
-  readonly #prefix: string;
+  readonly #changeFrom: (revision: bigint) => StoreChange | undefined;
   readonly #gate = new Gate();
   readonly #ended: () => void;
   #next: bigint;
   #closed = false;
 
-  constructor(tables: Tables, prefix: string, from: Revision, ended: () => void) {
-    this.#tables = tables;
-    this.#prefix = prefix;
+  constructor(changeFrom: (revision: bigint) => StoreChange | undefined, from: Revision, ended: () => void) {
+    this.#changeFrom = changeFrom;
     this.#next = from;
     this.#ended = ended;
   }
@@ -21,7 +18,7 @@ export class EmbeddedWatch implements StoreWatch {
   async *[Symbol.asyncIterator](): AsyncGenerator<StoreChange> {
     try {
       while (!this.#closed) {
-        const change = this.#tables.changeFrom(this.#prefix, this.#next);
+        const change = this.#changeFrom(this.#next);
         if (change === undefined) {
           await this.#gate.wait();
           continue;

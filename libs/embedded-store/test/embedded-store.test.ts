@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { revision, StartError } from '@moldau/kernel';
-import { MemoryStore, storeContract } from '@moldau/testing';
+import { MemoryStore, storeContract, VirtualTime } from '@moldau/testing';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { EmbeddedStore, inMemory } from '../src/index.ts';
-import { ManualTime } from './manual-time.ts';
 
 function place(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'moldau-store-'));
@@ -15,15 +14,15 @@ function place(t: ExecutionContext): string {
   return join(directory, 'metadata.db');
 }
 
-function open(t: ExecutionContext, path: string, time = new ManualTime()): EmbeddedStore {
+function open(t: ExecutionContext, path: string, time = new VirtualTime()): EmbeddedStore {
   const store = EmbeddedStore.open(path, { timers: time });
   t.teardown(() => store.close());
   return store;
 }
 
-storeContract(test, async (t) => {
-  const time = new ManualTime();
-  return { store: open(t, place(t), time), advance: (ms) => time.advance(ms) };
+storeContract<ExecutionContext>(test, async (t) => {
+  const time = new VirtualTime();
+  return { store: open(t, place(t), time), advance: (ms) => time.runFor(ms) };
 });
 
 test('what was written is there after a restart, with its history', async (t) => {
@@ -58,9 +57,9 @@ test('keys under a lease end with the process that took it', async (t) => {
   t.deepEqual((await open(t, path).range('')).entries, []);
 });
 
-test('a file of a newer format, or no store at all, is refused with words', (t) => {
+test('a file of a newer format, or no store at all, is refused with words', async (t) => {
   const newer = place(t);
-  EmbeddedStore.open(newer, { timers: new ManualTime() }).close();
+  await EmbeddedStore.open(newer, { timers: new VirtualTime() }).close();
   const db = new DatabaseSync(newer);
   db.exec(`UPDATE meta SET value = 99 WHERE name = 'format'`);
   db.close();
@@ -87,8 +86,8 @@ test('it answers as the store in memory does, whatever the history', async (t) =
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const stores = [
-        EmbeddedStore.open(inMemory, { timers: new ManualTime() }),
-        new MemoryStore({ timers: new ManualTime() }),
+        EmbeddedStore.open(inMemory, { timers: new VirtualTime() }),
+        new MemoryStore({ timers: new VirtualTime() }),
       ];
       const answers = await Promise.all(
         stores.map(async (store) => {

@@ -1,2 +1,5 @@
+export { bootId } from './boot-id.ts';
+export { HostFileSystem } from './host-file-system.ts';
+export { MemoryFileSystem } from './memory-file-system.ts';
 export { hostRandom } from './random.ts';
-export { hostClock, hostTimers } from './time.ts';
+export { clientTimers, hostClock, hostTimers } from './time.ts';

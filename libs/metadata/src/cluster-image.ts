@@ -4,12 +4,12 @@ import {
   type NodeEpoch,
   type NodeId,
   nodeEpoch,
-  type PartitionIndex,
   type PartitionKey,
   partitionKey,
   type Revision,
   type TopicId,
 } from '@moldau/kernel';
+import type { ImageDelta, NodeImage, PartitionImage, PartitionRef, TopicImage } from './image-parts.ts';
 import { Keys, parseKey } from './keys.ts';
 import type { StoreChange, StoreEntry, StoreEvent } from './store.ts';
 import {
@@ -21,53 +21,9 @@ import {
   type PartitionState,
   partitionCodec,
   type Tombstone,
-  type TopicRecord,
   tombstoneCodec,
   topicCodec,
 } from './stored-values.ts';
-
-export interface NodeImage {
-  readonly id: NodeId;
-  readonly registration: NodeRegistration;
-  /** This start of the node: the revision of its registration. */
-  readonly epoch: NodeEpoch;
-  readonly condition: NodeCondition;
-  /** Revision of `condition`. 0: it was never written. */
-  readonly conditionRevision: bigint;
-}
-
-export interface TopicImage {
-  readonly id: TopicId;
-  readonly record: TopicRecord;
-  readonly revision: Revision;
-}
-
-/** Never changed in place: a new state is a new object. */
-export interface PartitionImage {
-  readonly topic: TopicId;
-  readonly index: PartitionIndex;
-  readonly state: PartitionState;
-  /** The partition epoch. */
-  readonly revision: Revision;
-  /** The revision at which the partition was made. */
-  readonly createRevision: Revision;
-}
-
-/** What one change touched: who keeps something made from the image makes it again from there. */
-export interface ImageDelta {
-  readonly revision: Revision;
-  readonly nodes: ReadonlySet<NodeId>;
-  /** Whose record is new, changed or gone. A change of a partition alone does not count. */
-  readonly topics: ReadonlySet<TopicId>;
-  readonly partitions: ReadonlyMap<PartitionKey, PartitionRef>;
-  readonly tombstones: ReadonlySet<TopicId>;
-  readonly clusterConfig: boolean;
-}
-
-export interface PartitionRef {
-  readonly topic: TopicId;
-  readonly index: PartitionIndex;
-}
 
 type Touched = {
   nodes: Set<NodeId>;
@@ -95,6 +51,7 @@ export class ClusterImage {
   readonly #ledBy = new Map<NodeId, number>();
   readonly #tombstones = new Map<TopicId, Tombstone>();
   #clusterConfig: Readonly<Record<string, string>> = {};
+  #producerIdsRevision = 0n;
 
   constructor(clusterId: string) {
     this.keys = new Keys(clusterId);
@@ -109,6 +66,10 @@ export class ClusterImage {
   /** Settings that hold for every topic which does not say otherwise. */
   get clusterConfig(): Readonly<Record<string, string>> {
     return this.#clusterConfig;
+  }
+  /** The write that took the last block of producer ids. 0: none was. */
+  get producerIdsRevision(): bigint {
+    return this.#producerIdsRevision;
   }
   get topicCount(): number {
     return this.#topics.size;
@@ -170,6 +131,11 @@ export class ClusterImage {
     return this.#ledBy.get(node) ?? 0;
   }
 
+  /** The partitions that are stored for a topic, whether it exists or not. */
+  storedPartitions(topic: TopicId): IterableIterator<PartitionImage> {
+    return (this.#partitions.get(topic) ?? new Map<number, PartitionImage>()).values();
+  }
+
   /** Topics that have partitions but do not exist: being made or deleted, or left behind. */
   topicsWithoutRecord(): TopicId[] {
     return [...this.#partitions.keys()].filter((id) => !this.#topics.has(id));
@@ -217,6 +183,9 @@ export class ClusterImage {
         touched.clusterConfig = true;
         this.#clusterConfig = entry === undefined ? {} : clusterConfigCodec.decode(entry.key, entry.value).config;
         break;
+      case 'producer-ids':
+        this.#producerIdsRevision = entry?.modRevision ?? 0n;
+        break;
       case 'other':
         break;
     }
@@ -251,7 +220,7 @@ export class ClusterImage {
       return;
     }
     const record = topicCodec.decode(entry.key, entry.value);
-    this.#topics.set(id, { id, record, revision: entry.modRevision });
+    this.#topics.set(id, { id, record, revision: entry.modRevision, createRevision: entry.createRevision });
     this.#topicByName.set(record.name, id);
   }
 

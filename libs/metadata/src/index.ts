@@ -1,6 +1,7 @@
 export * from './cluster-health.ts';
 export * from './cluster-image.ts';
 export * from './election.ts';
+export type * from './image-parts.ts';
 export { clusterIdKey, Keys, type ParsedKey, parseKey } from './keys.ts';
 export { type PlacementNode, placeReplicas } from './placement.ts';
 export { producerBlock, producerBlockSize } from './producer-ids.ts';

@@ -47,12 +47,13 @@ export type ParsedKey =
   | { readonly kind: 'node' | 'node-state'; readonly node: NodeId }
   | { readonly kind: 'topic' | 'tombstone'; readonly topic: TopicId }
   | { readonly kind: 'partition'; readonly topic: TopicId; readonly partition: PartitionIndex }
-  | { readonly kind: 'cluster-config' }
+  | { readonly kind: 'cluster-config' | 'producer-ids' }
   | { readonly kind: 'other' };
 
 /** Reads a key of {@link Keys} without its prefix. */
 export function parseKey(relative: string): ParsedKey {
   const [kind, id, partition] = relative.split('/');
+  if (relative === 'producer-ids') return { kind: 'producer-ids' };
   if (kind === undefined || id === undefined) return { kind: 'other' };
   switch (kind) {
     case 'nodes':

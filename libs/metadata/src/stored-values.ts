@@ -45,7 +45,7 @@ export interface IsrMember {
   readonly epoch: NodeEpoch;
 }
 
-/** The state of one partition. Its mod revision is the partition epoch. See docs/protocol/replication.md. */
+/** The state of one partition. Its mod revision is the partition epoch. */
 export interface PartitionState {
   /** Preferred leader first. */
   readonly replicas: readonly NodeId[];

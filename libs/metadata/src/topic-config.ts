@@ -29,14 +29,15 @@ export function checkTopicKey(key: string): TopicSettingKey {
   throw invalidConfig(key, '', expected, `no topic setting ${JSON.stringify(key)}: ${expected}`);
 }
 
-/** Reads what a user gave, and writes each value in its one form. Refuses with INVALID_CONFIG: key, value, expected. */
-export function normalizeTopicConfig(texts: ConfigTexts): Record<string, string> {
-  const normal: Record<string, string> = {};
+/** The settings that a user gave, as they are stored and shown. Refuses with INVALID_CONFIG: key, value, expected. */
+export function checkTopicConfig(texts: ConfigTexts): Record<string, string> {
+  const checked: Record<string, string> = {};
   for (const [key, text] of Object.entries(texts)) {
     const known = checkTopicKey(key);
-    normal[known] = attempt(known, text, topicSettings[known].normalize);
+    attempt<unknown>(known, text, topicSettings[known].parse);
+    checked[known] = text.trim();
   }
-  return normal;
+  return checked;
 }
 
 function attempt<V>(key: TopicSettingKey, text: string, read: (text: string) => V): V {

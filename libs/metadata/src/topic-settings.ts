@@ -16,8 +16,6 @@ export interface TopicSetting<V> {
   readonly expected: string;
   /** Throws ValueError. */
   parse(text: string): V;
-  /** The one form in which this value is stored and shown. Throws ValueError. */
-  normalize(text: string): string;
 }
 
 type Bounds = { readonly default: string; readonly min: string; readonly max: string; readonly doc: string };
@@ -26,13 +24,11 @@ type Quantity = { parse: (text: string) => number; format: (value: number) => st
 
 function quantity({ parse, format }: Quantity, what: string, bounds: Bounds): TopicSetting<number> {
   const [min, max] = [parse(bounds.min), parse(bounds.max)];
-  const read = (text: string): number => within(parse(text), min, max, format);
   return {
     default: bounds.default,
     doc: bounds.doc,
     expected: `${what} from ${bounds.min} to ${bounds.max}`,
-    parse: read,
-    normalize: (text) => format(read(text)),
+    parse: (text) => within(parse(text), min, max, format),
   };
 }
 
@@ -43,7 +39,7 @@ const bytes = (bounds: Bounds): TopicSetting<number> =>
 const integer = (bounds: Bounds): TopicSetting<number> =>
   quantity({ parse: parseInteger, format: String }, 'a number', bounds);
 
-const choice = <T extends string>(
+const choice = <const T extends string>(
   choices: readonly [T, ...T[]],
   { default: byDefault, doc }: { default: T; doc: string },
 ): TopicSetting<T> => ({
@@ -51,7 +47,6 @@ const choice = <T extends string>(
   doc,
   expected: `one of ${choices.join(', ')}`,
   parse: (text) => parseOneOf(choices, text),
-  normalize: (text) => parseOneOf(choices, text),
 });
 
 /** Every setting that a topic has. Its keys are stable: they stand in the store and in users' scripts. */
@@ -128,7 +123,7 @@ export const topicSettings = {
     max: '52w',
     doc: 'A producer that has written nothing for this time is forgotten, and with it what makes its retries safe.',
   }),
-} as const satisfies Record<string, TopicSetting<number> | TopicSetting<string>>;
+} as const satisfies Record<string, TopicSetting<unknown>>;
 
 export type TopicSettings = typeof topicSettings;
 export type TopicSettingKey = keyof TopicSettings;

@@ -39,4 +39,4 @@ export function ruleOf(reason: ErrorReason): ErrorRule {
 }
 
 /** The contract's number of an outcome. */
-export const outcomeNumber = (outcome: Outcome): number => WireOutcome[outcome];
+export const outcomeNumber = (outcome: Outcome): WireOutcome => WireOutcome[outcome];

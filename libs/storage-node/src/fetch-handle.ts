@@ -3,6 +3,7 @@ import type { LogSlice } from '@moldau/log';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { Partition } from './partition.ts';
 import { startOf } from './positions.ts';
+import { cutHead } from './slice-head.ts';
 
 /** What a handle tells its session. */
 export interface FetchHandleEvents {
@@ -105,31 +106,38 @@ export class FetchHandle {
     this.#closing.abort();
   }
 
-  /** The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. */
+  /**
+   * The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. Whoever has
+   * sent them calls `sent`: being caught up is never said before what it rests on.
+   */
   take(maxBytes: number): FetchedEntry | undefined {
     this.#queued = false;
     const from = this.#next;
     if (from === undefined || this.#paused) return undefined;
     const limits = { maxBytes: Math.min(maxBytes, this.#maxBytes), below: this.highWatermark };
     const slice = this.#loaded ?? this.#partition.log.readTail(from, limits);
-    this.#loaded = undefined;
     if (slice === undefined) {
       this.#load(from);
       return undefined;
     }
-    assert(slice.nextOffset > from, 'a read goes forward');
-    this.#next = slice.nextOffset;
-    // Its next turn comes behind those that wait already.
-    this.#advance();
+    const { head, rest } = cutHead(slice, limits.maxBytes);
+    assert(head.nextOffset > from, 'a read goes forward');
+    this.#loaded = rest;
+    this.#next = head.nextOffset;
     const { highWatermark, logStart } = this.#partition.log;
     return {
       handle: this.number,
-      batches: joined(slice.chunks),
+      batches: joined(head.chunks),
       highWatermark,
       lastStableOffset: highWatermark,
       logStart,
       generation: this.#generation,
     };
+  }
+
+  /** What was taken is on its way. The next turn comes behind those that wait already. */
+  sent(): void {
+    this.#advance();
   }
 
   #changeCourse(): number {
@@ -163,6 +171,7 @@ export class FetchHandle {
     if (this.#next < log.logStart) {
       this.#events.gap(this.#next, log.logStart);
       this.#next = log.logStart;
+      this.#loaded = undefined;
     }
     if (this.#next >= log.highWatermark) {
       this.#sayCaughtUp(this.#next);

@@ -148,24 +148,22 @@ export class FetchStream {
   /** Sends what is ready, a frame at a time, while there is credit and the client reads. */
   #pump(): void {
     while (!this.#congested && this.#creditBytes > 0n && this.#ready.length > 0) {
-      const entries = this.#nextFrame();
+      const entries: Entry[] = [];
+      const served: FetchHandle[] = [];
+      let bytes = 0;
+      while (bytes < frameBytes && this.#creditBytes > 0n) {
+        const handle = this.#ready.shift();
+        if (handle === undefined) break;
+        const entry = handle.take(Math.min(frameBytes - bytes, Number(this.#creditBytes)));
+        if (entry === undefined) continue;
+        bytes += entry.batches.length;
+        this.#creditBytes -= BigInt(entry.batches.length);
+        entries.push(entry);
+        served.push(handle);
+      }
       if (entries.length > 0) this.#say({ case: 'batches', value: { entries } });
+      for (const handle of served) handle.sent();
     }
-  }
-
-  #nextFrame(): Entry[] {
-    const entries: Entry[] = [];
-    let bytes = 0;
-    while (bytes < frameBytes && this.#creditBytes > 0n) {
-      const handle = this.#ready.shift();
-      if (handle === undefined) break;
-      const entry = handle.take(frameBytes - bytes);
-      if (entry === undefined) continue;
-      bytes += entry.batches.length;
-      this.#creditBytes -= BigInt(entry.batches.length);
-      entries.push(entry);
-    }
-    return entries;
   }
 
   #tick(): void {

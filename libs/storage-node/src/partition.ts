@@ -1,4 +1,4 @@
-import { faults, type LeaderEpoch, MoldauError, type NodeId, type Offset } from '@moldau/kernel';
+import { faults, type LeaderEpoch, MoldauError, type NodeId, type Offset, offset } from '@moldau/kernel';
 import type { PartitionLog } from '@moldau/log';
 
 /** What an append came to. Offsets are absent for a duplicate of which only the fact is still known. */
@@ -72,7 +72,10 @@ export class Partition {
   follow(role: Exclude<Role, { kind: 'leader' }>): void {
     const led = this.#role.kind === 'leader';
     this.#role = role;
-    if (led) this.#fail(0n as Offset, leadershipLost(this.name));
+    if (led) {
+      this.log.stopLeading();
+      this.#fail(offset(0), leadershipLost(this.name));
+    }
     this.#wake();
   }
 
@@ -146,7 +149,8 @@ function release({ error, appended, settle }: Parked): void {
 const duplicateOutsideWindow = (partition: string): MoldauError =>
   new MoldauError('DUPLICATE_SEQUENCE', `${partition} has this batch already, too long ago to know its offset`);
 
-const diskFull = (): MoldauError =>
+/** Nothing was written for want of space. */
+export const diskFull = (): MoldauError =>
   new MoldauError('DISK_FULL', 'the disk is full: nothing of this batch was written; free space, or shorten retention');
 
 const storageFailed = (partition: string): MoldauError =>

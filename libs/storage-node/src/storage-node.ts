@@ -23,6 +23,7 @@ import { Assignments } from './assignments.ts';
 import { ControllerLink } from './controller-link.ts';
 import { FetchStream } from './fetch-session.ts';
 import { listOffsets } from './list-offsets.ts';
+import { diskFull } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { read } from './read.ts';
@@ -61,6 +62,10 @@ export interface StorageNodeConfig {
   readonly minFreeBytes: number | undefined;
 }
 
+const maxOpenFiles = 4_096;
+/** Reads from disk at one time, fair among partitions. */
+const coldReads = 4;
+
 type Stage = 'starting' | 'recovering' | 'registering' | 'serving' | 'leaving' | 'stopped';
 
 /** A storage node: keeps partitions, appends to those it leads, and serves readers. */
@@ -77,6 +82,8 @@ export class StorageNode {
   #link: ControllerLink | undefined;
   #linkEnded: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
+  /** The coordinator's wall clock less our monotonic one. */
+  #coordinatorAhead: number | undefined;
 
   constructor(ports: StorageNodePorts, config: StorageNodeConfig) {
     this.#ports = ports;
@@ -89,10 +96,19 @@ export class StorageNode {
     const { fs, clock, timers, random, logger, meter, dialer, bootId } = this.#ports;
     const { nodeId, directory: path, address, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
     this.#enter('recovering');
-    const options = { path, nodeId, bootId, tailCacheBytes, ...(minFreeBytes !== undefined && { minFreeBytes }) };
+    const options = {
+      path,
+      nodeId,
+      bootId,
+      tailCacheBytes,
+      minFreeBytes,
+      maxOpenFiles,
+      coldReads,
+      coordinatorMs: () => this.#coordinatorMs(),
+    };
     const directory = await LogDirectory.open({ fs, clock, timers, random, logger, meter }, options);
     this.#directory = directory;
-    await directory.recover((done, total) => logger.info('recovering', { done, total }));
+    await directory.recover((recovered, partitions) => logger.info('recovering', { recovered, partitions }));
     this.#enter('registering');
     const registration = {
       nodeId,
@@ -194,6 +210,7 @@ export class StorageNode {
         if (directory.clusterId === undefined) await directory.adoptCluster(clusterId);
       },
       apply: async (message: Parameters<Assignments['apply']>[0]) => {
+        this.#coordinatorAhead = Number(message.nowMs) - this.#ports.clock.monotonicMs();
         const reports = await assignments.apply(message, epoch);
         if (this.#stage === 'registering') this.#enter('serving');
         return reports;
@@ -212,9 +229,14 @@ export class StorageNode {
     }
   }
 
+  /** The coordinator's time now, as far as it has told us. */
+  #coordinatorMs(): number | undefined {
+    return this.#coordinatorAhead === undefined ? undefined : this.#coordinatorAhead + this.#ports.clock.monotonicMs();
+  }
+
   #admit(): void {
     this.#requireServing();
-    this.#directory?.requireSpace();
+    if (this.#directory?.diskState === 'full') throw diskFull();
   }
 
   #requireServing(): void {

@@ -2,6 +2,8 @@ export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-di
 export { CruelFileSystem } from './cruel-file-system.ts';
 export { fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
 export { MemoryStore } from './memory-store.ts';
+export { MortalTimers } from './mortal-timers.ts';
 export { SeededRandom } from './seeded-random.ts';
-export { type MadeStore, storeContract } from './store-contract.ts';
+export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
+export { type Assertions, type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';

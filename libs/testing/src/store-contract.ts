@@ -1,6 +1,5 @@
 import { type Millis, type Revision, revision as rev } from '@moldau/kernel';
 import { type MetadataStore, maxTxnOps, type StoreChange, StoreCompacted, type StoreWatch } from '@moldau/metadata';
-import type { ExecutionContext, TestFn } from 'ava';
 
 /** One store of a test, empty, and the time that it lives in. */
 export interface MadeStore {
@@ -9,18 +8,38 @@ export interface MadeStore {
   advance(ms: Millis): Promise<void>;
 }
 
-/** What every MetadataStore does. `make` opens an empty store, and closes it with the test's teardown. */
-export function storeContract(test: TestFn, make: (t: ExecutionContext) => Promise<MadeStore>): void {
-  const check = (title: string, run: (t: ExecutionContext, made: MadeStore) => Promise<void>): void =>
-    test(`store contract: ${title}`, async (t) => run(t, await make(t)));
+/** What the suite asserts with: ava's `t` is one. */
+export interface Assertions {
+  is(actual: unknown, expected: unknown, message?: string): unknown;
+  true(actual: unknown, message?: string): unknown;
+  false(actual: unknown, message?: string): unknown;
+  deepEqual(actual: unknown, expected: unknown, message?: string): unknown;
+  regex(text: string, pattern: RegExp, message?: string): unknown;
+}
 
+type Check = (title: string, run: (t: Assertions, made: MadeStore) => Promise<void>) => void;
+
+/** What every MetadataStore does. `make` opens an empty store, and closes it with the test's teardown. */
+export function storeContract<T extends Assertions>(
+  test: (title: string, run: (t: T) => Promise<void>) => void,
+  make: (t: T) => Promise<MadeStore>,
+): void {
+  const check: Check = (title, run) => test(`store contract: ${title}`, async (t) => run(t, await make(t)));
   transactions(check);
   ranges(check);
   watches(check);
   leases(check);
 }
 
-type Check = (title: string, run: (t: ExecutionContext, made: MadeStore) => Promise<void>) => void;
+/** What a promise is rejected with. */
+async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it was not rejected');
+}
 
 const put = (key: string, value: string) => ({ kind: 'put', key, value }) as const;
 const del = (key: string) => ({ kind: 'delete', key }) as const;
@@ -96,8 +115,8 @@ function transactions(check: Check): void {
   check('limits are those of etcd', async (t, { store }) => {
     const many = (count: number) => Array.from({ length: count }, (_, i) => put(`k/${i}`, 'v'));
     t.true((await store.txn([], many(maxTxnOps))).succeeded);
-    await t.throwsAsync(store.txn([], many(maxTxnOps + 1)), { message: /at most 120 operations/ });
-    await t.throwsAsync(store.txn([], [put('k', '1'), del('k')]), { message: /writes k once/ });
+    t.regex(String(await rejection(store.txn([], many(maxTxnOps + 1)))), /at most 120 operations/);
+    t.regex(String(await rejection(store.txn([], [put('k', '1'), del('k')]))), /writes k once/);
   });
 }
 
@@ -145,8 +164,8 @@ function ranges(check: Check): void {
     const now = await store.txn([], [put('b', '2')]);
     await store.compact(now.revision);
     await store.compact(old.revision);
-    const error = await t.throwsAsync(store.range('', { revision: old.revision }), { instanceOf: StoreCompacted });
-    t.is(error?.oldest, now.revision);
+    const error = await rejection(store.range('', { revision: old.revision }));
+    t.is(error instanceof StoreCompacted ? error.oldest : error, now.revision);
     t.deepEqual(
       (await store.range('', { revision: now.revision })).entries.map(({ key, value }) => `${key}=${value}`),
       ['b=2'],
@@ -197,7 +216,7 @@ function watches(check: Check): void {
     await store.txn([], [put('w', '2')]);
     const last = await store.txn([], [put('w', '3')]);
     await store.compact(last.revision);
-    await t.throwsAsync(take(store.watch('w', revision), 1), { instanceOf: StoreCompacted });
+    t.true((await rejection(take(store.watch('w', revision), 1))) instanceof StoreCompacted);
     t.deepEqual(shown(await take(store.watch('w', last.revision), 1)), ['w=3']);
   });
 
@@ -263,6 +282,6 @@ function leases(check: Check): void {
       (await store.range('')).entries.map(({ key }) => key),
       ['b'],
     );
-    await t.throwsAsync(store.txn([], [{ ...put('c', '1'), lease }]), { message: /lease .* is gone/ });
+    t.regex(String(await rejection(store.txn([], [{ ...put('c', '1'), lease }]))), /lease .* is gone/);
   });
 }

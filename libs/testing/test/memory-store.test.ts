@@ -1,17 +1,16 @@
 import { hasReason, revision } from '@moldau/kernel';
-import { MemoryStore, storeContract } from '@moldau/testing';
-import test from 'ava';
-import { ManualTime } from './manual-time.ts';
+import { MemoryStore, storeContract, VirtualTime } from '@moldau/testing';
+import test, { type ExecutionContext } from 'ava';
 
 function make() {
-  const time = new ManualTime();
+  const time = new VirtualTime();
   return { time, store: new MemoryStore({ timers: time }) };
 }
 
-storeContract(test, async (t) => {
+storeContract<ExecutionContext>(test, async (t) => {
   const { time, store } = make();
   t.teardown(() => store.close());
-  return { store, advance: (ms) => time.advance(ms) };
+  return { store, advance: (ms) => time.runFor(ms) };
 });
 
 const put = (value: string) => ({ kind: 'put', key: 'k', value }) as const;
@@ -37,7 +36,7 @@ test('a delayed request comes after later ones, and its compare decides', async 
   store.faults.delayNextTxn(100);
   await t.throwsAsync(store.txn([{ key: 'k', modRevision: 0n }], [put('late')]), { name: 'STORE_UNAVAILABLE' });
   t.deepEqual((await store.range('')).entries, []);
-  await time.advance(100);
+  await time.runFor(100);
   t.is((await store.range('')).entries[0]?.value, 'late');
 });
 
@@ -68,9 +67,9 @@ test('a delay holds every call for so long', async (t) => {
   const written = store.txn([], [put('1')]).then(() => {
     done = true;
   });
-  await time.advance(49);
+  await time.runFor(49);
   t.false(done);
-  await time.advance(1);
+  await time.runFor(1);
   await written;
   t.true(done);
 });

@@ -1,4 +1,4 @@
-import { codec, type ConsumedRecord } from '@moldau/client';
+import { type ConsumedRecord, codec } from '@moldau/client';
 import { usage } from '../exit-code.ts';
 import { clientOf, type GlobalOptions } from '../global-options.ts';
 import { type Io, write } from '../io.ts';

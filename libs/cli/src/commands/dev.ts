@@ -17,7 +17,7 @@ const memoryBytes = 1024 * 1024 * 1024;
 /** Runs a cluster in this process until it is told to stop. */
 export async function dev(options: DevOptions, io: Io): Promise<void> {
   const startedAt = performance.now();
-  const logger = createLogger({ level: 'warn', pretty: io.stderr.isTTY === true, destination: io.stderr });
+  const logger = createLogger({ level: 'warn', pretty: io.stderr.isTTY === true });
   const cluster = await startDevCluster({
     directory: options.memory === true ? undefined : options.dir,
     memoryBytes,

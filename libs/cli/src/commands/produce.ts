@@ -1,9 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { codec, type OutgoingRecord, type Producer, SendFailed, type Ticket } from '@moldau/client';
-import { compressions, type Compression } from '@moldau/records';
+import { type Compression, compressions } from '@moldau/records';
 import { CommandFailed, exitCode, usage } from '../exit-code.ts';
 import { clientOf, type GlobalOptions } from '../global-options.ts';
-import { type Io, write } from '../io.ts';
+import type { Io } from '../io.ts';
 import { linesOf } from '../lines.ts';
 
 /** Flags of `moldau produce`. */
@@ -160,11 +160,20 @@ function split(line: Uint8Array, delimiter: Buffer): Pick<Record, 'key' | 'value
 function jsonRecord(line: Uint8Array): Pick<Record, 'key' | 'value' | 'headers'> {
   const text = new TextDecoder().decode(line);
   try {
-    const { key, value, headers } = JSON.parse(text) as { key?: unknown; value?: unknown; headers?: { [name: string]: string } };
+    const { key, value, headers } = JSON.parse(text) as {
+      key?: unknown;
+      value?: unknown;
+      headers?: { [name: string]: string };
+    };
     return {
       key: key === undefined || key === null ? null : Buffer.from(typeof key === 'string' ? key : JSON.stringify(key)),
-      value: value === undefined || value === null ? null : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
-      ...(headers !== undefined && { headers: Object.entries(headers).map(([name, content]) => ({ name, value: content })) }),
+      value:
+        value === undefined || value === null
+          ? null
+          : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
+      ...(headers !== undefined && {
+        headers: Object.entries(headers).map(([name, content]) => ({ name, value: content })),
+      }),
     };
   } catch {
     throw usage(`a line is no JSON object with key, value and headers: ${text.slice(0, 80)}`);

@@ -6,7 +6,9 @@ import { ServiceHost } from '../service-host.ts';
 import type { ServedService } from '../transport.ts';
 import { bind, isLoopback } from './bind.ts';
 import { GrpcServerStream } from './grpc-server-stream.ts';
+import { Health } from './health.ts';
 import { silenceLibrary } from './library-log.ts';
+import { addReflection } from './reflection.ts';
 import { ServerConnections } from './server-connections.ts';
 import { serviceDefinition } from './service-definition.ts';
 import { type ServerTls, serverCredentials } from './tls.ts';
@@ -31,6 +33,7 @@ export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #server: Server;
   readonly #connections: ServerConnections;
+  readonly #health: Health;
   readonly #open: boolean;
 
   constructor(options: GrpcServerOptions) {
@@ -42,6 +45,13 @@ export class GrpcServer {
     this.#server = new Server(serverOptions(options, host));
     this.#connections = new ServerConnections(this.#server, options.limits, options.clock);
     for (const { service } of options.services) this.#server.addService(serviceDefinition(service), {});
+    this.#health = new Health(this.#server, options.services);
+    addReflection(this.#server, options.services);
+  }
+
+  /** What `grpc.health.v1` says of one service, or of all. Not serving until it is set. */
+  setServing(serving: boolean, service?: string): void {
+    this.#health.setServing(serving, service);
   }
 
   /** Listens; port 0 takes a free one. Throws a StartError that says what to do. */
@@ -63,6 +73,7 @@ export class GrpcServer {
 
   /** Takes no new calls, lets open ones end for `graceMs`, then breaks what is left. Sessions must be told in band before. */
   drain(graceMs: number): Promise<void> {
+    this.#health.setServing(false);
     return new Promise((resolve) => {
       const cancel = this.#options.timers.after(graceMs, () => this.#connections.destroy());
       this.#server.tryShutdown(() => {

@@ -1,0 +1,61 @@
+import { type Clock, type Logger, type Millis, type Random, silentLogger, type Timers } from '@moldau/kernel';
+import { Bootstrap, Connections, MetadataCache } from '@moldau/routing';
+import type { Dialer } from '@moldau/rpc';
+import { Admin } from './admin.ts';
+import type { ClientPorts } from './client-ports.ts';
+import { Consumer, type ConsumerOptions } from './consumer.ts';
+import { Producer, type ProducerOptions } from './producer.ts';
+import { type ReadOptions, readTopic } from './read.ts';
+import type { ConsumedRecord } from './records-of.ts';
+
+/** What a client is built on: sockets and the real time in an application, simulated ones in a test. */
+export interface ConnectPorts {
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger?: Logger;
+}
+
+/** A client of one cluster. Connects when it is used; every part of it may be used at the same time. */
+export class Moldau implements AsyncDisposable {
+  readonly admin: Admin;
+  readonly #ports: ClientPorts;
+
+  constructor(
+    endpoints: readonly string[],
+    timeoutMs: Millis,
+    { dialer, clock, timers, random, logger = silentLogger }: ConnectPorts,
+  ) {
+    const connections = new Connections(dialer);
+    const bootstrap = new Bootstrap(endpoints, { connections, clock, timers, random });
+    const metadata = new MetadataCache(bootstrap);
+    this.#ports = { bootstrap, connections, metadata, clock, timers, random, logger, timeoutMs };
+    this.admin = new Admin(this.#ports);
+  }
+
+  /** A writer of one topic. Close it, or what it holds is lost. */
+  producer<K = string, V = string>(options: ProducerOptions<K, V>): Producer<K, V> {
+    return new Producer(this.#ports, options);
+  }
+
+  /** A reader by assignment. */
+  consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V> {
+    return new Consumer(this.#ports, options);
+  }
+
+  /** Reads a topic from a place to a place. */
+  read<K = string, V = string>(topic: string, options: ReadOptions<K, V> = {}): AsyncGenerator<ConsumedRecord<K, V>> {
+    return readTopic(topic, options, this.#ports, this.admin);
+  }
+
+  /** Closes the connections. Close producers first. */
+  close(): Promise<void> {
+    this.#ports.connections.close();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

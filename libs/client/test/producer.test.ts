@@ -1,0 +1,97 @@
+import { SendFailed } from '@moldau/client';
+import { hasReason } from '@moldau/kernel';
+import { SimulatedCluster } from '@moldau/testing';
+import test from 'ava';
+
+async function running(seed = 1): Promise<SimulatedCluster> {
+  const cluster = new SimulatedCluster({ seed, diskLatencyMs: { min: 0.1, max: 3 } });
+  await cluster.time.run(cluster.startCoordinator());
+  await cluster.time.run(cluster.startNode());
+  return cluster;
+}
+
+/** Every record of a topic as `partition/offset value`. */
+async function everything(cluster: SimulatedCluster, topic: string): Promise<string[]> {
+  const found: string[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const record of cluster.client('checker').read(topic, { until: 'end' })) {
+      found.push(`${record.partition}/${record.offset} ${record.value}`);
+    }
+  };
+  await cluster.time.run(reading());
+  return found;
+}
+
+test('a record goes in and comes out', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 'greetings' });
+  const sent = await cluster.time.run(producer.send({ key: 'k', value: 'hello, river' }));
+  t.deepEqual(sent, { partition: 0, offset: 0n });
+  t.deepEqual(await everything(cluster, 'greetings'), ['0/0 hello, river']);
+});
+
+test('order within a key holds over many batches and partitions', async (t) => {
+  const cluster = await running();
+  const client = cluster.client('app');
+  await cluster.time.run(client.admin.createTopic({ name: 'orders', partitions: 3 }));
+  const producer = client.producer({ topic: 'orders', batchSize: '1KiB' });
+  const sending = async (): Promise<void> => {
+    for (let i = 0; i < 3000; i += 1) await producer.push({ key: `k${i % 10}`, value: `${i}` });
+    await producer.flush();
+  };
+  await cluster.time.run(sending());
+  const found = await everything(cluster, 'orders');
+  t.is(found.length, 3000);
+  const last = new Map<string, number>();
+  for (const line of found) {
+    const value = Number(line.split(' ')[1]);
+    const key = `k${value % 10}`;
+    t.true(value > (last.get(key) ?? -1));
+    last.set(key, value);
+  }
+});
+
+for (const how of ['kill', 'power'] as const) {
+  test(`what was acknowledged is there once after ${how}, and the producer goes on by itself`, async (t) => {
+    const cluster = await running(7);
+    const producer = cluster.client('app').producer({ topic: 't', linger: '1ms', batchSize: '1KiB' });
+    const tickets: Promise<{ offset: bigint | undefined }>[] = [];
+    const sending = async (): Promise<void> => {
+      for (let i = 0; i < 2000; i += 1) tickets.push((await producer.push({ value: `${i}` })).ack);
+      await producer.flush();
+    };
+    const done = sending();
+    await cluster.time.runUntil(() => tickets.length > 300);
+    await cluster.time.runFor(4);
+    cluster.killNode(how);
+    await cluster.time.runFor(500);
+    await cluster.time.run(cluster.startNode());
+    await cluster.time.run(done);
+    const offsets = await Promise.all(tickets.map(async (ticket) => (await ticket).offset));
+    const found = await everything(cluster, 't');
+    t.deepEqual(
+      found,
+      offsets.map((offset, i) => `0/${offset} ${i}`),
+    );
+  });
+}
+
+test('a record that is too large is refused before it is sent', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 't' });
+  const error = await t.throwsAsync(cluster.time.run(producer.send({ value: 'x'.repeat(2_000_000) })));
+  t.true(hasReason(error, 'RECORD_TOO_LARGE'));
+  await cluster.time.run(producer.flush());
+});
+
+test('when the cluster stays away, a record fails with what is known of it, and flush says so', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 't', deliveryTimeout: '5s' });
+  await cluster.time.run(producer.send({ value: 'first' }));
+  cluster.killNode('kill');
+  const ticket = await cluster.time.run(producer.push({ value: 'second' }));
+  const error = await t.throwsAsync(cluster.time.run(ticket.ack));
+  t.true(error instanceof SendFailed);
+  await t.throwsAsync(cluster.time.run(producer.flush()), { instanceOf: SendFailed });
+  await cluster.time.run(producer.flush());
+});

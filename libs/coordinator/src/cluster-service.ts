@@ -1,0 +1,164 @@
+import { faults, hasReason, type Timers, topicId } from '@moldau/kernel';
+import { clusterHealth, resolveTopicConfig, type TopicImage } from '@moldau/metadata';
+import { ClusterService, type GetMetadataRequest } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import { type CallContext, type ServedService, serve } from '@moldau/rpc';
+import type { ImageKeeper } from './image-keeper.ts';
+import { watchMetadata } from './metadata-watch.ts';
+import { pageOf } from './pages.ts';
+import type { CoordinatorConfig } from './ports.ts';
+import type { TopicChanges } from './topic-changes.ts';
+import type { TopicCreation } from './topic-creation.ts';
+import * as wire from './wire.ts';
+
+/** What the service needs of a coordinator that is active. */
+export interface ClusterParts {
+  readonly clusterId: string;
+  readonly keeper: ImageKeeper;
+  readonly creation: TopicCreation;
+  readonly changes: TopicChanges;
+}
+
+const namesMax = 1_000;
+const partitionsInAnswerMax = 10_000;
+
+/** `active` throws NOT_SERVING while there is nothing to serve. */
+export function clusterService(
+  active: () => ClusterParts,
+  config: CoordinatorConfig,
+  timers: Timers,
+  stopped: AbortSignal,
+): ServedService {
+  const rewrittenTo = (context: CallContext): string | undefined =>
+    config.advertise === 'authority' ? context.authority : undefined;
+
+  return serve(ClusterService, {
+    async getMetadata(request, context) {
+      const parts = active();
+      checkNames([...request.topics, ...request.topicIds]);
+      if (request.autoCreate && config.autoCreate) await createMissing(parts, request.topics);
+      const { image } = parts.keeper;
+      return {
+        clusterId: parts.clusterId,
+        version: image.revision,
+        nodes: image.nodes().map((node) => wire.toNode(node, rewrittenTo(context))),
+        topics: wantedTopics(parts, request).map((topic) => wire.toTopic(image, topic)),
+      };
+    },
+
+    async *watchMetadata(request, context) {
+      const { keeper, clusterId } = active();
+      checkNames(request.topics);
+      const signal = AbortSignal.any([context.signal, stopped]);
+      for await (const change of watchMetadata(keeper, timers, request.topics, signal)) {
+        yield wire.toMetadataChange(keeper.image, clusterId, change, rewrittenTo(context));
+      }
+      if (stopped.aborted) throw stopped.reason;
+    },
+
+    async createTopic(request) {
+      const { keeper, creation } = active();
+      const asked = { ...request, config: wire.fromConfig(request.config) };
+      if (request.validateOnly) {
+        const { record, partitions } = creation.plan(asked);
+        return { topic: wire.toPlannedTopic(keeper.image, record, partitions), version: keeper.image.revision };
+      }
+      const { topic, version } = await creation.create(asked);
+      return { topic: wire.toTopic(keeper.image, topic), version };
+    },
+
+    async deleteTopic(request) {
+      const { keeper, changes } = active();
+      const asked = { name: request.name, requestId: request.requestId };
+      if (request.validateOnly) return { topicId: changes.planDeletion(asked).id, version: keeper.image.revision };
+      const { topic, version } = await changes.delete(asked);
+      return { topicId: topic, version };
+    },
+
+    async describeTopic(request) {
+      const { image } = active().keeper;
+      const topic = image.topicByName(request.name);
+      if (topic === undefined) throw faults.unknownTopic(request.name);
+      return {
+        topic: wire.toTopic(image, topic),
+        config: resolveTopicConfig(topic.record.config, image.clusterConfig).map(wire.toConfigValue),
+        createdMs: BigInt(topic.record.createdMs),
+      };
+    },
+
+    async listTopics(request) {
+      const { image } = active().keeper;
+      const topics = [...image.topics()].filter(({ record }) => request.includeInternal || !record.internal);
+      topics.sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
+      const page = pageOf(topics, (topic) => topic.record.name, request, String);
+      return { topics: page.items.map((topic) => wire.toSummary(image, topic)), nextPageToken: page.nextPageToken };
+    },
+
+    async updateTopic(request) {
+      const { keeper, changes } = active();
+      const { image } = keeper;
+      const asked = { ...request, set: wire.fromConfig(request.set) };
+      const planned = request.validateOnly ? changes.plan(asked) : undefined;
+      const { topic, version } =
+        planned === undefined ? await changes.update(asked) : { topic: planned.topic, version: image.revision };
+      const record = planned?.record ?? topic.record;
+      return {
+        topic: wire.toTopic(image, topic),
+        config: resolveTopicConfig(record.config, image.clusterConfig).map(wire.toConfigValue),
+        version,
+      };
+    },
+
+    async describeCluster() {
+      const { keeper, clusterId } = active();
+      const { findings, ...counts } = clusterHealth(keeper.image);
+      return {
+        ...counts,
+        clusterId,
+        version: keeper.image.revision,
+        coordinator: config.instance,
+        findings: findings.map(wire.toFinding),
+      };
+    },
+
+    async listNodes(request, context) {
+      const page = pageOf(active().keeper.image.nodes(), (node) => Number(node.id), request, Number);
+      return {
+        nodes: page.items.map((node) => wire.toNode(node, rewrittenTo(context))),
+        nextPageToken: page.nextPageToken,
+      };
+    },
+  });
+}
+
+function checkNames(names: readonly string[]): void {
+  if (names.length > namesMax) throw faults.invalidRequest('topics', `are ${names.length}: at most ${namesMax}`);
+}
+
+function wantedTopics({ keeper: { image } }: ClusterParts, request: GetMetadataRequest): TopicImage[] {
+  const named = [
+    ...request.topics.map((name) => image.topicByName(name)),
+    ...request.topicIds.map((id) => image.topic(topicId(id))),
+  ].filter((topic) => topic !== undefined);
+  const wanted = new Set(request.allTopics ? image.topics() : named);
+  let partitions = 0;
+  for (const { record } of wanted) partitions += record.partitions;
+  if (request.allTopics && partitions > partitionsInAnswerMax) {
+    throw faults.invalidRequest(
+      'all_topics',
+      `are ${partitions} partitions, too many for one answer: use WatchMetadata`,
+    );
+  }
+  return [...wanted];
+}
+
+/** With the cluster's defaults. Someone else may have been faster. */
+async function createMissing({ keeper, creation }: ClusterParts, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    if (keeper.image.topicByName(name) !== undefined) continue;
+    try {
+      await creation.create({ name, partitions: 0, replicas: 0, config: {} });
+    } catch (error) {
+      if (!hasReason(error, 'TOPIC_EXISTS')) throw error;
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { type Clock, faults, type Logger, nodeEpoch, nodeId, type Timers } from '@moldau/kernel';
+import { producerBlockSize } from '@moldau/metadata';
+import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import { type ServedService, serve } from '@moldau/rpc';
+import type { ImageKeeper } from './image-keeper.ts';
+import type { NodeConditions } from './node-conditions.ts';
+import type { NodeRoster } from './node-roster.ts';
+import { type NodeHears, type NodeSays, NodeSession, type NodeStream } from './node-session.ts';
+import type { CoordinatorConfig } from './ports.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import type { Registrar } from './registration.ts';
+import * as wire from './wire.ts';
+
+/** What the service needs of a coordinator that is active. */
+export interface ControllerParts {
+  readonly clusterId: string;
+  readonly keeper: ImageKeeper;
+  readonly registrar: Registrar;
+  readonly roster: NodeRoster;
+  readonly conditions: NodeConditions;
+  readonly producerIds: ProducerIds;
+}
+
+const messageVersion = 1;
+
+/** `active` throws NOT_SERVING while there is nothing to serve. */
+export function controllerService(
+  active: () => ControllerParts,
+  config: CoordinatorConfig,
+  ports: { clock: Clock; timers: Timers; logger: Logger },
+): ServedService {
+  return serve(ControllerService, {
+    async registerNode(request) {
+      const { registrar, clusterId } = active();
+      if (request.version > messageVersion) {
+        throw faults.invalidRequest('version', `is ${request.version}: this coordinator knows ${messageVersion}`);
+      }
+      const epoch = await registrar.register(wire.fromRegisterNode(request));
+      return { clusterId, nodeEpoch: epoch, sessionTimeoutMs: config.sessionTimeoutMs };
+    },
+
+    async nodeSession(session) {
+      const parts = active();
+      const stream: NodeStream = {
+        incoming: translated(session.incoming, wire.fromNodeSession),
+        signal: session.signal,
+        async send(message: NodeHears) {
+          if (!session.send(wire.toNodeSession(parts.keeper.image, message))) await session.drained();
+        },
+        end: () => session.end(),
+        cancel: (error) => session.cancel(error),
+      };
+      const incoming = stream.incoming[Symbol.asyncIterator]();
+      const first = await incoming.next();
+      if (first.done === true) return session.end();
+      const { node, epoch }: NodeSays = first.value;
+      await new NodeSession(ports, parts, stream, { node, epoch }).run(first.value, incoming);
+    },
+
+    async allocateProducerIds(request) {
+      const first = await active().producerIds.take(nodeId(request.nodeId), nodeEpoch(request.nodeEpoch));
+      return { first, count: producerBlockSize };
+    },
+  });
+}
+
+async function* translated<T, U>(messages: AsyncIterable<T>, translate: (message: T) => U): AsyncGenerator<U> {
+  for await (const message of messages) yield translate(message);
+}

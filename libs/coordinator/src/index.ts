@@ -1,0 +1,2 @@
+export { Coordinator } from './coordinator.ts';
+export { type CoordinatorConfig, type CoordinatorPorts, defaultConfig } from './ports.ts';

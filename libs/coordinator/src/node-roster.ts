@@ -1,0 +1,135 @@
+import type { CancelTimer, Clock, Logger, Millis, NodeEpoch, NodeId, PartitionKey, Timers } from '@moldau/kernel';
+import type { ReplicaReport } from '@moldau/metadata';
+import type { ReplicaReports } from './elections.ts';
+import type { ImageKeeper } from './image-keeper.ts';
+import type { NodeConditions } from './node-conditions.ts';
+
+/** One open session of a node. */
+export interface OpenSession {
+  readonly node: NodeId;
+  readonly epoch: NodeEpoch;
+  /** Ends the stream: the node may come back. */
+  close(why: string): void;
+}
+
+type Reported = { readonly epoch: NodeEpoch; readonly reports: Map<PartitionKey, ReplicaReport> };
+type Watched = { heardAt: Millis; cancel: CancelTimer };
+
+/** A timer this late means that this process stood still, not that the nodes did. */
+const stallMs = 2_000;
+const retryMs = 500;
+
+/**
+ * Who is there, in memory only: the store sees a node fenced or active, never a heartbeat. Every active node is watched,
+ * from the start of this term or its activation on: who is not heard for the session timeout is fenced.
+ */
+export class NodeRoster implements ReplicaReports {
+  readonly #ports: { clock: Clock; timers: Timers; logger: Logger };
+  readonly #timeoutMs: Millis;
+  readonly #keeper: ImageKeeper;
+  readonly #conditions: NodeConditions;
+  readonly #sessions = new Map<NodeId, OpenSession>();
+  /** Of the newest start of each node: what it has said once holds for all its sessions. */
+  readonly #reported = new Map<NodeId, Reported>();
+  readonly #watched = new Map<NodeId, Watched>();
+  #onReport: (node: NodeId, partition: PartitionKey) => void = () => {};
+
+  constructor(
+    ports: { clock: Clock; timers: Timers; logger: Logger },
+    timeoutMs: Millis,
+    keeper: ImageKeeper,
+    conditions: NodeConditions,
+  ) {
+    this.#ports = ports;
+    this.#timeoutMs = timeoutMs;
+    this.#keeper = keeper;
+    this.#conditions = conditions;
+  }
+
+  start(): void {
+    for (const { id } of this.#keeper.image.nodes()) this.#observe(id);
+    this.#keeper.onChange(({ nodes }) => {
+      for (const id of nodes) this.#observe(id);
+    });
+  }
+
+  stop(): void {
+    for (const { cancel } of this.#watched.values()) cancel();
+    this.#watched.clear();
+    for (const session of [...this.#sessions.values()]) session.close('the coordinator stops');
+    this.#sessions.clear();
+  }
+
+  /** A node has one session: an older one ends. */
+  open(session: OpenSession): void {
+    this.#sessions.get(session.node)?.close('the node has opened another session');
+    this.#sessions.set(session.node, session);
+    if (this.#reported.get(session.node)?.epoch !== session.epoch) {
+      this.#reported.set(session.node, { epoch: session.epoch, reports: new Map() });
+    }
+    this.heard(session.node);
+  }
+
+  closed(session: OpenSession): void {
+    if (this.#sessions.get(session.node) === session) this.#sessions.delete(session.node);
+  }
+
+  heard(node: NodeId): void {
+    const watched = this.#watched.get(node);
+    if (watched !== undefined) watched.heardAt = this.#ports.clock.monotonicMs();
+  }
+
+  report({ node, epoch }: OpenSession, partition: PartitionKey, report: ReplicaReport): void {
+    const reported = this.#reported.get(node);
+    if (reported?.epoch !== epoch) return;
+    reported.reports.set(partition, report);
+    this.#onReport(node, partition);
+  }
+
+  onReport(listener: (node: NodeId, partition: PartitionKey) => void): void {
+    this.#onReport = listener;
+  }
+
+  reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined {
+    const reported = this.#reported.get(node);
+    return reported?.epoch === this.#keeper.image.node(node)?.epoch ? reported?.reports.get(partition) : undefined;
+  }
+
+  #observe(id: NodeId): void {
+    const node = this.#keeper.image.node(id);
+    const active = node !== undefined && !node.condition.fenced;
+    const watched = this.#watched.get(id);
+    if (active && watched === undefined) {
+      const heardAt = this.#ports.clock.monotonicMs();
+      this.#watched.set(id, { heardAt, cancel: () => {} });
+      this.#arm(id, this.#timeoutMs);
+    }
+    const session = this.#sessions.get(id);
+    if (!active && watched !== undefined) {
+      watched.cancel();
+      this.#watched.delete(id);
+      session?.close('it was fenced');
+    }
+    if (session !== undefined && session.epoch !== node?.epoch) session.close('a newer start has registered');
+  }
+
+  #arm(id: NodeId, inMs: Millis): void {
+    const watched = this.#watched.get(id);
+    if (watched === undefined) return;
+    const dueAt = this.#ports.clock.monotonicMs() + inMs;
+    watched.cancel = this.#ports.timers.after(inMs, () => this.#expire(id, dueAt));
+  }
+
+  #expire(id: NodeId, dueAt: Millis): void {
+    const watched = this.#watched.get(id);
+    if (watched === undefined) return;
+    const now = this.#ports.clock.monotonicMs();
+    if (now - dueAt > stallMs) watched.heardAt = now;
+    const leftMs = watched.heardAt + this.#timeoutMs - now;
+    this.#arm(id, leftMs > 0 ? leftMs : retryMs);
+    if (leftMs > 0) return;
+    this.#conditions.fence(id, `not heard for ${this.#timeoutMs} ms`).catch((error: unknown) => {
+      this.#ports.logger.warn('a silent node could not be fenced: trying again', { node: id, error });
+    });
+  }
+}

@@ -1,0 +1,185 @@
+import { partitionCodec } from '@moldau/metadata';
+import { ReplicaState } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import test from 'ava';
+import { World } from './world.ts';
+
+test('every start of a node leads under the next epoch', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const first = await world.activeNode(office, 1);
+  await world.run(office.createTopic({ name: 'a' }));
+  for (let start = 1; start <= 3; start++) {
+    const again = await world.activeNode(office, 1);
+    t.true(again.epoch > first.epoch);
+    await world.until(async () => (await office.leader('a')).leader === 1);
+    t.is((await office.leader('a')).epoch, start + 1);
+    await world.time.runFor(10);
+    const [assignment] = again.assignments.values();
+    t.is(assignment?.leaderNodeEpoch, again.epoch, 'the epoch belongs to this start');
+  }
+});
+
+test('while a node starts it leads nothing, and its old start is told that it is over', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const old = await world.activeNode(office, 1);
+  await world.run(office.createTopic({ name: 'a' }));
+  const young = await world.node(office, 1);
+  t.is((await office.leader('a')).leader, undefined);
+  await world.time.runFor(10);
+  t.is((old.ending as Error).name, 'NOT_SERVING', 'it loses its session');
+  old.join(office);
+  await world.time.runFor(10);
+  t.is(old.ending, 'ended');
+  t.regex(old.fencedFor ?? '', /replaced by a newer one/);
+  young.join(office);
+  await world.until(async () => (await office.leader('a')).leader === 1);
+  const stale = await t.throwsAsync(world.run(office.allocateProducerIds(1, old.epoch)), { name: 'STALE_NODE' });
+  t.regex(stale?.message ?? '', /replaced by a newer one/);
+});
+
+test('a registration that is asked for again gives the same epoch', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.node(office, 1);
+  const { epoch } = node;
+  await world.run(node.register(office));
+  t.is(node.epoch, epoch);
+});
+
+test('a registration whose answer was lost is settled', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  world.store.faults.loseReplies();
+  const node = await world.node(office, 1);
+  t.is((await office.listNodes()).nodes?.[0]?.epoch, node.epoch);
+});
+
+test('a silent node is fenced after the session timeout, and leads again when it comes back', async (t) => {
+  const world = new World(t);
+  const office = await world.started({ sessionTimeoutMs: 9_000 });
+  const node = await world.activeNode(office, 1);
+  await world.run(office.createTopic({ name: 'a' }));
+  await world.time.runFor(30_000);
+  t.is((await office.leader('a')).leader, 1, 'heartbeats keep it');
+  node.pause();
+  await world.time.runFor(7_000);
+  t.is((await office.leader('a')).leader, 1);
+  await world.time.runFor(2_100);
+  t.is((await office.leader('a')).leader, undefined);
+  t.deepEqual((await office.describeCluster()).offlinePartitions, 1);
+  t.is((node.ending as Error).name, 'NOT_SERVING', 'its session ended: it may come back');
+  node.join(office);
+  await world.until(async () => (await office.leader('a')).leader === 1);
+  t.is((await office.leader('a')).epoch, 2);
+});
+
+test('a new coordinator gives every node a session timeout of grace', async (t) => {
+  const world = new World(t);
+  const first = await world.started();
+  const node = await world.activeNode(first, 1);
+  await world.run(first.createTopic({ name: 'a' }));
+  await world.run(first.coordinator.stop());
+  node.die();
+  const second = await world.started();
+  await world.time.runFor(8_000);
+  t.deepEqual(await second.leader('a'), { leader: 1, epoch: 1 });
+  node.join(second);
+  await world.time.runFor(20_000);
+  t.deepEqual(await second.leader('a'), { leader: 1, epoch: 1 }, 'the same start goes on in the same epoch');
+  node.pause();
+  await world.time.runFor(10_000);
+  t.is((await second.leader('a')).leader, undefined);
+});
+
+test('an election that a crash left undone is done once the node has reported to the next coordinator', async (t) => {
+  const world = new World(t);
+  const first = await world.started();
+  const node = await world.activeNode(first, 1);
+  await world.run(first.createTopic({ name: 'a' }));
+  await world.run(first.coordinator.stop());
+  const entry = (await world.store.range('')).entries.find(({ key }) => key.includes('/partitions/'));
+  const state = partitionCodec.decode('', entry?.value ?? '');
+  const undone = { ...state, leader: undefined, isr: [], elr: state.replicas };
+  await world.store.txn([], [{ kind: 'put', key: entry?.key ?? '', value: partitionCodec.encode(undone, 'n') }]);
+  const second = await world.started();
+  await world.time.runFor(1_000);
+  t.is((await second.leader('a')).leader, undefined, 'nobody leads unheard');
+  world.twin(node).join(second);
+  await world.time.runFor(100);
+  t.deepEqual(await second.leader('a'), { leader: 1, epoch: 2 });
+});
+
+test('a node that leaves is not asked again in that session', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.activeNode(office, 1);
+  await world.run(office.createTopic({ name: 'a' }));
+  node.say({ leaving: true });
+  await world.time.runFor(3_000);
+  t.is((await office.leader('a')).leader, undefined);
+});
+
+test('a node whose storage failed leads nothing', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const [one] = [await world.activeNode(office, 1), await world.activeNode(office, 2)];
+  await world.run(office.createTopic({ name: 'a', partitions: 2, replicas: 2 }));
+  one.say({ storageFailed: true });
+  await world.time.runFor(3_000);
+  t.deepEqual([(await office.leader('a', 0)).leader, (await office.leader('a', 1)).leader], [2, 2]);
+});
+
+test('a corrupt replica that is the only copy leads all the same, and the loss is told', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  await world.activeNode(office, 1);
+  const { topic } = await world.run(office.createTopic({ name: 'a' }));
+  const again = await world.node(office, 1);
+  again.found.set(`${topic?.id}-0`, { state: ReplicaState.CORRUPT, durableEnd: 7n });
+  again.join(office);
+  await world.until(async () => (await office.leader('a')).leader === 1);
+  const { findings } = await office.describeCluster();
+  t.regex(findings?.[0]?.message ?? '', /1 partition lost acknowledged data/);
+});
+
+test('a replica whose copy is gone never leads by itself', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  await world.activeNode(office, 1);
+  const { topic } = await world.run(office.createTopic({ name: 'a' }));
+  const again = await world.node(office, 1);
+  again.found.set(`${topic?.id}-0`, { state: ReplicaState.CORRUPT, durableEnd: 0n });
+  again.join(office);
+  await world.time.runFor(30_000);
+  t.is((await office.leader('a')).leader, undefined);
+  t.regex((await office.describeCluster()).findings?.[0]?.message ?? '', /1 partition without a leader/);
+});
+
+test('a node of another cluster, or one that has seen the future of a restored store, is refused', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.node(office, 1);
+  await t.throwsAsync(world.run(node.register(office, 'other')), { name: 'WRONG_CLUSTER', message: /cluster other/ });
+  const error = await t.throwsAsync(world.run(node.register(office, '', 1_000n)), { name: 'WRONG_CLUSTER' });
+  t.regex(error?.message ?? '', /restored to an older state/);
+});
+
+test('blocks of producer ids never meet, lost answers included', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.activeNode(office, 1);
+  const firsts: bigint[] = [];
+  for (let i = 0; i < 5; i++) {
+    if (i % 2 === 1) world.store.faults.loseReplies();
+    const { first, count } = await world.run(office.allocateProducerIds(1, node.epoch));
+    t.is(count, 1_000);
+    firsts.push(first ?? 0n);
+  }
+  const parallel = await world.run(
+    Promise.all(Array.from({ length: 3 }, () => office.allocateProducerIds(1, node.epoch))),
+  );
+  firsts.push(...parallel.map(({ first }) => first ?? 0n));
+  firsts.sort((a, b) => Number(a - b));
+  for (let i = 1; i < firsts.length; i++) t.true((firsts[i] ?? 0n) - (firsts[i - 1] ?? 0n) >= 1_000n);
+});

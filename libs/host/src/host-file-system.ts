@@ -1,0 +1,68 @@
+import { fstat, open } from 'node:fs';
+import { mkdir, open as openHandle, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import type { AppendFile, DirectoryLock, FileSystem, ReadFile } from '@moldau/kernel';
+import { lockDirectory } from './directory-lock.ts';
+import { onPath } from './file-errors.ts';
+import { HostAppendFile, HostReadFile } from './host-files.ts';
+
+const openFile = promisify(open);
+const stat = promisify(fstat);
+
+/** The disk of this machine. */
+export class HostFileSystem implements FileSystem {
+  openAppend(path: string): Promise<AppendFile> {
+    return onPath(path, async () => {
+      const fd = await openFile(path, 'a', 0o640);
+      return new HostAppendFile(path, fd, (await stat(fd)).size);
+    });
+  }
+
+  openRead(path: string): Promise<ReadFile> {
+    return onPath(path, async () => new HostReadFile(path, await openFile(path, 'r')));
+  }
+
+  list(directory: string): Promise<string[]> {
+    return onPath(directory, async () => (await readdir(directory)).sort());
+  }
+
+  makeDirectory(path: string): Promise<void> {
+    return onPath(path, async () => {
+      await mkdir(path, { recursive: true, mode: 0o750 });
+    });
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return onPath(from, () => rename(from, to));
+  }
+
+  removeFile(path: string): Promise<void> {
+    return onPath(path, () => rm(path, { force: true }));
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    return onPath(path, () => rm(path, { recursive: true, force: true }));
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return onPath(path, async () => {
+      const handle = await openHandle(path, 'r');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  space(directory: string): Promise<{ freeBytes: number; totalBytes: number }> {
+    return onPath(directory, async () => {
+      const { bavail, blocks, bsize } = await statfs(directory);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    });
+  }
+
+  lock(directory: string): Promise<DirectoryLock | undefined> {
+    return onPath(directory, async () => lockDirectory(directory));
+  }
+}

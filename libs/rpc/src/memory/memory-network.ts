@@ -1,0 +1,129 @@
+import { assert, type Timers } from '@moldau/kernel';
+import type { Limits } from '../limits.ts';
+import type { RawListener } from '../raw-stream.ts';
+import { type HostOptions, ServiceHost } from '../service-host.ts';
+import type { Dialer, ServedService } from '../transport.ts';
+import { WireChannel } from '../wire-channel.ts';
+import type { Passage } from './memory-pipe.ts';
+import { MemoryStream, type StreamNetwork } from './memory-stream.ts';
+
+/** Asked for everything that is sent from one address to another, and again for what it held. */
+export type Conditions = (from: string, to: string, bytes: number) => Passage;
+
+/** What a network in memory needs. */
+export interface MemoryNetworkOptions {
+  readonly limits: Limits;
+  /** For delays and the deadlines of clients. */
+  readonly timers: Timers;
+  /** Default: everything arrives at once. */
+  readonly conditions?: Conditions | undefined;
+}
+
+/** What a server on it needs. */
+export type MemoryServerPorts = Omit<HostOptions, 'services' | 'limits'>;
+
+const atOnce: Passage = { delayMs: 0 };
+
+/**
+ * A network inside one process, with the semantics of the gRPC transport: messages are copied, buffers are bounded in bytes,
+ * errors travel as statuses. Deterministic: nothing but microtasks and the injected timers.
+ */
+export class MemoryNetwork {
+  readonly #options: MemoryNetworkOptions;
+  readonly #hosts = new Map<string, ServiceHost>();
+  readonly #streams = new Set<MemoryStream>();
+  readonly #network: StreamNetwork;
+
+  constructor(options: MemoryNetworkOptions) {
+    this.#options = options;
+    const conditions = options.conditions ?? (() => atOnce);
+    this.#network = {
+      timers: options.timers,
+      windowBytes: options.limits.windowBytes,
+      passage: conditions,
+      dropped: (from, to) => this.cut(from, to),
+      arrived: (stream) => this.#accept(stream),
+      forget: (stream) => this.#streams.delete(stream),
+    };
+  }
+
+  /** Calls that are not over on both ends. */
+  get openCalls(): number {
+    return this.#streams.size;
+  }
+
+  /** Serves at an address until it is closed. Closing breaks every call to it. */
+  listen(address: string, services: readonly ServedService[], ports: MemoryServerPorts): { close(): void } {
+    assert(!this.#hosts.has(address), `one server listens at ${address}`);
+    const host = new ServiceHost({ ...ports, services, limits: this.#options.limits });
+    this.#hosts.set(address, host);
+    return {
+      close: () => {
+        if (this.#hosts.get(address) !== host) return;
+        this.#hosts.delete(address);
+        for (const stream of this.#between((one) => one.to === address)) stream.serverGone();
+      },
+    };
+  }
+
+  /** A dialer for a process whose own address is `from`. */
+  dialer(from: string): Dialer {
+    const { limits, timers } = this.#options;
+    return {
+      dial: (address) =>
+        new WireChannel(
+          {
+            address,
+            open: (path, timeoutMs, listener) => this.#open(from, address, path, timeoutMs, listener).client,
+            close() {},
+          },
+          limits,
+          timers,
+        ),
+    };
+  }
+
+  /** Breaks every call between two addresses, in both directions. */
+  cut(a: string, b: string): void {
+    const touched = ({ from, to }: MemoryStream): boolean => (from === a && to === b) || (from === b && to === a);
+    for (const stream of this.#between(touched)) stream.cut();
+  }
+
+  /** Asks the conditions again about what they held on the way from `from` to `to`. */
+  release(from: string, to: string): void {
+    for (const stream of this.#between(
+      (one) => (one.from === from && one.to === to) || (one.from === to && one.to === from),
+    )) {
+      stream.release(to);
+    }
+  }
+
+  /** Ends a process without a farewell: its server and its calls are gone; its peers learn of it if the network lets them. */
+  crash(address: string): void {
+    this.#hosts.delete(address);
+    for (const stream of this.#between((one) => one.to === address)) stream.serverGone();
+    for (const stream of this.#between((one) => one.from === address)) stream.clientGone();
+  }
+
+  #open(from: string, to: string, path: string, timeoutMs: number | undefined, listener: RawListener): MemoryStream {
+    const stream = new MemoryStream(this.#network, from, to, path, timeoutMs, listener);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  #accept(stream: MemoryStream): boolean {
+    const host = this.#hosts.get(stream.to);
+    if (host === undefined) return false;
+    host.accept(stream.path, stream.server, {
+      authority: stream.to,
+      peer: stream.from,
+      timeoutMs: stream.timeoutMs,
+      credentials: { token: undefined, certificateName: undefined },
+    });
+    return true;
+  }
+
+  #between(touched: (stream: MemoryStream) => boolean): MemoryStream[] {
+    return [...this.#streams].filter(touched);
+  }
+}

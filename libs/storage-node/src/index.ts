@@ -1,0 +1,1 @@
+export { StorageNode, type StorageNodeConfig, type StorageNodePorts } from './storage-node.ts';

@@ -1,0 +1,147 @@
+import { fromWireError } from '@moldau/rpc';
+import test from 'ava';
+import { appendSession, batchOf, nodeWithTopic } from './support.ts';
+
+type Session = ReturnType<typeof appendSession>;
+
+const acksOf = (session: Session) => session.of('acks').flatMap(({ value }) => value.acks);
+/** Each ack as its base offset or its reason, in the order of arrival. */
+const told = (session: Session): string[] =>
+  acksOf(session).map(({ sequence, baseOffset, error }) => {
+    const fate = error === undefined ? (baseOffset === undefined ? 'written' : `at ${baseOffset}`) : fromWireError(error).reason;
+    return `${sequence} ${fate}`;
+  });
+const open = (session: Session, topicId: string, handle = 1): void =>
+  session.send({ frame: { case: 'open', value: { handle, topicId, partition: 0 } } });
+const send = (session: Session, entries: { handle?: number; sequence: number; batch: Uint8Array; expectedOffset?: bigint }[]): void =>
+  session.send({
+    frame: {
+      case: 'batches',
+      value: { entries: entries.map((entry) => ({ handle: 1, ...entry, sequence: BigInt(entry.sequence) })) },
+    },
+  });
+
+test('entries are acknowledged in order, with their offsets', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  send(session, [
+    { sequence: 0, batch: batchOf(['a', 'b']) },
+    { sequence: 1, batch: batchOf(['c']) },
+  ]);
+  await cluster.time.runUntil(() => acksOf(session).length === 2);
+  t.deepEqual(told(session), ['0 at 0', '1 at 2']);
+  t.true((session.of('window')[0]?.value.creditBytes ?? 0n) > 0n);
+});
+
+test('a bad batch fails alone, ends its handle, and nothing behind it is written', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  const bad = batchOf(['x']);
+  bad[bad.length - 1] = 0xff;
+  send(session, [
+    { sequence: 0, batch: batchOf(['a']) },
+    { sequence: 1, batch: bad },
+    { sequence: 2, batch: batchOf(['c']) },
+  ]);
+  open(session, topicId, 2);
+  send(session, [{ handle: 2, sequence: 3, batch: batchOf(['d']) }]);
+  await cluster.time.runUntil(() => acksOf(session).length === 4);
+  const byHandle = told(session);
+  t.deepEqual([...byHandle].sort(), ['0 at 0', '1 CORRUPT_BATCH', '2 HANDLE_CLOSED', '3 at 1']);
+  t.true(byHandle.indexOf('0 at 0') < byHandle.indexOf('1 CORRUPT_BATCH'));
+});
+
+test('a repeated batch of a producer gets its first offset, and is stored once', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  const producer = { id: 7n, epoch: 0, baseSequence: 0 };
+  send(session, [
+    { sequence: 0, batch: batchOf(['a', 'b'], producer) },
+    { sequence: 1, batch: batchOf(['a', 'b'], producer) },
+    { sequence: 2, batch: batchOf(['c'], { ...producer, baseSequence: 2 }) },
+  ]);
+  await cluster.time.runUntil(() => acksOf(session).length === 3);
+  t.deepEqual(told(session), ['0 at 0', '1 at 0', '2 at 2']);
+});
+
+test('sequences with a hole, unknown producers and fenced epochs are refused', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const refused = async (batch: Uint8Array): Promise<string | undefined> => {
+    const session = appendSession(channel);
+    open(session, topicId);
+    send(session, [{ sequence: 0, batch }]);
+    await cluster.time.runUntil(() => acksOf(session).length === 1);
+    return told(session)[0];
+  };
+  t.is(await refused(batchOf(['a'], { id: 7n, epoch: 1, baseSequence: 0 })), '0 at 0');
+  t.is(await refused(batchOf(['b'], { id: 7n, epoch: 1, baseSequence: 5 })), '0 OUT_OF_ORDER_SEQUENCE');
+  t.is(await refused(batchOf(['b'], { id: 7n, epoch: 0, baseSequence: 1 })), '0 PRODUCER_FENCED');
+  t.is(await refused(batchOf(['b'], { id: 8n, epoch: 0, baseSequence: 3 })), '0 UNKNOWN_PRODUCER');
+});
+
+test('compare-and-append writes only at the expected end', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  send(session, [
+    { sequence: 0, batch: batchOf(['a']), expectedOffset: 0n },
+    { sequence: 1, batch: batchOf(['b']), expectedOffset: 0n },
+  ]);
+  await cluster.time.runUntil(() => acksOf(session).length === 2);
+  t.deepEqual(told(session), ['0 at 0', '1 EXPECTED_OFFSET_MISMATCH']);
+  const { error } = acksOf(session)[1] ?? {};
+  t.is(error?.fields.actual, '1');
+});
+
+test('opening what is not there is answered, and entries on it are refused', async (t) => {
+  const { cluster, channel } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, 'nosuchtopic');
+  send(session, [{ sequence: 0, batch: batchOf(['a']) }]);
+  await cluster.time.runUntil(() => acksOf(session).length === 1);
+  const moved = session.of('moved')[0]?.value;
+  t.is(moved?.error && fromWireError(moved.error).reason, 'UNKNOWN_TOPIC');
+  t.deepEqual(told(session), ['0 HANDLE_CLOSED']);
+});
+
+test('a client that ends its session gets every answer first', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  send(session, [{ sequence: 0, batch: batchOf(['a']) }]);
+  session.end();
+  await cluster.time.runUntil(() => session.isOver);
+  t.deepEqual(told(session), ['0 at 0']);
+});
+
+test('an entry that does not commit in time is answered UNKNOWN, and is there when the disk comes back', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  cluster.disk.holdSyncs();
+  session.send({
+    frame: { case: 'batches', value: { entries: [{ handle: 1, sequence: 0n, batch: batchOf(['a']), timeoutMs: 1_000 }] } },
+  });
+  await cluster.time.runUntil(() => acksOf(session).length === 1);
+  t.deepEqual(told(session), ['0 TIMED_OUT']);
+  cluster.disk.releaseSyncs();
+  const read = async (): Promise<string[]> => {
+    const values: string[] = [];
+    for await (const record of cluster.client('checker').read('t', { until: 'end' })) values.push(record.value ?? '');
+    return values;
+  };
+  await cluster.time.runFor(100);
+  t.deepEqual(await cluster.time.run(read()), ['a']);
+});
+
+test('an idle session hears from the node, and a silent client is cut off', async (t) => {
+  const { cluster, channel } = await nodeWithTopic();
+  const session = appendSession(channel);
+  await cluster.time.runFor(5_000);
+  t.true(session.of('heartbeat').length > 0);
+  await cluster.time.runFor(15_000);
+  t.true(session.isOver);
+});

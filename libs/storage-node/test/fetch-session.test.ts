@@ -1,0 +1,122 @@
+import { BatchHeader } from '@moldau/records';
+import { fromWireError } from '@moldau/rpc';
+import test from 'ava';
+import { fetchSession, nodeWithTopic } from './support.ts';
+
+type Session = ReturnType<typeof fetchSession>;
+type World = Awaited<ReturnType<typeof nodeWithTopic>>;
+
+const credit = (session: Session, bytes: number): void =>
+  session.send({ frame: { case: 'credit', value: { bytes: BigInt(bytes) } } });
+const add = (session: Session, topicId: string, from: bigint, partition = 0): void =>
+  session.send({
+    frame: { case: 'add', value: { handle: partition + 1, topicId, partition, from: { at: { case: 'offset', value: from } } } },
+  });
+const entriesOf = (session: Session) => session.of('batches').flatMap(({ value }) => value.entries);
+/** Base offsets of every batch that came, by partition. */
+const offsetsOf = (session: Session, handle = 1): bigint[] =>
+  entriesOf(session)
+    .filter((entry) => entry.handle === handle)
+    .flatMap(({ batches }) => {
+      const found: bigint[] = [];
+      for (let at = 0; at < batches.length; at += new BatchHeader(batches, at).sizeBytes) {
+        found.push(new BatchHeader(batches, at).baseOffset);
+      }
+      return found;
+    });
+
+async function append({ cluster }: World, values: readonly string[], partition = 0): Promise<void> {
+  const producer = cluster.client(`writer-${values[0]}`).producer({ topic: 't', batchSize: 100, linger: 0 });
+  const writing = async (): Promise<void> => {
+    for (const value of values) await producer.send({ value, partition });
+  };
+  await cluster.time.run(writing());
+}
+
+test('what is there comes, then the end is said, then what comes later follows', async (t) => {
+  const world = await nodeWithTopic();
+  await append(world, ['a', 'b']);
+  const session = fetchSession(world.channel);
+  credit(session, 1 << 20);
+  add(session, world.topicId, 0n);
+  await world.cluster.time.runUntil(() => session.of('caughtUp').length === 1);
+  t.deepEqual(offsetsOf(session), [0n, 1n]);
+  const order = session.frames.map((frame) => frame.case).filter((kind) => kind === 'batches' || kind === 'caughtUp');
+  t.is(order.at(-1), 'caughtUp');
+  await append(world, ['c']);
+  await world.cluster.time.runUntil(() => session.of('caughtUp').length === 2);
+  t.deepEqual(offsetsOf(session), [0n, 1n, 2n]);
+});
+
+test('without credit nothing comes; any credit lets one whole batch come', async (t) => {
+  const world = await nodeWithTopic();
+  await append(world, ['x'.repeat(5_000), 'y'.repeat(5_000)]);
+  const session = fetchSession(world.channel);
+  add(session, world.topicId, 0n);
+  await world.cluster.time.runFor(1_000);
+  t.deepEqual(offsetsOf(session), []);
+  credit(session, 1);
+  await world.cluster.time.runFor(1_000);
+  t.deepEqual(offsetsOf(session), [0n]);
+  credit(session, 6_000);
+  await world.cluster.time.runFor(1_000);
+  t.deepEqual(offsetsOf(session), [0n, 1n]);
+});
+
+test('a partition with much to send does not starve another', async (t) => {
+  const world = await nodeWithTopic(2);
+  await append(world, Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(20_000)));
+  await append(world, ['small'], 1);
+  const session = fetchSession(world.channel);
+  add(session, world.topicId, 0n, 0);
+  add(session, world.topicId, 0n, 1);
+  credit(session, 600_000);
+  await world.cluster.time.runFor(1_000);
+  t.deepEqual(offsetsOf(session, 2), [0n]);
+  t.true(offsetsOf(session, 1).length < 40);
+});
+
+test('a pause holds, a resume goes on, and a seek marks what belongs to it', async (t) => {
+  const world = await nodeWithTopic();
+  await append(world, ['a', 'b', 'c']);
+  const session = fetchSession(world.channel);
+  session.send({ frame: { case: 'credit', value: { bytes: 1_000_000n } } });
+  add(session, world.topicId, 0n);
+  session.send({ frame: { case: 'pause', value: { handle: 1 } } });
+  await world.cluster.time.runFor(100);
+  t.deepEqual(offsetsOf(session), []);
+  session.send({ frame: { case: 'resume', value: { handle: 1 } } });
+  await world.cluster.time.runUntil(() => offsetsOf(session).length === 3);
+  const to = { at: { case: 'offset' as const, value: 1n } };
+  session.send({ frame: { case: 'seek', value: { handle: 1, to, generation: 1 } } });
+  await world.cluster.time.runUntil(() => offsetsOf(session).length === 5);
+  const later = entriesOf(session).filter(({ generation }) => generation === 1);
+  t.true(later.length > 0);
+  t.deepEqual(offsetsOf(session).slice(3), [1n, 2n]);
+});
+
+test('an offset that is not there is refused with the range that is', async (t) => {
+  const world = await nodeWithTopic();
+  await append(world, ['a']);
+  const session = fetchSession(world.channel);
+  credit(session, 1_000);
+  add(session, world.topicId, 99n);
+  await world.cluster.time.runUntil(() => session.of('error').length === 1);
+  const error = session.of('error')[0]?.value.error;
+  t.is(error && fromWireError(error).reason, 'OFFSET_OUT_OF_RANGE');
+  t.deepEqual({ ...error?.fields }, { offset: '99', start: '0', end: '1' });
+});
+
+test('a trim that overtakes a reader shows as a gap', async (t) => {
+  const world = await nodeWithTopic();
+  await append(world, ['a', 'b', 'c']);
+  const session = fetchSession(world.channel);
+  add(session, world.topicId, 0n);
+  await world.cluster.time.runFor(10);
+  await world.cluster.time.run(world.cluster.client('admin').admin.trimPartition('t', 0, 2n));
+  credit(session, 1_000);
+  await world.cluster.time.runUntil(() => session.of('caughtUp').length === 1);
+  const gap = session.of('gap')[0]?.value;
+  t.deepEqual([gap?.from, gap?.to], [0n, 2n]);
+  t.deepEqual(offsetsOf(session), [2n]);
+});

@@ -1,0 +1,140 @@
+import { Moldau } from '@moldau/client';
+import { Coordinator } from '@moldau/coordinator';
+import { type Logger, nodeId, silentLogger, silentMeter } from '@moldau/kernel';
+import { type Conditions, defaultLimits, MemoryNetwork } from '@moldau/rpc';
+import { StorageNode } from '@moldau/storage-node';
+import { CruelDisk } from './cruel-disk.ts';
+import { MemoryStore } from './memory-store.ts';
+import { MortalTimers } from './mortal-timers.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+/** How a simulated cluster is made. */
+export interface SimulatedClusterOptions {
+  readonly seed: number;
+  readonly logger?: Logger;
+  /** How long each operation of the disk takes. */
+  readonly diskLatencyMs?: { readonly min: number; readonly max: number };
+  readonly diskCapacityBytes?: number;
+  /** What becomes of each message. Default: it arrives at once. */
+  readonly conditions?: Conditions;
+}
+
+interface NodeProcess {
+  readonly node: StorageNode;
+  readonly timers: MortalTimers;
+  readonly listening: { close(): void };
+}
+
+const coordinatorAddress = 'coordinator';
+const nodeAddress = 'node-1';
+
+/**
+ * A coordinator, a storage node and clients in one process, on one virtual clock, over a simulated network, disk and
+ * store: the same services as in production, and every run of one seed is the same.
+ */
+export class SimulatedCluster {
+  readonly time = new VirtualTime();
+  readonly random: SeededRandom;
+  readonly disk: CruelDisk;
+  readonly store: MemoryStore;
+  readonly network: MemoryNetwork;
+  readonly #logger: Logger;
+  #coordinator: Coordinator | undefined;
+  #process: NodeProcess | undefined;
+  #boot = 1;
+
+  constructor(options: SimulatedClusterOptions) {
+    const { seed, logger = silentLogger, diskLatencyMs, diskCapacityBytes, conditions } = options;
+    const timers = this.time;
+    this.random = new SeededRandom(seed);
+    this.#logger = logger;
+    this.store = new MemoryStore({ timers });
+    this.network = new MemoryNetwork({ timers, limits: defaultLimits, conditions });
+    this.disk = new CruelDisk({
+      timers,
+      random: this.random,
+      ...(diskLatencyMs !== undefined && { latencyMs: diskLatencyMs }),
+      ...(diskCapacityBytes !== undefined && { capacityBytes: diskCapacityBytes }),
+    });
+  }
+
+  /** The running node. Throws while there is none. */
+  get node(): StorageNode {
+    if (this.#process === undefined) throw new Error('the node is not running');
+    return this.#process.node;
+  }
+
+  get isNodeRunning(): boolean {
+    return this.#process !== undefined;
+  }
+
+  async startCoordinator(): Promise<void> {
+    const world = { ...this.#world, timers: this.time };
+    this.#coordinator = new Coordinator({ ...world, store: this.store }, { autoCreate: true });
+    this.network.listen(coordinatorAddress, this.#coordinator.services(), world);
+    await this.#coordinator.start();
+  }
+
+  /** Starts the node in a new process; resolves when it has recovered and knows what it leads. */
+  async startNode(): Promise<void> {
+    const timers = new MortalTimers(this.time);
+    const world = { ...this.#world, timers };
+    const node = new StorageNode(
+      { ...world, fs: this.disk.mount(), dialer: this.network.dialer(nodeAddress), bootId: `boot-${this.#boot}` },
+      {
+        nodeId: nodeId(1),
+        directory: '/data',
+        address: nodeAddress,
+        coordinator: coordinatorAddress,
+        rack: '',
+        version: 'simulated',
+        tailCacheBytes: 256 * 1024,
+        appendBudgetBytes: 4 * 1024 * 1024,
+        appendWindowBytes: 256 * 1024,
+        minFreeBytes: 64 * 1024,
+      },
+    );
+    this.#process = { node, timers, listening: this.network.listen(nodeAddress, node.services(), world) };
+    await node.start();
+  }
+
+  async stopNode(): Promise<void> {
+    const process = this.#process;
+    this.#process = undefined;
+    process?.node.drain(1_000);
+    process?.listening.close();
+    await process?.node.stop();
+  }
+
+  /** The node's process dies: `kill` keeps the page cache, `power` loses and tears what was not synced. */
+  killNode(how: 'kill' | 'power'): void {
+    this.#process?.timers.kill();
+    this.#process = undefined;
+    this.network.crash(nodeAddress);
+    if (how === 'kill') return this.disk.kill();
+    this.disk.crash();
+    this.#boot += 1;
+  }
+
+  /** A client in a process of its own. */
+  client(name: string, timeoutMs = 30_000): Moldau {
+    const { clock, random } = this.#world;
+    return new Moldau([coordinatorAddress], timeoutMs, {
+      clock,
+      random,
+      timers: this.time,
+      dialer: this.network.dialer(name),
+      logger: this.#logger,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.stopNode();
+    await this.#coordinator?.stop();
+  }
+
+  get #world() {
+    return { clock: this.time, random: this.random, logger: this.#logger, meter: silentMeter };
+  }
+}
