@@ -18,6 +18,8 @@ export interface DirectoryContext {
   readonly indexes: IndexCache;
   readonly tail: TailCache;
   readonly rounds: SyncRounds;
+  /** Epoch files, which no acknowledgement waits for. */
+  readonly epochRounds: SyncRounds;
   readonly checkpoint: CheckpointFile;
   /** Reads from disk that may run at once. */
   readonly coldReads: Slots;

@@ -5,6 +5,6 @@ export { LogDirectory } from './log-directory.ts';
 export type { LogSlice, ReadLimits } from './log-slice.ts';
 export type { Found, FoundState, PartitionIdentity } from './log-state.ts';
 export type { PartitionLog } from './partition-log.ts';
-export type { DamagedRange } from './partition-reader.ts';
+export type { DamagedRange, TimedOffset } from './partition-reader.ts';
 export type { LogPorts } from './ports.ts';
 export type { DiskState } from './space-watch.ts';

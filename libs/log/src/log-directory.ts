@@ -106,6 +106,7 @@ export class LogDirectory {
       indexes: new IndexCache(),
       tail: new TailCache(options.tailCacheBytes),
       rounds: new SyncRounds(),
+      epochRounds: new SyncRounds(),
       checkpoint: new CheckpointFile(
         fs,
         `${options.path}/checkpoint`,

@@ -1,67 +1,68 @@
-import { assert, FileError, faults, type LeaderEpoch, type Millis, MoldauError, type Offset } from '@moldau/kernel';
-import { noProducer, stampBatch } from '@moldau/records';
-import { AppendPlan } from './append-plan.ts';
+import { assert, type FileError, faults, type LeaderEpoch, type Millis, type Offset } from '@moldau/kernel';
 import type { AppendOptions, AppendResult } from './append-result.ts';
-import { type CheckedBatch, checkAllowed, checkBatches } from './batch-checks.ts';
 import type { CheckpointRecord } from './checkpoint-file.ts';
 import type { DirectoryContext } from './directory-context.ts';
-import { saveEpochs } from './epoch-file.ts';
 import { saveIndex } from './index-cache.ts';
-import { stampLogAppendTime } from './log-append-time.ts';
+import { LogAppender } from './log-appender.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
 import type { Found, LogState } from './log-state.ts';
+import { LogSyncer } from './log-syncer.ts';
 import { beginSegment, LogWriter } from './log-writer.ts';
-import { type DamagedRange, PartitionReader } from './partition-reader.ts';
-import { checkProducer } from './producers/producer-check.ts';
+import { type DamagedRange, PartitionReader, type TimedOffset } from './partition-reader.ts';
 import { saveSnapshot } from './producers/snapshot-files.ts';
 import { lastEpochOf } from './recovery/recover-partition.ts';
 import { isActiveExpired, moveLogStart, retainedStart } from './retention.ts';
 import { cutFiles } from './segment-files.ts';
 import { SerialLane } from './serial-lane.ts';
-import type { Syncable } from './sync-rounds.ts';
 import { settleEnd, truncateLog } from './truncation.ts';
 
 type OnDurable = (durableEnd: Offset) => void;
 type OnWriteFailed = (from: Offset, error: FileError) => void;
 type OnDamage = (range: DamagedRange) => void;
 
-/** After a sync that found no space for a small file. */
-const retryMs = 1_000;
-
 /**
  * The log of one partition on this node. Appends are taken synchronously, in one turn from check to offset; writing,
  * syncing and reading go on behind. It knows nothing of other replicas: the high watermark is told to it.
  */
-export class PartitionLog implements Syncable {
+export class PartitionLog {
   readonly found: Found;
   readonly #context: DirectoryContext;
   readonly #state: LogState;
   readonly #writing = new SerialLane();
   readonly #syncing = new SerialLane();
-  readonly #writer: LogWriter;
+  readonly #appender: LogAppender;
+  readonly #syncer: LogSyncer;
   readonly #reader: PartitionReader;
   readonly #onDurable: OnDurable[] = [];
   readonly #onWritten: ((writtenEnd: Offset) => void)[] = [];
   readonly #onWriteFailed: OnWriteFailed[] = [];
   readonly #onDamage: OnDamage[] = [];
   #config: LogConfig;
-  #plan: AppendPlan;
   #flushTimer = false;
-  #closed = false;
 
   constructor(context: DirectoryContext, state: LogState, found: Found, config: LogConfig) {
     this.#context = context;
     this.#state = state;
     this.#config = config;
     this.found = found;
-    this.#plan = this.#freshPlan();
-    this.#writer = new LogWriter(
+    const writer = new LogWriter(
       context,
       state,
       this.#writing,
       () => this.#noteWritten(),
       (error) => this.#undoWrites(error),
+    );
+    this.#appender = new LogAppender(context, state, writer);
+    this.#syncer = new LogSyncer(
+      context,
+      state,
+      this.#syncing,
+      (end) => this.#noteDurable(end),
+      (error) => {
+        this.stopLeading();
+        this.#tellFailed(state.durableEnd, error);
+      },
     );
     this.#reader = new PartitionReader(context, state, (range) => {
       for (const callback of this.#onDamage) callback(range);
@@ -128,44 +129,7 @@ export class PartitionLog implements Syncable {
    * log, stamped. Throws a MoldauError when nothing was taken.
    */
   append(bytes: Uint8Array, options: AppendOptions = {}): AppendResult {
-    const state = this.#state;
-    if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
-    if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
-    if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
-    const batches = checkBatches(bytes);
-    // First of all: an answer that was lost is given again, whatever has changed since.
-    const [first] = batches;
-    const duplicate = first && checkProducer(state.producers, first.header);
-    if (duplicate !== undefined) return duplicate;
-    const nowMs = this.#context.clock.wallMs();
-    checkAllowed(batches, this.#config, nowMs);
-    if (options.expectedOffset !== undefined) checkExpected(options.expectedOffset, state.logEnd, batches);
-    options.admit?.();
-    if (!this.#writer.hasRoomFor(bytes.length)) {
-      throw faults.overloaded(`the write queue of ${state.name}`, this.#writer.limitBytes);
-    }
-    return this.#take(bytes, batches, state.leading, nowMs);
-  }
-
-  #take(bytes: Uint8Array, batches: readonly CheckedBatch[], epoch: LeaderEpoch, nowMs: Millis): AppendResult {
-    const state = this.#state;
-    const base = state.logEnd;
-    const stampsTime = this.#config.timestampType === 'append';
-    const records = batches.reduce((sum, { header }) => sum + BigInt(header.recordsCount), 0n);
-    const next = (base + records) as Offset;
-    const preparation = this.#plan.next(base, next, bytes.length, this.#config, nowMs);
-    const snapshot = preparation === 'none' ? undefined : state.producers.encode(base);
-    for (const { header, at, sizeBytes } of batches) {
-      if (stampsTime) stampLogAppendTime(bytes, at, sizeBytes, nowMs);
-      stampBatch(bytes, at, state.logEnd, epoch);
-      if (header.producerId !== noProducer) state.producers.take(header, nowMs);
-      state.logEnd = header.nextOffset as Offset;
-    }
-    assert(state.logEnd === next, 'the batches hold as many offsets as records');
-    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot });
-    const lastOffset = (next - 1n) as Offset;
-    const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
-    return stampsTime ? { ...appended, timestampMs: nowMs } : appended;
+    return this.#appender.append(bytes, options, this.#config);
   }
 
   /** Called after each completed sync that moved the durable end, in the order of offsets. */
@@ -216,9 +180,12 @@ export class PartitionLog implements Syncable {
     return this.readTail(from, limits) ?? this.#reader.read(from, limits, limits.signal);
   }
 
-  /** The first batch that holds a record of that time or later: its first offset and its largest timestamp. */
-  offsetForTimestamp(timestampMs: Millis): Promise<{ offset: Offset; timestampMs: Millis } | undefined> {
-    return this.#reader.batchOfTime(timestampMs);
+  /**
+   * The first record of that time or later; undefined when there is none. It may lie above the high watermark.
+   * Errors: CORRUPT_BATCH when the batch that should hold it can't be decoded.
+   */
+  offsetForTimestamp(timestampMs: Millis): Promise<TimedOffset | undefined> {
+    return this.#reader.recordOfTime(timestampMs);
   }
 
   /** The largest epoch in the log that is not above `epoch`, and where it ends. */
@@ -242,8 +209,8 @@ export class PartitionLog implements Syncable {
     await this.#exclusively(async () => {
       if (await isActiveExpired(this.#context, this.#state, this.#config, nowMs)) {
         await beginSegment(this.#context, this.#state, this.#state.writtenEnd);
-        await this.#syncNow();
-        this.#plan = this.#freshPlan();
+        await this.#syncer.syncAll();
+        this.#appender.replan();
       }
       const start = await retainedStart(this.#context, this.#state, this.#config, nowMs);
       await moveLogStart(this.#context, this.#state, start);
@@ -256,38 +223,20 @@ export class PartitionLog implements Syncable {
     return this.#exclusively(async () => {
       this.stopLeading();
       if (to >= this.#state.logEnd) return;
-      await this.#syncNow();
+      await this.#syncer.syncAll();
       await truncateLog(this.#context, this.#state, to);
-      this.#plan = this.#freshPlan();
+      this.#appender.replan();
     });
-  }
-
-  /** One step of a sync round. A failure is final for the directory, but for a lack of space: that is tried again. */
-  async sync(): Promise<void> {
-    try {
-      await this.#syncing.run(() => this.#syncNow());
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      if (this.#closed) return;
-      if (this.#context.fs.failure === undefined) {
-        this.#context.timers.after(retryMs, () => {
-          if (!this.#closed) this.#context.rounds.request(this);
-        });
-        return;
-      }
-      this.stopLeading();
-      this.#tellFailed(this.#state.durableEnd, error);
-    }
   }
 
   /** Writes and syncs everything; keeps what makes the next start quick. */
   async close(): Promise<void> {
     this.stopLeading();
-    this.#closed = true;
+    this.#syncer.close();
     await this.#exclusively(async () => {
       const state = this.#state;
       if (this.#context.fs.failure !== undefined) return;
-      await this.#syncNow();
+      await this.#syncer.syncAll();
       const { active } = state;
       if (active?.index !== undefined) await saveIndex(this.#context, active);
       if (state.snapshotAt !== state.logEnd && state.logEnd > state.logStart) {
@@ -299,7 +248,7 @@ export class PartitionLog implements Syncable {
   /** Lets go of everything: the files are about to be removed. Reads answer NOT_SERVING from now on. */
   async discard(): Promise<void> {
     this.stopLeading();
-    this.#closed = true;
+    this.#syncer.close();
     this.#state.removed = true;
     await this.#exclusively(async () => {
       const { segments, tail } = this.#state;
@@ -325,56 +274,25 @@ export class PartitionLog implements Syncable {
     return this.#writing.run(() => this.#syncing.run(task));
   }
 
-  #freshPlan(): AppendPlan {
-    const { active, logEnd } = this.#state;
-    const plan = new AppendPlan(active?.baseOffset ?? logEnd, active?.sizeBytes ?? 0, active?.sinceMs ?? 0);
-    // Behind damage nothing is appended to the same file.
-    if (active === undefined || active.nextOffset !== logEnd) plan.askRoll();
-    return plan;
-  }
-
   #noteWritten(): void {
     const state = this.#state;
     for (const callback of this.#onWritten) callback(state.writtenEnd);
-    if (this.#config.flush === 'fsync') return this.#context.rounds.request(this);
+    if (this.#config.flush === 'fsync') return this.#syncer.request();
     this.#noteDurable(state.writtenEnd);
     if (this.#flushTimer) return;
     this.#flushTimer = true;
     this.#context.timers.after(this.#config.flushIntervalMs, () => {
       this.#flushTimer = false;
-      if (!this.#closed) this.#context.rounds.request(this);
+      this.#syncer.request();
     });
   }
 
   #noteDurable(end: Offset): void {
     const state = this.#state;
-    if (end <= state.durableEnd) return;
+    // After the first failure nothing is acknowledged, whatever a later call seems to have achieved.
+    if (end <= state.durableEnd || this.#context.fs.failure !== undefined) return;
     state.durableEnd = end;
     for (const callback of this.#onDurable) callback(end);
-  }
-
-  async #syncNow(): Promise<void> {
-    const state = this.#state;
-    const end = state.writtenEnd;
-    const segments = state.segments
-      .filter((segment) => !segment.isSynced)
-      .map((segment) => ({ segment, size: segment.sizeBytes }));
-    const { active } = state;
-    if (active === undefined || (segments.length === 0 && state.epochsSaved)) return;
-    const place = { segment: active.baseOffset, position: active.sizeBytes };
-    await saveEpochs(this.#context.fs, state);
-    for (const { segment, size } of segments) {
-      await this.#context.appenders.use(segment.path, (file) => file.sync());
-      segment.syncedBytes = size;
-      if (segment.syncedBytes === segment.sizeBytes) this.#context.appenders.letGo(segment.path);
-    }
-    if (segments.some(({ segment }) => !segment.nameSynced)) {
-      await this.#context.fs.syncDirectory(state.directory);
-      for (const { segment } of segments) segment.nameSynced = true;
-    }
-    state.noteSynced(end, place);
-    this.#context.checkpoint.markDirty();
-    this.#noteDurable(end);
   }
 
   /** After a failed write: what it left is cut off, durably, before anyone is told that it is not there. */
@@ -391,8 +309,8 @@ export class PartitionLog implements Syncable {
           await cutFiles(this.#context, state, { segment: active.baseOffset, position: active.sizeBytes });
         }
         await settleEnd(this.#context, state, from);
-        this.#plan = this.#freshPlan();
-        this.#context.rounds.request(this);
+        this.#appender.replan();
+        this.#syncer.request();
       });
     } catch (undoing) {
       // Not even that: then the directory has failed, and the outcome stays unknown.
@@ -404,15 +322,4 @@ export class PartitionLog implements Syncable {
   #tellFailed(from: Offset, error: FileError): void {
     for (const callback of this.#onWriteFailed) callback(from, error);
   }
-}
-
-function checkExpected(expected: Offset, actual: Offset, batches: readonly CheckedBatch[]): void {
-  if (batches.length > 1)
-    throw faults.invalidRequest('batch', 'holds several batches of a conditional append: send one');
-  if (expected === actual) return;
-  throw new MoldauError(
-    'EXPECTED_OFFSET_MISMATCH',
-    `the log ends at ${actual}, not at ${expected}: read what came in between, and decide again`,
-    { expected, actual },
-  );
 }

@@ -1,4 +1,5 @@
 import { assert, FileError, faults, type Millis, type Offset } from '@moldau/kernel';
+import { readRecords } from '@moldau/records';
 import { findBatch, type WalkedBatch, walkBatches } from './batch-walk.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { loadIndex } from './index-cache.ts';
@@ -14,6 +15,12 @@ const windowMax = 512 * 1024;
 export interface DamagedRange {
   readonly from: Offset;
   readonly to: Offset;
+}
+
+/** A record's place and time. */
+export interface TimedOffset {
+  readonly offset: Offset;
+  readonly timestampMs: Millis;
 }
 
 /**
@@ -48,18 +55,18 @@ export class PartitionReader {
     });
   }
 
-  /** The first batch, at or above the log start, that holds a record of that time or later. */
-  async batchOfTime(timestampMs: Millis): Promise<{ offset: Offset; timestampMs: Millis } | undefined> {
+  /** The first record, at or above the log start, of that time or later. */
+  async recordOfTime(timestampMs: Millis): Promise<TimedOffset | undefined> {
     return this.#context.coldReads.use(async () => {
       for (const segment of [...this.#state.segments]) {
         const index = await loadIndex(this.#context, segment);
         this.#keep(segment);
         if (index.maxTimestamp < timestampMs) continue;
-        let found: { offset: Offset; timestampMs: Millis } | undefined;
-        await this.#walk(segment, index.placeOfTime(timestampMs), windowMin, false, ({ header }) => {
-          if (header.maxTimestamp < timestampMs || header.nextOffset <= this.#state.logStart) return true;
-          found = { offset: header.baseOffset as Offset, timestampMs: header.maxTimestamp };
-          return false;
+        let found: TimedOffset | undefined;
+        await this.#walk(segment, index.placeOfTime(timestampMs), windowMin, false, (batch) => {
+          const isBefore = batch.header.maxTimestamp < timestampMs;
+          if (!isBefore) found = firstOfTime(batch, timestampMs, this.#state.logStart);
+          return found === undefined;
         });
         if (found !== undefined) return found;
       }
@@ -151,6 +158,18 @@ export class PartitionReader {
     this.#onDamage(range);
     throw faults.corruptData(this.#state.name, range.from, range.to);
   }
+}
+
+/** The first record of a batch that is not below `start`, and not older than `timestampMs`. */
+function firstOfTime(
+  { bytes, at, sizeBytes }: WalkedBatch,
+  timestampMs: Millis,
+  start: Offset,
+): TimedOffset | undefined {
+  const record = readRecords(bytes.subarray(at, at + sizeBytes)).find(
+    (candidate) => candidate.offset >= start && candidate.timestampMs >= timestampMs,
+  );
+  return record && { offset: record.offset, timestampMs: record.timestampMs };
 }
 
 /** Collects what a read gives: neighbours in one buffer stay one chunk. */

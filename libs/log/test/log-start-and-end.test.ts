@@ -1,4 +1,5 @@
 import { hasReason, leaderEpoch, offset } from '@moldau/kernel';
+import { BatchBuilder } from '@moldau/records';
 import test from 'ava';
 import { testBatch } from './support/batches.ts';
 import { Bench, epoch, offsetsOf } from './support/bench.ts';
@@ -131,16 +132,30 @@ test('epochs end where the next one begins', async (t) => {
   await bench.settle(log);
 });
 
-test('a time is resolved to the batch that holds it', async (t) => {
-  const bench = await twenty();
-  const log = await bench.log();
-  t.deepEqual(await bench.run(log.offsetForTimestamp(0)), { offset: offset(0), timestampMs: start });
-  t.deepEqual(await bench.run(log.offsetForTimestamp(start + 7 * minute)), {
-    offset: offset(7),
-    timestampMs: start + 7 * minute,
-  });
-  t.like(await bench.run(log.offsetForTimestamp(start + 7 * minute + 1)), { offset: offset(8) });
-  t.is(await bench.run(log.offsetForTimestamp(start + 20 * minute)), undefined);
+test('a time is resolved to the first record that is not older', async (t) => {
+  for (const compression of ['none', 'gzip'] as const) {
+    const bench = new Bench();
+    bench.config = { ...bench.config, segmentBytes: 3000, timestampAheadMaxMs: 1000 * minute };
+    const log = await bench.log();
+    log.lead(epoch(1));
+    for (let i = 0; i < 90; i += 3) {
+      const builder = new BatchBuilder();
+      for (let j = i; j < i + 3; j += 1) {
+        builder.add({ key: null, value: new Uint8Array(200).fill(j), timestampMs: start + j * minute });
+      }
+      log.append(new Uint8Array(builder.build(compression)));
+    }
+    await bench.settle(log);
+    for (const wanted of [0, 1, 7, 44, 45, 89]) {
+      const expected = { offset: offset(wanted), timestampMs: start + wanted * minute };
+      t.deepEqual(await bench.run(log.offsetForTimestamp(start + wanted * minute)), expected);
+      if (wanted > 0) t.deepEqual(await bench.run(log.offsetForTimestamp(start + wanted * minute - 1)), expected);
+    }
+    t.is(await bench.run(log.offsetForTimestamp(start + 90 * minute)), undefined);
+    log.advanceHighWatermark(offset(90));
+    await bench.run(log.trim(offset(47)));
+    t.like(await bench.run(log.offsetForTimestamp(0)), { offset: offset(47) });
+  }
 });
 
 test('a silent producer is forgotten', async (t) => {
