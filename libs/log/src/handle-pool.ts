@@ -34,7 +34,7 @@ export class HandlePool<H extends Handle> {
     try {
       return await task(await entry.opening);
     } catch (error) {
-      if (await failed(entry.opening)) this.#entries.delete(path);
+      if ((await failed(entry.opening)) && this.#entries.get(path) === entry) this.#entries.delete(path);
       throw error;
     } finally {
       entry.users -= 1;

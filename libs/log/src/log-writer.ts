@@ -101,11 +101,11 @@ export class LogWriter {
     const { fs, appenders } = this.#context;
     if (first.snapshot !== undefined) await saveSnapshot(fs, this.#state, first.base, first.snapshot);
     const segment = await this.#segmentFor(first);
+    appenders.hold(segment.path);
     await appenders.use(segment.path, (file) => {
       assert(file.sizeBytes === segment.sizeBytes, `${segment.path} has another size than what was written to it`);
       return file.append(group.map((entry) => entry.bytes));
     });
-    appenders.hold(segment.path);
     for (const entry of group) {
       if (segment.index !== undefined) indexBatches(segment.index, entry.bytes);
       segment.sizeBytes += entry.bytes.length;
