@@ -27,7 +27,7 @@ export class SyncRounds {
 
   async #run(): Promise<void> {
     // What was written in the same turn shall be in the same round.
-    await undefined;
+    await Promise.resolve();
     while (this.#dirty.size > 0) {
       const round = this.#dirty;
       this.#dirty = new Set();

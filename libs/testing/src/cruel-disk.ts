@@ -169,7 +169,7 @@ export class CruelDisk {
       const { min, max } = this.#latencyMs;
       await sleep(this.#timers, min + (max - min) * this.random.next());
     } else {
-      await undefined;
+      await Promise.resolve();
     }
     while (this.#syncsHeld && operation === 'sync' && this.lives(generation)) {
       await new Promise<void>((resolve) => this.#stuck.push(resolve));
