@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, MoldauError, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, MoldauError, offset, repeat, type Timers } from '@moldau/kernel';
 import {
+  type FetchEntry,
   type FetchSessionRequestSchema,
   type FetchSessionResponse,
   LogService,
@@ -170,21 +171,11 @@ export class FetchLink {
     }
   }
 
-  #batches({
-    handle,
-    batches,
-    highWatermark,
-    generation,
-  }: {
-    handle: number;
-    batches: Uint8Array;
-    highWatermark: bigint;
-    generation: number;
-  }): void {
+  #batches({ handle, batches, highWatermark, generation, from }: FetchEntry): void {
     const source = this.#sources.get(handle);
     if (source === undefined || generation !== source.generation) return this.credit(batches.length);
-    source.highWatermark = highWatermark as NonNullable<FetchSource['highWatermark']>;
-    this.#events.fetched(source.accept(batches));
+    source.highWatermark = offset(highWatermark);
+    this.#events.fetched(source.accept(batches, from));
   }
 
   #lose(handle: number, error: MoldauError): void {

@@ -73,13 +73,16 @@ export class FetchSource {
     if (this.#next === undefined || offset > this.#next) this.#next = offset as Offset;
   }
 
-  /** Decodes what arrived: only records that were asked for, each once. Throws CORRUPT_BATCH. */
-  accept(batches: Uint8Array): Fetched {
+  /**
+   * Decodes what arrived: only records that were asked for, each once. The first batch may begin below `from`, where the
+   * server was to go on. Throws CORRUPT_BATCH.
+   */
+  accept(batches: Uint8Array, from: bigint): Fetched {
     const records: StoredRecord[] = [];
     for (let at = 0; at < batches.length; ) {
       const header = new BatchHeader(batches, at);
       const sizeBytes = header.sizeBytes;
-      const floor = this.#next ?? this.#floor;
+      const floor = this.#next ?? from;
       if (!header.isControl) {
         for (const record of readRecords(batches.subarray(at, at + sizeBytes))) {
           const isWanted = record.offset >= floor && (this.until === undefined || record.offset < this.until);
@@ -91,10 +94,5 @@ export class FetchSource {
       at += sizeBytes;
     }
     return { source: this, records, sizeBytes: batches.length };
-  }
-
-  /** A batch that holds the asked offset may begin below it. */
-  get #floor(): bigint {
-    return typeof this.#place === 'object' && 'offset' in this.#place ? this.#place.offset : 0n;
   }
 }

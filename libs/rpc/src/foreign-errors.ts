@@ -20,7 +20,7 @@ export function foreignError(status: WireStatus, { address, method, sentLarge }:
   switch (code) {
     case Code.CANCELLED:
     case Code.UNAVAILABLE:
-      return error('UNREACHABLE', `${address} did not answer ${method}: ${message}: retry, or check the address`);
+      return error('UNREACHABLE', unreachable(address, message));
     case Code.DEADLINE_EXCEEDED:
       return error('TIMED_OUT', `${method} at ${address} did not end in time: its outcome is unknown`);
     case Code.UNIMPLEMENTED:
@@ -38,6 +38,13 @@ export function foreignError(status: WireStatus, { address, method, sentLarge }:
     default:
       return error('INTERNAL', `${method} failed at ${address} with gRPC code ${code}: ${message}`);
   }
+}
+
+/** grpc-js wraps the one fact that helps, such as ECONNREFUSED, in its own words. */
+function unreachable(address: string, message: string): string {
+  const refused = /Last error: (?:Error: )?(.*?)\.? *Resolution note/s.exec(message)?.[1];
+  if (refused !== undefined) return `${address} can't be reached (${refused}): is a server running there?`;
+  return `${address} did not answer (${message}): retry, or check the address`;
 }
 
 function exhausted(

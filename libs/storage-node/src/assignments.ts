@@ -50,7 +50,7 @@ export class Assignments {
     this.#logger = logger;
   }
 
-  /** Applies one message; returns what was found of the partitions that it names for the first time. */
+  /** Applies one message; returns a report on every partition of a snapshot, and on those that are new. */
   async apply(message: NodeSessionResponse, myEpoch: NodeEpoch): Promise<Report[]> {
     for (const tombstone of message.tombstones) await this.#remove(tombstone);
     const reports: Report[] = [];
@@ -59,9 +59,9 @@ export class Assignments {
       const index = assignment.partition?.index ?? 0;
       const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
       const known = this.#appliedEpochs.get(key);
-      if (known !== undefined && known >= assignment.partitionEpoch) continue;
       const partition = await this.#open(key, assignment);
-      if (known === undefined) reports.push(report(assignment, index, partition?.log));
+      if (known === undefined || message.snapshot) reports.push(report(assignment, index, partition?.log));
+      if (known !== undefined && known >= assignment.partitionEpoch) continue;
       this.#appliedEpochs.set(key, assignment.partitionEpoch);
       if (partition === undefined) continue;
       partition.log.configure(logConfigOf(assignment.config));
@@ -131,7 +131,7 @@ function report({ topicId: topic }: PartitionAssignment, partition: number, log:
     partition,
     leaderEpoch: log.storedEpoch,
     lastEpoch,
-    durableEnd: found.durableEnd,
+    durableEnd: log.durableEnd,
     state: replicaStates[found.state],
   };
 }

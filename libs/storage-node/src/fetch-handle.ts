@@ -18,6 +18,7 @@ export interface FetchHandleEvents {
 /** Batches of one partition, as they go out. */
 export interface FetchedEntry {
   readonly handle: number;
+  readonly from: Offset;
   readonly batches: Uint8Array;
   readonly highWatermark: Offset;
   readonly lastStableOffset: Offset;
@@ -127,6 +128,7 @@ export class FetchHandle {
     const { highWatermark, logStart } = this.#partition.log;
     return {
       handle: this.number,
+      from,
       batches: joined(head.chunks),
       highWatermark,
       lastStableOffset: highWatermark,

@@ -8,12 +8,16 @@ const acksOf = (session: Session) => session.of('acks').flatMap(({ value }) => v
 /** Each ack as its base offset or its reason, in the order of arrival. */
 const told = (session: Session): string[] =>
   acksOf(session).map(({ sequence, baseOffset, error }) => {
-    const fate = error === undefined ? (baseOffset === undefined ? 'written' : `at ${baseOffset}`) : fromWireError(error).reason;
+    const fate =
+      error === undefined ? (baseOffset === undefined ? 'written' : `at ${baseOffset}`) : fromWireError(error).reason;
     return `${sequence} ${fate}`;
   });
 const open = (session: Session, topicId: string, handle = 1): void =>
   session.send({ frame: { case: 'open', value: { handle, topicId, partition: 0 } } });
-const send = (session: Session, entries: { handle?: number; sequence: number; batch: Uint8Array; expectedOffset?: bigint }[]): void =>
+const send = (
+  session: Session,
+  entries: { handle?: number; sequence: number; batch: Uint8Array; expectedOffset?: bigint }[],
+): void =>
   session.send({
     frame: {
       case: 'batches',
@@ -123,7 +127,10 @@ test('an entry that does not commit in time is answered UNKNOWN, and is there wh
   open(session, topicId);
   cluster.disk.holdSyncs();
   session.send({
-    frame: { case: 'batches', value: { entries: [{ handle: 1, sequence: 0n, batch: batchOf(['a']), timeoutMs: 1_000 }] } },
+    frame: {
+      case: 'batches',
+      value: { entries: [{ handle: 1, sequence: 0n, batch: batchOf(['a']), timeoutMs: 1_000 }] },
+    },
   });
   await cluster.time.runUntil(() => acksOf(session).length === 1);
   t.deepEqual(told(session), ['0 TIMED_OUT']);

@@ -10,7 +10,10 @@ const credit = (session: Session, bytes: number): void =>
   session.send({ frame: { case: 'credit', value: { bytes: BigInt(bytes) } } });
 const add = (session: Session, topicId: string, from: bigint, partition = 0): void =>
   session.send({
-    frame: { case: 'add', value: { handle: partition + 1, topicId, partition, from: { at: { case: 'offset', value: from } } } },
+    frame: {
+      case: 'add',
+      value: { handle: partition + 1, topicId, partition, from: { at: { case: 'offset', value: from } } },
+    },
   });
 const entriesOf = (session: Session) => session.of('batches').flatMap(({ value }) => value.entries);
 /** Base offsets of every batch that came, by partition. */
@@ -65,7 +68,10 @@ test('without credit nothing comes; any credit lets one whole batch come', async
 
 test('a partition with much to send does not starve another', async (t) => {
   const world = await nodeWithTopic(2);
-  await append(world, Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(20_000)));
+  await append(
+    world,
+    Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(20_000)),
+  );
   await append(world, ['small'], 1);
   const session = fetchSession(world.channel);
   add(session, world.topicId, 0n, 0);

@@ -1,0 +1,187 @@
+import { codec, type Moldau } from '@moldau/client';
+import { hasReason } from '@moldau/kernel';
+import { SimulatedCluster } from '@moldau/testing';
+import test from 'ava';
+
+async function withTopic(partitions = 2): Promise<{ cluster: SimulatedCluster; client: Moldau }> {
+  const cluster = new SimulatedCluster({ seed: 3 });
+  await cluster.time.run(cluster.startCoordinator());
+  await cluster.time.run(cluster.startNode());
+  const client = cluster.client('app');
+  await cluster.time.run(client.admin.createTopic({ name: 't', partitions }));
+  return { cluster, client };
+}
+
+async function write(
+  { cluster, client }: Awaited<ReturnType<typeof withTopic>>,
+  from: number,
+  to: number,
+): Promise<void> {
+  const writing = async (): Promise<void> => {
+    await using producer = client.producer({ topic: 't', batchSize: 300, linger: 0 });
+    for (let i = from; i < to; i += 1)
+      await producer.push({ value: `${i}`, partition: i % 2, timestampMs: 1_893_000_000_000 + i });
+  };
+  await cluster.time.run(writing());
+}
+
+/** The first `count` items of a loop. */
+async function take<T>(items: AsyncIterable<T>, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  for await (const item of items) {
+    taken.push(item);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
+test('every record of every partition comes once, in order within each', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 400);
+  const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
+  const records = await world.cluster.time.run(take(consumer, 400));
+  for (const partition of [0, 1]) {
+    const own = records.filter((record) => record.partition === partition);
+    t.deepEqual(
+      own.map((record) => Number(record.offset)),
+      Array.from({ length: 200 }, (_, i) => i),
+    );
+    t.deepEqual(
+      own.map((record) => record.value),
+      Array.from({ length: 200 }, (_, i) => `${2 * i + partition}`),
+    );
+  }
+});
+
+test('a loop that is left goes on where it was', async (t) => {
+  const world = await withTopic(2);
+  await write(world, 0, 50);
+  const consumer = world.client.consumer({ assignment: [{ topic: 't', partition: 0, from: 'start' }] });
+  const first = await world.cluster.time.run(take(consumer, 10));
+  const second = await world.cluster.time.run(take(consumer, 15));
+  t.deepEqual(
+    [...first, ...second].map((record) => Number(record.offset)),
+    Array.from({ length: 25 }, (_, i) => i),
+  );
+});
+
+test('batches fill up to their size, or come when they have waited', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 40);
+  const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
+  const batches = await world.cluster.time.run(take(consumer.batches({ maxRecords: 16, maxWait: '50ms' }), 3));
+  t.deepEqual(
+    batches.map(({ records }) => records.length),
+    [16, 16, 8],
+  );
+});
+
+test('seek goes back and forth, pause holds', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 100);
+  const at = { topic: 't', partition: 1 };
+  const consumer = world.client.consumer({ assignment: [{ ...at, from: 'start' }] });
+  await world.cluster.time.run(take(consumer, 5));
+  consumer.seek(at, { offset: 40n });
+  t.deepEqual(
+    (await world.cluster.time.run(take(consumer, 2))).map((record) => Number(record.offset)),
+    [40, 41],
+  );
+  consumer.seek(at, { timestamp: 1_893_000_000_000 + 21 });
+  t.deepEqual(
+    (await world.cluster.time.run(take(consumer, 1))).map((record) => record.value),
+    ['21'],
+  );
+  consumer.seek(at, { beforeEnd: 1 });
+  t.deepEqual(
+    (await world.cluster.time.run(take(consumer, 1))).map((record) => record.value),
+    ['99'],
+  );
+  consumer.pause(at);
+  await write(world, 100, 110);
+  let came = false;
+  const next = take(consumer, 1).then((records) => {
+    came = true;
+    return records;
+  });
+  await world.cluster.time.runFor(2_000);
+  t.false(came);
+  consumer.resume(at);
+  t.deepEqual(
+    (await world.cluster.time.run(next)).map((record) => record.value),
+    ['101'],
+  );
+});
+
+test('a reader goes on after the node was killed and came back', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 20);
+  const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
+  await world.cluster.time.run(take(consumer, 20));
+  world.cluster.killNode('power');
+  await world.cluster.time.runFor(300);
+  await world.cluster.time.run(world.cluster.startNode());
+  const next = take(consumer, 20);
+  await write(world, 20, 40);
+  const values = (await world.cluster.time.run(next)).map((record) => Number(record.value)).sort((a, b) => a - b);
+  t.deepEqual(
+    values,
+    Array.from({ length: 20 }, (_, i) => i + 20),
+  );
+});
+
+test('read stops where it was told, by offset, time and end', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 100);
+  const collect = async (options: Parameters<Moldau['read']>[1]): Promise<number[]> => {
+    const values: number[] = [];
+    for await (const record of world.client.read('t', { ...options, partitions: [0] }))
+      values.push(Number(record.value));
+    return values;
+  };
+  const read = (options: Parameters<Moldau['read']>[1]): Promise<number[]> => world.cluster.time.run(collect(options));
+  t.deepEqual(await read({ from: { offset: 10n }, until: { offset: 13n } }), [20, 22, 24]);
+  t.deepEqual(await read({ from: { timestamp: 1_893_000_000_000 + 93 }, until: 'end' }), [94, 96, 98]);
+  t.deepEqual(await read({ from: { beforeEnd: 2 }, until: 'end' }), [96, 98]);
+  t.deepEqual(await read({ from: 'end', until: 'end' }), []);
+});
+
+test('what can not be read says why', async (t) => {
+  const { cluster, client } = await withTopic();
+  const first = async (topic: string, options: Parameters<Moldau['read']>[1]): Promise<void> => {
+    for await (const _ of client.read(topic, options)) break;
+  };
+  const refused = (topic: string, options: Parameters<Moldau['read']>[1] = {}) =>
+    t.throwsAsync(cluster.time.run(first(topic, options)));
+  t.true(hasReason(await refused('nosuch'), 'UNKNOWN_TOPIC'));
+  t.true(hasReason(await refused('t', { partitions: [9] }), 'UNKNOWN_PARTITION'));
+  t.true(hasReason(await refused('t', { from: { offset: 99n } }), 'OFFSET_OUT_OF_RANGE'));
+  t.true(hasReason(await refused('t', { from: { offset: -1n } }), 'INVALID_REQUEST'));
+});
+
+test('values, keys and headers come back as they went in', async (t) => {
+  const { cluster, client } = await withTopic();
+  const producer = client.producer({ topic: 't', value: codec.json<{ a: number }>() });
+  await cluster.time.run(
+    producer.send({
+      key: 'k',
+      value: { a: 1 },
+      headers: [
+        { name: 'h', value: 'v' },
+        { name: 'n', value: null },
+      ],
+      partition: 0,
+    }),
+  );
+  await cluster.time.run(producer.send({ key: 'k', value: null, partition: 0 }));
+  const consumer = client.consumer({ topics: ['t'], from: 'start', value: codec.json<{ a: number }>() });
+  const [first, second] = await cluster.time.run(take(consumer, 2));
+  t.deepEqual([first?.key, first?.value, second?.value], ['k', { a: 1 }, null]);
+  t.deepEqual(
+    first?.headers.map(({ name, value }) => [name, value === null ? null : Buffer.from(value).toString()]),
+    [
+      ['h', 'v'],
+      ['n', null],
+    ],
+  );
+});
