@@ -290,9 +290,8 @@ export function transportContract(test: TestFn, open: Open): void {
     const { channel } = await withLog(t, {
       appendSession: async (session, context) => {
         session.send({});
-        const error = await failure(t, all(session.incoming));
-        t.is(error.reason, 'UNREACHABLE');
-        t.true(session.signal.aborted);
+        t.deepEqual(await all(session.incoming), []);
+        await aborted(session.signal);
         t.true(context.signal.aborted);
         left.open();
       },
@@ -338,6 +337,15 @@ export function transportContract(test: TestFn, open: Open): void {
       },
     });
     t.is((await failure(t, first(channel.session(appendSession).incoming))).reason, 'STALE_NODE');
+  });
+
+  test('a session handler that throws at once is a bug like any other', async (t) => {
+    const { channel } = await withLog(t, {
+      appendSession: () => {
+        throw new TypeError('no function');
+      },
+    });
+    t.is((await failure(t, first(channel.session(appendSession).incoming))).reason, 'INTERNAL');
   });
 
   test('a deadline passes on the client, and the handler is told', async (t) => {
