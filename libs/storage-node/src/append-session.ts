@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, faults, Gate, hasReason, MoldauError, offset, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, faults, Gate, hasReason, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type {
   AppendAckSchema,
   AppendEntry,
@@ -12,7 +12,7 @@ import type { AppendBudget } from './append-budget.ts';
 import { appendTimeout } from './append-timeout.ts';
 import type { Appended, Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
-import { leaderOf } from './wire.ts';
+import { leaderOf, offsetFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendSessionResponseSchema>;
 type Ack = MessageInitShape<typeof AppendAckSchema>;
@@ -157,7 +157,10 @@ export class AppendStream {
     try {
       if (overdrawn) throw faults.overloaded('the window of this session', windowBytes);
       handle.partition.requireLeader(handle.believedEpoch);
-      const options = { admit, ...(expectedOffset !== undefined && { expectedOffset: offset(expectedOffset) }) };
+      const options = {
+        admit,
+        ...(expectedOffset !== undefined && { expectedOffset: offsetFrom('expected_offset', expectedOffset) }),
+      };
       handle.partition.append(batch, options, settle);
     } catch (error) {
       settle(error, undefined);

@@ -1,6 +1,7 @@
 import { faults, type Offset, offset } from '@moldau/kernel';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { Partition } from './partition.ts';
+import { offsetFrom } from './wire.ts';
 
 /** A place in a partition, found. */
 export interface Resolved {
@@ -38,8 +39,8 @@ export async function startOf(partition: Partition, position: Position | undefin
   return (await resolvePosition(partition, position)).offset ?? partition.log.highWatermark;
 }
 
-function requireInside({ log, name }: Partition, asked: bigint): Offset {
-  if (asked < 0n) throw faults.invalidRequest('offset', `is ${asked}: offsets of ${name} begin with 0`);
-  if (asked < log.logStart || asked > log.logEnd) throw faults.offsetOutOfRange(asked, log.logStart, log.highWatermark);
-  return offset(asked);
+function requireInside({ log }: Partition, asked: bigint): Offset {
+  const found = offsetFrom('offset', asked);
+  if (found < log.logStart || found > log.logEnd) throw faults.offsetOutOfRange(asked, log.logStart, log.highWatermark);
+  return found;
 }
