@@ -50,7 +50,7 @@ test('the topic comes before the cluster, and the cluster before the default', (
   );
   t.is(shown.get('retention'), '1h topic');
   t.is(shown.get('flush'), 'interval cluster');
-  t.is(shown.get('flush'), 'fsync default');
+  t.is(shown.get('timestamp.type'), 'create default');
   t.is(effectiveTexts(topic, cluster)['flush.interval'], '1s');
 });
 
