@@ -137,7 +137,7 @@ export class ServiceHost {
       },
     });
     session.start();
-    handle(session, call.context).then(
+    Promise.try(() => handle(session, call.context)).then(
       () => session.end(),
       (error: unknown) => {
         call.fail(error);

@@ -54,7 +54,8 @@ export interface Session<Out, In> {
   drained(): Promise<void>;
   /**
    * What the peer sends, in order; one reader. Ends when the peer has ended; throws a MoldauError when the stream broke.
-   * Not reading stops the peer by flow control.
+   * Not reading stops the peer by flow control. To a server, a client that cancels looks like one that has ended (HTTP/2
+   * clients end before they reset): `signal` is aborted a moment later. What matters must be said in band.
    */
   readonly incoming: AsyncIterable<In>;
   /** No more will be sent. */

@@ -290,9 +290,8 @@ export function transportContract(test: TestFn, open: Open): void {
     const { channel } = await withLog(t, {
       appendSession: async (session, context) => {
         session.send({});
-        const error = await failure(t, all(session.incoming));
-        t.is(error.reason, 'UNREACHABLE');
-        t.true(session.signal.aborted);
+        t.deepEqual(await all(session.incoming), []);
+        await aborted(session.signal);
         t.true(context.signal.aborted);
         left.open();
       },
@@ -340,22 +339,35 @@ export function transportContract(test: TestFn, open: Open): void {
     t.is((await failure(t, first(channel.session(appendSession).incoming))).reason, 'STALE_NODE');
   });
 
+  test('a session handler that throws at once is a bug like any other', async (t) => {
+    const { channel } = await withLog(t, {
+      appendSession: () => {
+        throw new TypeError('no function');
+      },
+    });
+    t.is((await failure(t, first(channel.session(appendSession).incoming))).reason, 'INTERNAL');
+  });
+
   test('a deadline passes on the client, and the handler is told', async (t) => {
-    const told = new Gate();
-    const waiting = told.wait();
+    let told = 0;
     const { channel } = await withLog(t, {
       append: async (_, { signal }) => {
         await aborted(signal);
-        told.open();
+        told += 1;
         return {};
       },
+      appendSession: (session) => aborted(session.signal),
     });
-    const error = await failure(t, channel.unary(append, {}, { timeoutMs: 50 }));
-    t.is(error.reason, 'TIMED_OUT');
-    t.is(error.outcome, 'UNKNOWN');
-    await waiting;
+    // On a busy machine the deadline may pass before the call has arrived: then nobody is told.
+    while (told === 0) {
+      const error = await failure(t, channel.unary(append, {}, { timeoutMs: 50 }));
+      t.is(error.reason, 'TIMED_OUT');
+      t.is(error.outcome, 'UNKNOWN');
+      await settled(() => told);
+    }
     const session = channel.session(appendSession, { timeoutMs: 50 });
-    t.true(['TIMED_OUT', 'UNIMPLEMENTED'].includes((await failure(t, first(session.incoming))).reason));
+    t.is((await failure(t, first(session.incoming))).reason, 'TIMED_OUT');
+    t.true(session.signal.aborted);
   });
 
   test('a signal ends calls with its reason', async (t) => {

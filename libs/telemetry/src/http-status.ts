@@ -48,7 +48,8 @@ async function answer(
     respond(response, 405, 'only GET\n');
     return;
   }
-  switch (url.split('?')[0]) {
+  const [path = '/'] = url.split('?');
+  switch (path) {
     case '/metrics':
       respond(response, 200, await options.meter.render(), options.meter.contentType);
       return;

@@ -1,6 +1,7 @@
+export type { Assertions } from './assertions.ts';
 export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-disk.ts';
 export { CruelFileSystem } from './cruel-file-system.ts';
-export { fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
+export { failsWith, fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
 export { MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
 export { NetworkWeather } from './network-weather.ts';
@@ -12,6 +13,6 @@ export {
   type SimulatedClusterOptions,
 } from './simulated-cluster.ts';
 export { SkewedClock } from './skewed-clock.ts';
-export { type Assertions, type MadeStore, storeContract } from './store-contract.ts';
+export { type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';
 export { WatchedFileSystem } from './watched-file-system.ts';

@@ -1,20 +1,12 @@
 import { type Millis, type Revision, revision as rev } from '@moldau/kernel';
 import { type MetadataStore, maxTxnOps, type StoreChange, StoreCompacted, type StoreWatch } from '@moldau/metadata';
+import { type Assertions, rejection } from './assertions.ts';
 
 /** One store of a test, empty, and the time that it lives in. */
 export interface MadeStore {
   readonly store: MetadataStore;
   /** Lets so much of the store's time pass. */
   advance(ms: Millis): Promise<void>;
-}
-
-/** What the suite asserts with: ava's `t` is one. */
-export interface Assertions {
-  is(actual: unknown, expected: unknown, message?: string): unknown;
-  true(actual: unknown, message?: string): unknown;
-  false(actual: unknown, message?: string): unknown;
-  deepEqual(actual: unknown, expected: unknown, message?: string): unknown;
-  regex(text: string, pattern: RegExp, message?: string): unknown;
 }
 
 type Check = (title: string, run: (t: Assertions, made: MadeStore) => Promise<void>) => void;
@@ -29,16 +21,6 @@ export function storeContract<T extends Assertions>(
   ranges(check);
   watches(check);
   leases(check);
-}
-
-/** What a promise is rejected with. */
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it was not rejected');
 }
 
 const put = (key: string, value: string) => ({ kind: 'put', key, value }) as const;

@@ -1,5 +1,5 @@
 import { FileError, type FileSystem } from '@moldau/kernel';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { CruelDisk, fileSystemContract, SeededRandom, VirtualTime } from '../src/index.ts';
 
 const disk = (seed = 1, capacityBytes?: number): CruelDisk =>
@@ -9,7 +9,7 @@ const disk = (seed = 1, capacityBytes?: number): CruelDisk =>
     ...(capacityBytes !== undefined && { capacityBytes }),
   });
 
-fileSystemContract(test, async () => {
+fileSystemContract<ExecutionContext>(test, 'cruel', async () => {
   const fs = disk().mount();
   await fs.makeDirectory('/root');
   return { fs, root: '/root' };

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect } from '@moldau/client';
+import { bin, startDevServer } from '@moldau/testing/dev-server';
 import { balance, type Read, type Reported } from './account.ts';
 import { writeInput } from './input.ts';
-import { bin, startServer } from './server.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const minLines = 200_000;
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
   const first = join(folder, 'report-1');
   const second = join(folder, 'report-2');
 
-  let server = await startServer(data, 0);
+  let server = await startDevServer(data, 0);
   const { port } = server;
   await using client = await connect({ endpoints: `localhost:${port}` });
   await client.admin.createTopic({ name: topic, partitions: 3 });
@@ -92,7 +92,7 @@ async function main(): Promise<number> {
   await server.kill();
   say('second pass: the server was killed in the middle');
   startedAt = performance.now();
-  server = await startServer(data, port);
+  server = await startDevServer(data, port);
   say(`it was ready again after ${Math.round(performance.now() - startedAt)} ms`);
   say(`second pass: exit ${await ended}`);
 

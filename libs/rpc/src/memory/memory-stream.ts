@@ -37,6 +37,7 @@ export class MemoryStream {
   readonly #down: MemoryPipe;
   #clientListener: RawListener | undefined;
   #serverListener: RawListener | undefined;
+  #upEnded = false;
   #serverDone = false;
 
   constructor(
@@ -148,9 +149,12 @@ export class MemoryStream {
         this.#serverListener?.message(item.bytes);
         return;
       case 'ended':
+        this.#upEnded = true;
         this.#serverListener?.ended();
         return;
       case 'over':
+        // As over HTTP/2, a client that cancels seems to end first.
+        if (item.status.code === Code.CANCELLED && !this.#upEnded) this.#serverListener?.ended();
         this.closeServer();
     }
   }
