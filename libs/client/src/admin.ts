@@ -10,6 +10,7 @@ import {
 import type { Node, Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { type GetServerInfoResponse, ServerInfoService } from '@moldau/proto/moldau/server/v1/server_info_pb';
+import { retrying } from '@moldau/routing';
 import { type Channel, fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from './client-ports.ts';
 import { type Place, positionOf } from './place.ts';
@@ -122,23 +123,19 @@ export class Admin {
 
   /** Finds positions of a topic's partitions, in the order in which they are given. Default: all of them. */
   async listOffsets(topic: string, place: Place, partitions?: readonly number[]): Promise<FoundOffset[]> {
-    const { metadata, timeoutMs } = this.#ports;
-    const known = await metadata.refresh(topic, { autoCreate: false, timeoutMs });
-    const asked = partitions ?? known.partitions.map(({ index }) => index);
-    const found = new Map<number, FoundOffset>();
-    for (const [address, group] of this.#byLeader(topic, asked)) {
-      for (let at = 0; at < group.length; at += pageSize) {
-        const queries = group.slice(at, at + pageSize).map((partition) => ({ partition, position: positionOf(place) }));
-        const channel = this.#ports.connections.to(address, 'control');
-        const { answers } = await channel.unary(LogService.method.listOffsets, { topic, queries }, { timeoutMs });
-        for (const { partition, offset, timestampMs, leaderEpoch, sizeBytes, error } of answers) {
-          if (error !== undefined) throw fromWireError(error);
-          const time = timestampMs === undefined ? undefined : Number(timestampMs);
-          found.set(partition, { partition, offset, timestampMs: time, leaderEpoch, sizeBytes: Number(sizeBytes) });
+    return retrying(this.#ports, this.#ports.timeoutMs, async (timeoutMs) => {
+      const known = await this.#ports.metadata.refresh(topic, { autoCreate: false, timeoutMs });
+      const asked = partitions ?? known.partitions.map(({ index }) => index);
+      const found = new Map<number, FoundOffset>();
+      for (const [address, group] of this.#byLeader(topic, asked)) {
+        for (let at = 0; at < group.length; at += pageSize) {
+          const page = group.slice(at, at + pageSize);
+          for (const one of await this.#findOffsets(address, topic, page, place, timeoutMs))
+            found.set(one.partition, one);
         }
       }
-    }
-    return asked.map((partition) => required(found.get(partition)));
+      return asked.map((partition) => required(found.get(partition)));
+    });
   }
 
   /** Removes what lies below an offset; returns the first offset that is left. Throws OFFSET_OUT_OF_RANGE. */
@@ -148,14 +145,13 @@ export class Admin {
     beforeOffset: bigint,
     { dryRun = false }: Dry = {},
   ): Promise<bigint> {
-    await this.#ports.metadata.refresh(topic, { autoCreate: false, timeoutMs: this.#ports.timeoutMs });
-    const address = this.#leaderAddress(topic, partition);
-    const channel = this.#ports.connections.to(address, 'control');
     const request = { topic, partition, beforeOffset, validateOnly: dryRun };
-    const { logStart } = await channel.unary(LogService.method.trimPartition, request, {
-      timeoutMs: this.#ports.timeoutMs,
+    return retrying(this.#ports, this.#ports.timeoutMs, async (timeoutMs) => {
+      await this.#ports.metadata.refresh(topic, { autoCreate: false, timeoutMs });
+      const channel = this.#ports.connections.to(this.#leaderAddress(topic, partition), 'control');
+      const { logStart } = await channel.unary(LogService.method.trimPartition, request, { timeoutMs });
+      return logStart;
     });
-    return logStart;
   }
 
   describeCluster(): Promise<DescribeClusterResponse> {
@@ -183,6 +179,23 @@ export class Admin {
 
   #call<T>(call: (channel: Channel, timeoutMs: number) => Promise<T>): Promise<T> {
     return this.#ports.bootstrap.call(this.#ports.timeoutMs, call);
+  }
+
+  async #findOffsets(
+    address: string,
+    topic: string,
+    partitions: readonly number[],
+    place: Place,
+    timeoutMs: number,
+  ): Promise<FoundOffset[]> {
+    const channel = this.#ports.connections.to(address, 'control');
+    const queries = partitions.map((partition) => ({ partition, position: positionOf(place) }));
+    const { answers } = await channel.unary(LogService.method.listOffsets, { topic, queries }, { timeoutMs });
+    return answers.map(({ partition, offset, timestampMs, leaderEpoch, sizeBytes, error }) => {
+      if (error !== undefined) throw fromWireError(error);
+      const time = timestampMs === undefined ? undefined : Number(timestampMs);
+      return { partition, offset, timestampMs: time, leaderEpoch, sizeBytes: Number(sizeBytes) };
+    });
   }
 
   #byLeader(topic: string, partitions: readonly number[]): Map<string, number[]> {

@@ -95,3 +95,18 @@ test('when the cluster stays away, a record fails with what is known of it, and 
   await t.throwsAsync(cluster.time.run(producer.flush()), { instanceOf: SendFailed });
   await cluster.time.run(producer.flush());
 });
+
+test('a disk that fills up in the middle of a write loses nothing, and the producer goes on when there is room', async (t) => {
+  const cluster = await running(5);
+  const producer = cluster.client('app').producer({ topic: 't', linger: '1ms', batchSize: '1KiB' });
+  await cluster.time.run(producer.send({ value: 'first' }));
+  const tickets: Promise<{ offset: bigint | undefined }>[] = [];
+  cluster.disk.fail('append', 'ENOSPC', 3, '.log');
+  const sending = async (): Promise<void> => {
+    for (let i = 0; i < 500; i += 1) tickets.push((await producer.push({ value: `${i}` })).ack);
+    await producer.flush();
+  };
+  await cluster.time.run(sending());
+  const offsets = await Promise.all(tickets.map(async (ticket) => (await ticket).offset));
+  t.deepEqual(await everything(cluster, 't'), ['0/0 first', ...offsets.map((offset, i) => `0/${offset} ${i}`)]);
+});

@@ -89,6 +89,7 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
       async () => node.drain(drainMs),
     );
     await node.start();
+    server.setServing(true);
     return { ...bound, clusterId: coordinator.clusterId, stop: () => unwind(undo) };
   } catch (error) {
     await unwind(undo);

@@ -176,10 +176,10 @@ const replicaStates = new Map<number, ReplicaReport['state']>([
   [ReplicaState.CORRUPT, 'corrupt'],
 ]);
 
-function fromReport({ leaderEpoch, lastEpoch, durableEnd, state }: PartitionReport): ReplicaReport {
+function fromReport({ leaderEpoch, lastEpoch, durableEnd, state, resignedEpoch }: PartitionReport): ReplicaReport {
   const known = replicaStates.get(state);
   if (known === undefined) throw faults.invalidRequest('reports.state', `is ${state}: not known here`);
-  return { leaderEpoch, lastEpoch, durableEnd, state: known };
+  return { leaderEpoch, lastEpoch, durableEnd, state: known, resignedEpoch };
 }
 
 export const toNodeSession = (

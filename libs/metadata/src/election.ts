@@ -9,6 +9,8 @@ export interface ReplicaReport {
   readonly lastEpoch: number;
   readonly durableEnd: bigint;
   readonly state: 'clean' | 'unclean' | 'doubtful' | 'corrupt';
+  /** A leader epoch that it gives up: a write under it failed after its offsets were handed out. */
+  readonly resignedEpoch?: number | undefined;
 }
 
 /** The world as an election sees it. */
@@ -47,7 +49,8 @@ export function newPartition(replicas: readonly IsrMember[], minIsr: number): Pa
  *
  * 1. Who is fenced, or runs as another start than the ISR names, leaves the ISR. While |ISR| < min ISR it stays eligible:
  *    the high watermark can't have moved without it.
- * 2. A leader that left is replaced from the ISR, else from the ELR, under the next epoch.
+ * 2. A leader that left, or that gives its epoch up, is replaced from the ISR, else from the ELR, under the next epoch.
+ *    Alone in the ISR, it follows itself.
  */
 export function decide(state: PartitionState, view: ElectionView): PartitionState | undefined {
   const isr = state.isr.filter(({ node, epoch }) => view.epochOf(node) === epoch);
@@ -55,14 +58,17 @@ export function decide(state: PartitionState, view: ElectionView): PartitionStat
   const eligible = [...state.elr, ...left.filter((node) => !state.elr.includes(node))];
   const { minIsr } = view;
   const shrunk = { ...state, minIsr, isr, elr: isr.length >= minIsr ? [] : eligible };
-  const leads = isr.some(({ node, epoch }) => node === state.leader && epoch === state.leaderNodeEpoch);
+  const leads =
+    isr.some(({ node, epoch }) => node === state.leader && epoch === state.leaderNodeEpoch) &&
+    !hasResigned(state, view);
   const next = leads ? shrunk : elect(shrunk, view);
   return same(state, next) ? undefined : checked(next);
 }
 
 function elect(state: PartitionState, view: ElectionView): PartitionState {
-  const inSync = state.replicas.flatMap((node) => state.isr.find((member) => member.node === node) ?? [])[0];
-  if (inSync !== undefined) return lead(state, inSync, view, false);
+  const inSync = state.replicas.flatMap((node) => state.isr.find((member) => member.node === node) ?? []);
+  const successor = inSync.find(({ node }) => node !== state.leader || !hasResigned(state, view)) ?? inSync[0];
+  if (successor !== undefined) return lead(state, successor, view, false);
   const candidate = fittest(state, view);
   if (candidate === undefined) return { ...state, leader: undefined, leaderNodeEpoch: nodeEpoch(0n) };
   const rest = state.elr.filter((node) => node !== candidate.node && view.reportOf(node)?.state !== 'corrupt');
@@ -70,6 +76,9 @@ function elect(state: PartitionState, view: ElectionView): PartitionState {
   const lossy = view.reportOf(candidate.node)?.state;
   return lead(elected, candidate, view, lossy === 'unclean' || lossy === 'corrupt');
 }
+
+const hasResigned = ({ leader, leaderEpoch: epoch }: PartitionState, view: ElectionView): boolean =>
+  leader !== undefined && view.reportOf(leader)?.resignedEpoch === epoch;
 
 function lead(
   state: PartitionState,

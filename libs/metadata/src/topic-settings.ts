@@ -101,16 +101,6 @@ export const topicSettings = {
     max: 'unlimited',
     doc: "How far a producer's time may be ahead of the leader's clock.",
   }),
-  cleanup: choice(['delete', 'compact', 'compact,delete'], {
-    default: 'delete',
-    doc: 'What makes room: dropping old segments, keeping only the last record of each key, or both.',
-  }),
-  'delete.retention': duration({
-    default: '1d',
-    min: '0ms',
-    max: '52w',
-    doc: 'With cleanup = compact: how long a deleted key still shows as deleted.',
-  }),
   'min.insync.replicas': integer({
     default: '2',
     min: '1',

@@ -21,10 +21,10 @@ test('every default is possible, and every setting says what it is', (t) => {
 });
 
 test('values read in their units', (t) => {
-  const config = readTopicConfig({ retention: '2h', 'segment.bytes': '64MiB', cleanup: 'compact,delete', later: 'x' });
+  const config = readTopicConfig({ retention: '2h', 'segment.bytes': '64MiB', flush: 'interval', later: 'x' });
   t.is(config.retention, 7_200_000);
   t.is(config['segment.bytes'], 67_108_864);
-  t.is(config.cleanup, 'compact,delete');
+  t.is(config.flush, 'interval');
   t.is(config['retention.bytes'], Number.POSITIVE_INFINITY);
   t.is(config['max.batch.bytes'], 1_048_576 + 65_536);
 });
@@ -50,7 +50,7 @@ test('the topic comes before the cluster, and the cluster before the default', (
   );
   t.is(shown.get('retention'), '1h topic');
   t.is(shown.get('flush'), 'interval cluster');
-  t.is(shown.get('cleanup'), 'delete default');
+  t.is(shown.get('timestamp.type'), 'create default');
   t.is(effectiveTexts(topic, cluster)['flush.interval'], '1s');
 });
 

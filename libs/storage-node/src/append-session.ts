@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, faults, Gate, hasReason, MoldauError, offset, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, faults, Gate, hasReason, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type {
   AppendAckSchema,
   AppendEntry,
@@ -12,7 +12,7 @@ import type { AppendBudget } from './append-budget.ts';
 import { appendTimeout } from './append-timeout.ts';
 import type { Appended, Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
-import { leaderOf } from './wire.ts';
+import { leaderOf, offsetFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendSessionResponseSchema>;
 type Ack = MessageInitShape<typeof AppendAckSchema>;
@@ -23,6 +23,8 @@ export interface AppendSessionPorts {
   readonly budget: AppendBudget;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** The error that may leave the process: what only a bug can cause is logged, and leaves as INTERNAL. */
+  readonly seal: (error: unknown) => MoldauError;
   /** Throws while no append may begin: the disk is full, the node is leaving. */
   readonly admit: () => void;
   /** Bytes of batches that one client may have in flight. */
@@ -117,7 +119,10 @@ export class AppendStream {
       const fresh = { number, partition, believedEpoch: leaderEpoch, pending: [], ended: false, closing: false };
       this.#handles.set(number, fresh);
     } catch (error) {
-      this.#say({ case: 'moved', value: { handle: number, error: toWireError(error), ...leaderOf(error) } });
+      this.#say({
+        case: 'moved',
+        value: { handle: number, error: toWireError(this.#ports.seal(error)), ...leaderOf(error) },
+      });
     }
   }
 
@@ -152,7 +157,10 @@ export class AppendStream {
     try {
       if (overdrawn) throw faults.overloaded('the window of this session', windowBytes);
       handle.partition.requireLeader(handle.believedEpoch);
-      const options = { admit, ...(expectedOffset !== undefined && { expectedOffset: offset(expectedOffset) }) };
+      const options = {
+        admit,
+        ...(expectedOffset !== undefined && { expectedOffset: offsetFrom('expected_offset', expectedOffset) }),
+      };
       handle.partition.append(batch, options, settle);
     } catch (error) {
       settle(error, undefined);
@@ -163,8 +171,14 @@ export class AppendStream {
     this.#returnCredit(bytes);
     // Given up on before: its answer was TIMED_OUT.
     if (pending.ack !== undefined) return;
-    pending.ack = appended === undefined ? failed(handle, pending, error) : succeeded(pending, appended);
+    pending.ack = appended === undefined ? this.#failed(handle, pending, error) : succeeded(pending, appended);
     this.#answerHead(handle);
+  }
+
+  #failed(handle: Handle, { sequence }: Pending, error: unknown): Ack {
+    // A duplicate whose offset is forgotten is written: nothing is missing behind it.
+    if (!hasReason(error, 'DUPLICATE_SEQUENCE')) handle.ended = true;
+    return { sequence, error: toWireError(this.#ports.seal(error)) };
   }
 
   /** Answers whatever is known at the head of a handle: never an entry before the one ahead of it. */
@@ -220,7 +234,7 @@ export class AppendStream {
     for (const handle of this.#handles.values()) {
       for (const pending of handle.pending) {
         if (pending.ack !== undefined || pending.expiresAt > now) continue;
-        pending.ack = failed(handle, pending, faults.timedOut(handle.partition.name, pending.timeoutMs));
+        pending.ack = this.#failed(handle, pending, faults.timedOut(handle.partition.name, pending.timeoutMs));
       }
       this.#answerHead(handle);
     }
@@ -241,12 +255,6 @@ const succeeded = ({ sequence }: Pending, { baseOffset, lastOffset, logEnd, time
   ...(lastOffset !== undefined && { lastOffset }),
   ...(timestampMs !== undefined && { timestampMs: BigInt(timestampMs) }),
 });
-
-function failed(handle: Handle, { sequence }: Pending, error: unknown): Ack {
-  // A duplicate whose offset is forgotten is written: nothing is missing behind it.
-  if (!hasReason(error, 'DUPLICATE_SEQUENCE')) handle.ended = true;
-  return { sequence, error: toWireError(error) };
-}
 
 const handleClosed = (handle: number): MoldauError =>
   new MoldauError('HANDLE_CLOSED', `handle ${handle} is closed, because an entry on it failed: open a new one`, {

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, faults, type MoldauError, offset, type Random, type Timers } from '@moldau/kernel';
+import { type Clock, faults, type MoldauError, type Random, type Timers } from '@moldau/kernel';
 import type { AppendRequest, AppendResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
 import { BatchBuilder, partitionOfKey } from '@moldau/records';
 import type { AppendBudget } from './append-budget.ts';
 import { appendTimeout } from './append-timeout.ts';
 import type { Appended, Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
-import { newRecord } from './wire.ts';
+import { newRecord, offsetFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendResponseSchema>;
 
@@ -70,7 +70,10 @@ function commit(
   const timeoutMs = appendTimeout(request.timeoutMs);
   const expected = request.expectedOffset;
   return new Promise((resolve, reject) => {
-    const options = { admit, ...(expected !== undefined && { expectedOffset: offset(expected) }) };
+    const options = {
+      admit,
+      ...(expected !== undefined && { expectedOffset: offsetFrom('expected_offset', expected) }),
+    };
     budget.hold(batch.length);
     const settle = (error: MoldauError | undefined, appended: Appended | undefined): void => {
       cancelTimeout();

@@ -42,8 +42,17 @@ export class Assignments {
   readonly #partitions: Partitions;
   readonly #logger: Logger;
   readonly #appliedEpochs = new Map<PartitionKey, bigint>();
+  readonly #onResign: (report: Report) => void;
 
-  constructor(me: NodeId, directory: LogDirectory, partitions: Partitions, logger: Logger) {
+  /** `onResign`: a partition gives its leader epoch up, and this is to be reported. */
+  constructor(
+    me: NodeId,
+    directory: LogDirectory,
+    partitions: Partitions,
+    logger: Logger,
+    onResign: (report: Report) => void,
+  ) {
+    this.#onResign = onResign;
     this.#me = me;
     this.#directory = directory;
     this.#partitions = partitions;
@@ -60,7 +69,8 @@ export class Assignments {
       const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
       const known = this.#appliedEpochs.get(key);
       const partition = await this.#open(key, assignment);
-      if (known === undefined || message.snapshot) reports.push(report(assignment, index, partition?.log));
+      if (known === undefined || message.snapshot)
+        reports.push(partition === undefined ? missing(assignment, index) : reportOn(partition));
       if (known !== undefined && known >= assignment.partitionEpoch) continue;
       this.#appliedEpochs.set(key, assignment.partitionEpoch);
       if (partition === undefined) continue;
@@ -81,6 +91,7 @@ export class Assignments {
     const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment));
     if (log === undefined) return undefined;
     const partition = new Partition(assignment.topic, log);
+    partition.onResign(() => this.#onResign(reportOn(partition)));
     this.#partitions.add(partition);
     return partition;
   }
@@ -123,15 +134,21 @@ export class Assignments {
   }
 }
 
-function report({ topicId: topic }: PartitionAssignment, partition: number, log: PartitionLog | undefined): Report {
-  if (log === undefined) return { topicId: topic, partition, state: ReplicaState.CORRUPT };
-  const { found, lastEpoch } = log;
+const missing = ({ topicId: topic }: PartitionAssignment, partition: number): Report => ({
+  topicId: topic,
+  partition,
+  state: ReplicaState.CORRUPT,
+});
+
+function reportOn({ log, resignedEpoch }: Partition): Report {
+  const { identity, lastEpoch, durableEnd, found, storedEpoch } = log;
   return {
-    topicId: topic,
-    partition,
-    leaderEpoch: log.storedEpoch,
+    topicId: identity.topicId,
+    partition: identity.partition,
+    leaderEpoch: storedEpoch,
     lastEpoch,
-    durableEnd: log.durableEnd,
+    durableEnd,
     state: replicaStates[found.state],
+    ...(resignedEpoch !== undefined && { resignedEpoch }),
   };
 }

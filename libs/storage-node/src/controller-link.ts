@@ -90,6 +90,11 @@ export class ControllerLink {
     }
   }
 
+  /** Says what has become of a partition since it was reported. */
+  report(report: Report): void {
+    this.#say({ reports: [report] });
+  }
+
   /** Says that the disk has failed: the partitions are to move. */
   reportStorageFailure(): void {
     this.#storageFailed = true;

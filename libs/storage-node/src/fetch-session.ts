@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, faults, hasReason, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, faults, hasReason, type MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type {
   FetchAdd,
   FetchEntrySchema,
@@ -20,6 +20,8 @@ export interface FetchSessionPorts {
   readonly partitions: Partitions;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** The error that may leave the process: what only a bug can cause is logged, and leaves as INTERNAL. */
+  readonly seal: (error: unknown) => MoldauError;
 }
 
 const maxHandles = 10_000;
@@ -128,7 +130,7 @@ export class FetchStream {
 
   #refuse(handle: number, error: unknown): void {
     if (hasReason(error, 'NOT_LEADER')) this.#say({ case: 'moved', value: { handle, ...leaderOf(error) } });
-    else this.#say({ case: 'error', value: { handle, error: toWireError(error) } });
+    else this.#say({ case: 'error', value: { handle, error: toWireError(this.#ports.seal(error)) } });
   }
 
   #becameReady(handle: FetchHandle): void {

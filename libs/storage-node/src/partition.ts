@@ -39,6 +39,8 @@ export class Partition {
   #role: Role;
   #parked: Parked[] = [];
   #watchers = new Set<() => void>();
+  #resignedEpoch: LeaderEpoch | undefined;
+  #onResign: () => void = () => {};
 
   constructor(topic: string, log: PartitionLog) {
     this.topic = topic;
@@ -47,6 +49,7 @@ export class Partition {
     log.onDurable((durableEnd) => this.#commit(durableEnd));
     log.onWriteFailed((from, error) => {
       this.#fail(from, error.code === 'ENOSPC' ? diskFull() : storageFailed(this.name));
+      this.#resign();
     });
   }
 
@@ -77,6 +80,16 @@ export class Partition {
       this.#fail(offset(0), leadershipLost(this.name));
     }
     this.#wake();
+  }
+
+  /** The epoch that it led under and has given up: offsets of it were handed out, and nothing stands at them. */
+  get resignedEpoch(): LeaderEpoch | undefined {
+    return this.#resignedEpoch;
+  }
+
+  /** Calls back when this node gives its epoch up, and must be given another one to go on. */
+  onResign(callback: () => void): void {
+    this.#onResign = callback;
   }
 
   /** Throws unless this node leads, under the epoch that the caller believes in where it names one. */
@@ -115,6 +128,13 @@ export class Partition {
   watch(callback: () => void): () => void {
     this.#watchers.add(callback);
     return () => this.#watchers.delete(callback);
+  }
+
+  #resign(): void {
+    if (this.#role.kind !== 'leader') return;
+    this.#resignedEpoch = this.#role.epoch;
+    this.follow({ kind: 'follower', leader: undefined, epoch: this.#role.epoch });
+    this.#onResign();
   }
 
   #commit(durableEnd: Offset): void {

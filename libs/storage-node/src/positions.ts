@@ -1,7 +1,7 @@
 import { faults, type Offset, offset } from '@moldau/kernel';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
-import { readRecords } from '@moldau/records';
 import type { Partition } from './partition.ts';
+import { offsetFrom } from './wire.ts';
 
 /** A place in a partition, found. */
 export interface Resolved {
@@ -28,7 +28,8 @@ export async function resolvePosition(partition: Partition, position: Position |
       return { offset: back < log.logStart ? log.logStart : offset(back) };
     }
     case 'timestampMs': {
-      return firstSince(partition, Number(at.value));
+      const found = await log.offsetForTimestamp(Number(at.value));
+      return found === undefined || found.offset >= log.highWatermark ? { offset: undefined } : found;
     }
   }
 }
@@ -38,19 +39,8 @@ export async function startOf(partition: Partition, position: Position | undefin
   return (await resolvePosition(partition, position)).offset ?? partition.log.highWatermark;
 }
 
-/** The log finds the batch, its records say which of them it is. */
-async function firstSince({ log }: Partition, timestampMs: number): Promise<Resolved> {
-  const batch = await log.offsetForTimestamp(timestampMs);
-  if (batch === undefined || batch.offset >= log.highWatermark) return { offset: undefined };
-  const limits = { maxBytes: 1, below: log.highWatermark };
-  const { chunks } = log.readTail(batch.offset, limits) ?? (await log.read(batch.offset, limits));
-  const records = chunks.flatMap((chunk) => readRecords(chunk));
-  const first = records.find((record) => record.timestampMs >= timestampMs && record.offset >= log.logStart);
-  return first === undefined ? batch : { offset: first.offset, timestampMs: first.timestampMs };
-}
-
-function requireInside({ log, name }: Partition, asked: bigint): Offset {
-  if (asked < 0n) throw faults.invalidRequest('offset', `is ${asked}: offsets of ${name} begin with 0`);
-  if (asked < log.logStart || asked > log.logEnd) throw faults.offsetOutOfRange(asked, log.logStart, log.highWatermark);
-  return offset(asked);
+function requireInside({ log }: Partition, asked: bigint): Offset {
+  const found = offsetFrom('offset', asked);
+  if (found < log.logStart || found > log.logEnd) throw faults.offsetOutOfRange(asked, log.logStart, log.highWatermark);
+  return found;
 }

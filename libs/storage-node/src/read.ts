@@ -1,12 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { faults, hasReason, type Offset, offset } from '@moldau/kernel';
+import { assert, faults, hasReason, type Offset } from '@moldau/kernel';
 import type { LogSlice } from '@moldau/log';
 import { ReadFormat, type ReadRequest, type ReadResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
-import { BatchHeader, readRecords } from '@moldau/records';
 import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { resolvePosition, startOf } from './positions.ts';
-import { wireRecord } from './wire.ts';
+import { batchParts, clipped, recordParts } from './read-parts.ts';
 
 type Response = MessageInitShape<typeof ReadResponseSchema>;
 
@@ -22,22 +21,26 @@ export async function* read(
   partition.requireLeader();
   let next = await startOf(partition, request.from);
   const until = await endOf(partition, request);
-  let left = request.limit === 0n ? undefined : Number(request.limit);
-  while (!signal.aborted) {
-    const below = min(until, partition.log.highWatermark);
-    if (until !== undefined && next >= until) return;
-    if (next >= below) {
+  let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
+  while (!signal.aborted && left > 0 && (until === undefined || next < until)) {
+    if (next >= partition.log.highWatermark) {
       await changed(partition, signal);
       partition.requireLeader();
       continue;
     }
+    const below = partition.log.highWatermark;
     const slice = await readSome(partition, next, below, signal);
-    const part = request.format === ReadFormat.BATCHES ? batches(slice) : records(slice, next, below, left);
-    next = part.nextOffset;
-    if (left !== undefined) left -= part.count;
-    const { highWatermark, logStart } = partition.log;
-    yield { ...part.response, highWatermark, logStart, nextOffset: min(until, next) };
-    if (left !== undefined && left <= 0) return;
+    const wanted = min(until, below);
+    const parts = request.format === ReadFormat.BATCHES ? batchParts(slice) : recordParts(slice, next, wanted);
+    for (const whole of parts) {
+      const part = clipped(whole, left);
+      assert(part.nextOffset > next, 'a read goes forward');
+      next = part.nextOffset;
+      left -= part.count;
+      const { highWatermark, logStart } = partition.log;
+      yield { ...part.response, highWatermark, logStart, nextOffset: next };
+      if (left <= 0) return;
+    }
   }
 }
 
@@ -70,42 +73,6 @@ function changed(partition: Partition, signal: AbortSignal): Promise<void> {
     const unwatch = partition.watch(done);
     signal.addEventListener('abort', done, { once: true });
   });
-}
-
-interface Part {
-  readonly count: number;
-  readonly nextOffset: Offset;
-  readonly response: Pick<Response, 'records' | 'batches'>;
-}
-
-function batches({ chunks, nextOffset }: LogSlice): Part {
-  const bytes = Buffer.concat(chunks);
-  let count = 0;
-  for (let at = 0; at < bytes.length; ) {
-    const header = new BatchHeader(bytes, at);
-    count += header.recordsCount;
-    at += header.sizeBytes;
-  }
-  return { count, nextOffset, response: { batches: bytes } };
-}
-
-function records({ chunks, nextOffset }: LogSlice, from: Offset, below: Offset, limit: number | undefined): Part {
-  const found = [];
-  for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; ) {
-      const header = new BatchHeader(chunk, at);
-      const batch = chunk.subarray(at, at + header.sizeBytes);
-      at += header.sizeBytes;
-      if (header.isControl) continue;
-      for (const record of readRecords(batch)) {
-        if (record.offset < from || record.offset >= below) continue;
-        found.push(wireRecord(record));
-        if (found.length !== limit) continue;
-        return { count: limit, nextOffset: offset(record.offset + 1n), response: { records: found } };
-      }
-    }
-  }
-  return { count: found.length, nextOffset, response: { records: found } };
 }
 
 const min = (a: Offset | undefined, b: Offset): Offset => (a !== undefined && a < b ? a : b);

@@ -15,7 +15,7 @@ import {
 } from '@moldau/kernel';
 import { LogDirectory } from '@moldau/log';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
-import { type Dialer, type ServedService, serve } from '@moldau/rpc';
+import { type Dialer, type ServedService, sealError, serve } from '@moldau/rpc';
 import { append } from './append.ts';
 import { AppendBudget } from './append-budget.ts';
 import { AppendStream } from './append-session.ts';
@@ -142,6 +142,7 @@ export class StorageNode {
     const { clock, timers, random } = this.#ports;
     const partitions = this.#partitions;
     const admit = (): void => this.#admit();
+    const seal = (error: unknown): MoldauError => sealError(error, 'a session', this.#ports);
     const ports = {
       partitions,
       budget: this.#budget,
@@ -149,6 +150,7 @@ export class StorageNode {
       timers,
       random,
       admit,
+      seal,
       windowBytes: this.#config.appendWindowBytes,
     };
     return [
@@ -202,7 +204,9 @@ export class StorageNode {
 
   #events(directory: LogDirectory) {
     const { logger } = this.#ports;
-    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, logger);
+    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, logger, (report) =>
+      this.#link?.report(report),
+    );
     let epoch: NodeEpoch = nodeEpoch(0n);
     return {
       registered: async (clusterId: string, registered: NodeEpoch): Promise<void> => {

@@ -1,7 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { faults, offset } from '@moldau/kernel';
+import { faults } from '@moldau/kernel';
 import type { TrimPartitionRequest, TrimPartitionResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
 import type { Partitions } from './partitions.ts';
+import { offsetFrom } from './wire.ts';
 
 /** Serves `LogService.TrimPartition`. Trimming below the log start changes nothing. */
 export async function trimPartition(
@@ -11,8 +12,8 @@ export async function trimPartition(
   const partition = partitions.byName(topic, index);
   partition.requireLeader();
   const { log } = partition;
-  if (beforeOffset < 0n) throw faults.invalidRequest('before_offset', `is ${beforeOffset}: offsets begin with 0`);
+  const before = offsetFrom('before_offset', beforeOffset);
   if (beforeOffset > log.highWatermark) throw faults.offsetOutOfRange(beforeOffset, log.logStart, log.highWatermark);
-  if (!validateOnly && beforeOffset > log.logStart) await log.trim(offset(beforeOffset));
+  if (!validateOnly && beforeOffset > log.logStart) await log.trim(before);
   return { logStart: log.logStart };
 }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { hasReason } from '@moldau/kernel';
+import { faults, hasReason, type Offset, offset } from '@moldau/kernel';
 import type { RecordSchema, Record as WireRecord } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { NewRecord, StoredRecord } from '@moldau/records';
 
@@ -26,4 +26,10 @@ export const wireRecord = (record: StoredRecord): MessageInitShape<typeof Record
 export function leaderOf(error: unknown): { leader?: number } {
   if (!hasReason(error, 'NOT_LEADER') || typeof error.fields.leader !== 'number') return {};
   return { leader: error.fields.leader };
+}
+
+/** An offset that a client sent. Throws INVALID_REQUEST. */
+export function offsetFrom(field: string, value: bigint): Offset {
+  if (value < 0n) throw faults.invalidRequest(field, `is ${value}: offsets begin with 0`);
+  return offset(value);
 }

@@ -7,7 +7,8 @@ const importPattern =
 
 /** What a file imports, by the names that it uses. */
 export const importsOf = (text: string): string[] =>
-  [...text.matchAll(importPattern)].map((match) => match[1] ?? match[2] ?? '');
+  // A name that is put together at run time is not one to judge.
+  [...text.matchAll(importPattern)].map((match) => match[1] ?? match[2] ?? '').filter((name) => !name.includes('${'));
 
 /** Reads every import of a file against the plan of the house. */
 export function checkImports(file: SourceFile, workspaces: readonly Workspace[]): Finding[] {
@@ -44,8 +45,9 @@ const allowsPackage = ({ packages }: KindRule, name: string): boolean => package
 
 function isDeclared(name: string, { workspace, isTest }: SourceFile): boolean {
   if (workspace.dependencies.includes(name)) return true;
-  if (!isTest) return false;
-  return workspace.devDependencies.includes(name) || ['ava', 'fast-check'].includes(name);
+  // The root brings the test runner, and what makes random cases, to every test.
+  if (['ava', 'fast-check'].includes(name)) return isTest || workspace.kind === 'test';
+  return isTest && workspace.devDependencies.includes(name);
 }
 
 const packageOf = (name: string): string =>

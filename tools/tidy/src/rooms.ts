@@ -66,7 +66,7 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
   },
   cli: {
     kinds: ['base', 'contract', 'client'],
-    rooms: ['cluster', 'bench', 'log', 'host', 'records', 'rpc'],
+    rooms: ['cluster', 'bench', 'log', 'host', 'records', 'rpc', 'telemetry'],
     packages: 'any',
     node: 'any',
     ownTime: true,

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from '@moldau/client';
+import { startDevCluster } from '@moldau/cluster';
+import { StartError, silentLogger, silentMeter } from '@moldau/kernel';
+import test, { type ExecutionContext } from 'ava';
+
+const base = {
+  memoryBytes: 64 * 1024 * 1024,
+  host: '127.0.0.1',
+  port: 0,
+  version: 'test',
+  logger: silentLogger,
+  meter: silentMeter,
+};
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'moldau-dev-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function values(port: number, topic: string): Promise<(string | null)[]> {
+  await using moldau = await connect({ endpoints: `127.0.0.1:${port}` });
+  const found: (string | null)[] = [];
+  for await (const record of moldau.read(topic, { until: 'end' })) found.push(record.value);
+  return found;
+}
+
+async function send(port: number, topic: string, value: string): Promise<void> {
+  await using moldau = await connect({ endpoints: `127.0.0.1:${port}` });
+  await using producer = moldau.producer({ topic });
+  await producer.send({ value });
+}
+
+// The services' timers do not keep a process alive: what does here is this one.
+const alive = setInterval(() => {}, 1_000);
+test.after.always(() => clearInterval(alive));
+
+test('what was written is there after a stop and a start, over real sockets and a real disk', async (t) => {
+  const directory = folder(t);
+  const first = await startDevCluster({ ...base, directory });
+  await send(first.port, 'greetings', 'hello, river');
+  await first.stop();
+  const second = await startDevCluster({ ...base, directory });
+  t.is(second.clusterId, first.clusterId);
+  t.deepEqual(await values(second.port, 'greetings'), ['hello, river']);
+  await second.stop();
+});
+
+test('in memory it works without a directory', async (t) => {
+  const cluster = await startDevCluster({ ...base, directory: undefined });
+  await send(cluster.port, 'greetings', 'hello, river');
+  t.deepEqual(await values(cluster.port, 'greetings'), ['hello, river']);
+  await cluster.stop();
+});
+
+test('a port, a directory and a foreign directory are refused by name', async (t) => {
+  const directory = folder(t);
+  const running = await startDevCluster({ ...base, directory });
+  const onPort = await t.throwsAsync(startDevCluster({ ...base, directory: folder(t), port: running.port }), {
+    instanceOf: StartError,
+  });
+  t.regex(onPort?.message ?? '', new RegExp(`${running.port} is in use: .*another port`));
+  const onDirectory = await t.throwsAsync(startDevCluster({ ...base, directory }), { instanceOf: StartError });
+  t.regex(onDirectory?.message ?? '', /in use by another process: .*another directory/);
+  await running.stop();
+
+  const other = folder(t);
+  await (await startDevCluster({ ...base, directory: other })).stop();
+  rmSync(join(directory, 'node-1'), { recursive: true });
+  await rename(join(other, 'node-1'), join(directory, 'node-1'));
+  const foreign = await t.throwsAsync(startDevCluster({ ...base, directory }));
+  t.regex(foreign?.message ?? '', /has data of cluster/);
+});

@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startDevCluster } from '@moldau/cluster';
+import { silentLogger, silentMeter } from '@moldau/kernel';
+import test from 'ava';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const alive = setInterval(() => {}, 1_000);
+test.after.always(() => clearInterval(alive));
+
+test('the program of the README runs, and prints what it wrote', async (t) => {
+  const cluster = await startDevCluster({
+    directory: undefined,
+    memoryBytes: 64 * 1024 * 1024,
+    host: '127.0.0.1',
+    port: 0,
+    version: 'test',
+    logger: silentLogger,
+    meter: silentMeter,
+  });
+  // Inside the repository, so that the packages resolve as they do for its users.
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  const folder = mkdtempSync(join(root, '.cache', 'readme-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const program = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1];
+  const file = join(folder, 'program.ts');
+  writeFileSync(file, (program ?? '').replace('localhost:7070', `127.0.0.1:${cluster.port}`));
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+  await cluster.stop();
+  const lines = stdout.trim().split('\n').sort();
+  t.is(lines.length, 2);
+  t.regex(lines.join('\n'), /\d 0n customer-1 9\.5/);
+  t.regex(lines.join('\n'), /\d \dn customer-2 12/);
+});

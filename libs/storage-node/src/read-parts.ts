@@ -1,0 +1,74 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type Offset, offset } from '@moldau/kernel';
+import type { LogSlice } from '@moldau/log';
+import type { ReadResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
+import { BatchHeader, readRecords, type StoredRecord } from '@moldau/records';
+import { wireRecord } from './wire.ts';
+
+/** What goes out in one message of a read. */
+export interface ReadPart {
+  /** Records in it. Of batches: of whole batches, whatever was asked for. */
+  readonly count: number;
+  readonly nextOffset: Offset;
+  readonly response: Pick<MessageInitShape<typeof ReadResponseSchema>, 'records' | 'batches'>;
+}
+
+/** A message of plain records ends when it holds so much: compressed records may unfold to a hundred times a batch. */
+const partBytes = 1024 * 1024;
+const recordCostBytes = 64;
+
+/** A slice as it is. */
+export function* batchParts({ chunks, nextOffset }: LogSlice): Generator<ReadPart> {
+  const bytes = Buffer.concat(chunks);
+  let count = 0;
+  for (const header of headersOf(bytes)) count += header.recordsCount;
+  yield { count, nextOffset, response: { batches: bytes } };
+}
+
+/** The records of a slice from `from`, below `below`, in messages of bounded size. Throws CORRUPT_BATCH. */
+export function* recordParts(slice: LogSlice, from: Offset, below: Offset): Generator<ReadPart> {
+  let records: StoredRecord[] = [];
+  let bytes = 0;
+  for (const record of recordsOf(slice)) {
+    if (record.offset < from || record.offset >= below) continue;
+    records.push(record);
+    bytes += recordCostBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0);
+    if (bytes < partBytes) continue;
+    yield part(records, offset(record.offset + 1n));
+    records = [];
+    bytes = 0;
+  }
+  yield part(records, slice.nextOffset < below ? slice.nextOffset : below);
+}
+
+/** At most `limit` records of a part. */
+export function clipped(whole: ReadPart, limit: number): ReadPart {
+  const { records } = whole.response;
+  if (records === undefined || records.length <= limit) return whole;
+  const kept = records.slice(0, limit);
+  return { count: limit, nextOffset: offset((kept.at(-1)?.offset ?? 0n) + 1n), response: { records: kept } };
+}
+
+const part = (records: readonly StoredRecord[], nextOffset: Offset): ReadPart => ({
+  count: records.length,
+  nextOffset,
+  response: { records: records.map(wireRecord) },
+});
+
+function* recordsOf({ chunks }: LogSlice): Generator<StoredRecord> {
+  for (const chunk of chunks) {
+    let at = 0;
+    for (const header of headersOf(chunk)) {
+      if (!header.isControl) yield* readRecords(chunk.subarray(at, at + header.sizeBytes));
+      at += header.sizeBytes;
+    }
+  }
+}
+
+function* headersOf(bytes: Uint8Array): Generator<BatchHeader> {
+  for (let at = 0; at < bytes.length; ) {
+    const header = new BatchHeader(bytes, at);
+    yield header;
+    at += header.sizeBytes;
+  }
+}
