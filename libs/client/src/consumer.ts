@@ -71,7 +71,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<ConsumedBatch<K, V>> {
     await this.#assign();
     for (;;) {
-      if (this.#rest.length === 0 && !(await this.#fill(this.#closing.signal))) return;
+      while (this.#rest.length === 0) if (!(await this.#fill(this.#closing.signal))) return;
       await this.#fillUp(maxRecords, toMs(maxWait));
       yield { records: this.#rest.splice(0, maxRecords) };
     }

@@ -109,7 +109,7 @@ export class Reader {
   }
 
   #giveBack(fetched: Fetched): void {
-    this.#creditOf.get(fetched)?.credit(fetched.sizeBytes);
+    this.#creditOf.get(fetched)?.credit(fetched.batches.length);
   }
 
   #dropBuffered(source: FetchSource): void {
@@ -168,7 +168,7 @@ export class Reader {
     const { source } = fetched;
     this.#waitingAtEnd.delete(source);
     if (source.isDone) link.remove(source);
-    if (fetched.records.length === 0) link.credit(fetched.sizeBytes);
+    if (fetched.isEmpty) link.credit(fetched.batches.length);
     else {
       this.#creditOf.set(fetched, link);
       this.#buffer.push(fetched);
