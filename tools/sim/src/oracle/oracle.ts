@@ -145,7 +145,10 @@ export class Oracle {
     const truth = this.truth(name);
     for (let offset = truth.logStart; offset < truth.highWatermark; offset += 1n) {
       if (offsets.has(offset) || truth.isDamaged(offset)) continue;
-      throw new Violation('lost', `${name}@${offset} is not there: ${(truth.content.get(offset) ?? 'unread').slice(0, 40)}`);
+      throw new Violation(
+        'lost',
+        `${name}@${offset} is not there: ${(truth.content.get(offset) ?? 'unread').slice(0, 40)}`,
+      );
     }
     for (const write of this.#writes.values()) {
       if (write.state !== 'ok' || write.topic !== topic || write.partition !== partition) continue;

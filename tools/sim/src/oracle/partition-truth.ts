@@ -81,19 +81,18 @@ export class PartitionTruth {
     const require = (holds: boolean, rule: string, what: string): void => {
       if (!holds) throw new Violation(rule, `${this.name} ${what}`);
     };
-    require(
-      logStart <= highWatermark && highWatermark <= durableEnd && durableEnd <= writtenEnd && writtenEnd <= logEnd,
-      'order',
-      `has its numbers out of order: start ${logStart}, high watermark ${highWatermark}, durable ${durableEnd}, written ${writtenEnd}, end ${logEnd}`,
-    );
+    require(logStart <= highWatermark &&
+      highWatermark <= durableEnd &&
+      durableEnd <= writtenEnd &&
+      writtenEnd <=
+        logEnd, 'order', `has its numbers out of order: start ${logStart}, high watermark ${highWatermark}, durable ${durableEnd}, written ${writtenEnd}, end ${logEnd}`);
     require(logEnd >= this.highWatermark, 'I20', `ends at ${logEnd}, and ${this.highWatermark} was committed`);
-    require(logStart <= this.trimAskedTo, 'I22', `starts at ${logStart}, and nobody removed beyond ${this.trimAskedTo}`);
+    require(logStart <=
+      this.trimAskedTo, 'I22', `starts at ${logStart}, and nobody removed beyond ${this.trimAskedTo}`);
     const failed = this.#failed?.start === start ? this.#failed : undefined;
-    require(
-      failed === undefined || highWatermark <= failed.highWatermark,
-      'I21',
-      `has committed up to ${highWatermark} on a disk that failed at ${failed?.highWatermark}`,
-    );
+    require(failed === undefined ||
+      highWatermark <=
+        failed.highWatermark, 'I21', `has committed up to ${highWatermark} on a disk that failed at ${failed?.highWatermark}`);
     if (leads) {
       require(highWatermark >= this.highWatermark, 'I6', `went back from ${this.highWatermark} to ${highWatermark}`);
       require(logStart >= this.trimmedTo, 'I8', `starts at ${logStart}, and was trimmed to ${this.trimmedTo}`);
@@ -116,14 +115,18 @@ export class PartitionTruth {
   }
 
   #lookAtEpoch(start: number, epoch: number, logEnd: bigint): void {
-    if (epoch < this.#lastEpoch) throw new Violation('I2', `${this.name} went from epoch ${this.#lastEpoch} to ${epoch}`);
+    if (epoch < this.#lastEpoch)
+      throw new Violation('I2', `${this.name} went from epoch ${this.#lastEpoch} to ${epoch}`);
     const known = this.#epochs.get(epoch);
     if (known === undefined) {
       this.#epochs.set(epoch, { start, logEnd, fellBack: false });
       return;
     }
     if (known.start !== start) {
-      throw new Violation('I14', `${this.name} is led under epoch ${epoch} by start ${start}, after start ${known.start}`);
+      throw new Violation(
+        'I14',
+        `${this.name} is led under epoch ${epoch} by start ${start}, after start ${known.start}`,
+      );
     }
     if (logEnd > known.logEnd && known.fellBack) {
       throw new Violation('I11', `${this.name} hands out offset ${known.logEnd} again under epoch ${epoch}`);
