@@ -175,3 +175,24 @@ test('a silent producer is forgotten', async (t) => {
     ),
   );
 });
+
+test('a segment that goes while it is read harms neither the reader nor the directory', async (t) => {
+  const bench = await twenty();
+  const log = await bench.log();
+  log.advanceHighWatermark(offset(20));
+  const limits = { maxBytes: 1 << 20, below: offset(20) };
+  const reads = Array.from({ length: 8 }, () => log.read(offset(0), limits).catch((error: unknown) => error));
+  const looks = [log.offsetForTimestamp(start).catch((error: unknown) => error)];
+  await bench.time.runFor(0.2);
+  await bench.run(log.trim(offset(12)));
+  for (const outcome of await bench.run(Promise.all(reads))) {
+    t.true(
+      hasReason(outcome, 'OFFSET_OUT_OF_RANGE') || (outcome instanceof Object && 'chunks' in outcome),
+      String(outcome),
+    );
+  }
+  const [found] = await bench.run(Promise.all(looks));
+  t.true(found instanceof Object && 'offset' in found, String(found));
+  t.is(bench.directory?.failure, undefined);
+  t.like(log.append(testBatch()), { baseOffset: 20n });
+});
