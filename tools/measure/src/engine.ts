@@ -9,6 +9,8 @@ export interface EngineSizes {
   readonly scannedBytes: number;
   readonly scans: number;
   readonly appends: number;
+  /** How many files a sync round is measured over. */
+  readonly roundsOver: readonly number[];
   readonly rounds: number;
 }
 
@@ -60,8 +62,7 @@ async function* recovery(path: string, { scannedBytes, scans }: EngineSizes): As
   };
 }
 
-async function* syncs(path: string, { appends, rounds }: EngineSizes): AsyncGenerator<Figure> {
-  const roundsOver = [100, 1_000];
+async function* syncs(path: string, { appends, roundsOver, rounds }: EngineSizes): AsyncGenerator<Figure> {
   const { result } = await runScript<{ p50: number; p99: number; roundMs: number[][] }>('engine-syncs.ts', {
     path,
     appends,

@@ -27,37 +27,43 @@ const parts: Readonly<Record<string, Measure>> = {
 };
 
 /** Measures one part after the other, each in a directory of its own that goes before the next one begins. */
-async function measureAll(sizes: Sizes, names: readonly string[]): Promise<Figure[]> {
-  const figures: Figure[] = [];
+async function measureAll(sizes: Sizes, names: readonly string[], figures: Figure[]): Promise<void> {
   for (const name of names) {
+    const measure = parts[name];
+    if (measure === undefined) throw new Error(`no part ${name}: there are ${Object.keys(parts).join(', ')}`);
     const directory = mkdtempSync(join(tmpdir(), `moldau-measure-${name}-`));
     // On every way out: what runs out of time ends by process.exit.
     const remove = (): void => rmSync(directory, { recursive: true, force: true });
     process.once('exit', remove);
     const startedAt = performance.now();
-    const measured = parts[name]?.(directory, sizes);
-    if (measured === undefined) throw new Error(`no part ${name}: there are ${Object.keys(parts).join(', ')}`);
-    for await (const figure of await measured) figures.push(figure);
+    for await (const figure of await measure(directory, sizes)) figures.push(figure);
     process.stderr.write(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`);
     process.off('exit', remove);
     remove();
   }
-  return figures;
+}
+
+/** Says what was found; returns the exit code. */
+function report(figures: readonly Figure[], json: string | undefined): number {
+  const missed = figures.filter((figure) => holds(figure) === false);
+  console.log(`${machine()}\n\n${table(figures)}`);
+  console.log(
+    missed.length === 0 ? '\nEvery target holds.' : `\nMissed: ${missed.map(({ name }) => name).join('; ')}.`,
+  );
+  if (json !== undefined) {
+    const results = figures.map((figure) => ({ ...figure, holds: holds(figure) }));
+    writeFileSync(json, `${JSON.stringify({ machine: machine(), figures: results }, undefined, 2)}\n`);
+  }
+  return missed.length === 0 ? 0 : 1;
 }
 
 const sizes = options.quick ? quick : full;
+const figures: Figure[] = [];
 const deadline = setTimeout(() => {
+  report(figures, options.json);
   process.stderr.write(`not done after ${sizes.deadlineSeconds} s: this machine is too slow, or too busy\n`);
   process.exit(1);
 }, sizes.deadlineSeconds * 1000);
-const figures = await measureAll(sizes, options.only?.split(',') ?? Object.keys(parts));
+await measureAll(sizes, options.only?.split(',') ?? Object.keys(parts), figures);
 clearTimeout(deadline);
-
-const missed = figures.filter((figure) => holds(figure) === false);
-console.log(`${machine()}\n\n${table(figures)}`);
-console.log(missed.length === 0 ? '\nEvery target holds.' : `\nMissed: ${missed.map(({ name }) => name).join('; ')}.`);
-if (options.json !== undefined) {
-  const results = figures.map((figure) => ({ ...figure, holds: holds(figure) }));
-  writeFileSync(options.json, `${JSON.stringify({ machine: machine(), figures: results }, undefined, 2)}\n`);
-}
-process.exitCode = missed.length === 0 ? 0 : 1;
+process.exitCode = report(figures, options.json);
