@@ -10,12 +10,14 @@ import { version } from './version.ts';
 
 /** The commands of `moldau`. Each loads its code when it runs, so that the start stays fast. */
 export function program(io: Io): Command {
-  const doc = (key: keyof typeof settingsSchema): string => settingsSchema[key].doc;
+  const doc = (key: keyof typeof settingsSchema): string => {
+    const { doc: meaning, defaultText } = settingsSchema[key];
+    return defaultText === '' ? meaning : `${meaning} (default: ${defaultText})`;
+  };
   const root = new Command('moldau')
     .description('Distributed event streaming')
     .version(version, '-V, --version')
     .helpOption('-h, --help', 'say what there is, and end')
-    .configureHelp({ showGlobalOptions: true })
     .option('-s, --endpoints <host:port,…>', doc('endpoints'))
     .option('--tls-ca <file>', doc('tls.ca'))
     .option('--tls-cert <file>', doc('tls.cert'))

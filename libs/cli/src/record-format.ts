@@ -76,11 +76,12 @@ function parseFormat(format: string, toTerminal: boolean): Piece[] {
   });
 }
 
-/** Text as it is, and anything that could upset a terminal as `\\xNN`. What is no UTF-8 is shown byte by byte. */
+/** Text as it is, and anything that could upset a terminal as `\\xNN`. Of what is no UTF-8, only ASCII is text. */
 function printable(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString();
-  const characters = text.includes('\uFFFD') ? Buffer.from(bytes).toString('latin1') : text;
-  return [...characters].map((character) => (isHarmless(character) ? character : escaped(character))).join('');
+  const isText = isUtf8(bytes);
+  const characters = Buffer.from(bytes).toString(isText ? 'utf8' : 'latin1');
+  const isShown = (character: string): boolean => isHarmless(character) && (isText || character < '\u0080');
+  return [...characters].map((character) => (isShown(character) ? character : escaped(character))).join('');
 }
 
 /** Tab, newline, and whatever is neither a control character nor half of a broken one. */

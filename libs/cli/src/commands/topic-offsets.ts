@@ -1,4 +1,4 @@
-import type { FoundOffset } from '@moldau/client';
+import type { FoundOffset, Place } from '@moldau/client';
 import { type ConfirmOptions, confirm } from '../confirm.ts';
 import { usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
@@ -55,12 +55,12 @@ export async function trim(topic: string, options: TrimOptions, io: Io): Promise
   await withClient(options, io, async ({ admin }, { output }) => {
     const starts = await admin.listOffsets(topic, 'start', partitions);
     const ends = await admin.listOffsets(topic, 'end', partitions);
-    const found = await admin.listOffsets(topic, place, partitions);
-    // A time behind every record: everything is older.
-    const cuts = found.map(({ partition, offset }, index) => ({
+    const found =
+      typeof place === 'object' && 'offset' in place ? [] : await admin.listOffsets(topic, place, partitions);
+    const cuts = starts.map(({ partition, offset }, index) => ({
       partition,
-      start: starts[index]?.offset ?? 0n,
-      before: offset ?? ends[index]?.offset ?? 0n,
+      start: offset ?? 0n,
+      before: cutOf(place, found[index], ends[index]),
     }));
     const offsetCount = cuts.reduce((sum, { start, before }) => sum + (before > start ? before - start : 0n), 0n);
     if (!dryRun) await confirm(`delete ${offsetCount} offsets of ${topic}`, options, io);
@@ -72,4 +72,10 @@ export async function trim(topic: string, options: TrimOptions, io: Io): Promise
     await printRows(rows, 'partition', output, io);
     if (dryRun && options.quiet !== true) io.stderr.write('nothing was deleted: --dry-run\n');
   });
+}
+
+/** Where to cut. A time behind every record: everything is older. */
+function cutOf(place: Place, found: FoundOffset | undefined, end: FoundOffset | undefined): bigint {
+  if (typeof place === 'object' && 'offset' in place) return place.offset;
+  return found?.offset ?? end?.offset ?? 0n;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { examples } from '../examples.ts';
+import { gathered } from '../gathered.ts';
 import type { Io } from '../io.ts';
 
 /** `dev`, `produce`, `consume` and `tail`. */
@@ -30,7 +31,7 @@ export function addRecords(root: Command, io: Io): void {
     .argument('[file]', 'default, and for -: stdin')
     .option('-k, --key <key>', 'the key of every record')
     .option('-K, --key-delimiter <text>', 'what stands between key and value in a line; a line without it has no key')
-    .option('-H, --header <name=value...>', 'a header of every record')
+    .option('-H, --header <name=value>', 'a header of every record; may be repeated', gathered)
     .option('-z, --compression <name>', 'none, gzip, snappy, lz4 or zstd')
     .option('-p, --partition <number>', 'write to this partition')
     .option('--json', 'each line is an object with key, value and headers, as consume --json prints it')

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { examples } from '../examples.ts';
+import { gathered } from '../gathered.ts';
 import type { Io } from '../io.ts';
 
 /** `topic …` */
@@ -20,7 +21,7 @@ export function addTopics(root: Command, io: Io): void {
     .argument('<name...>')
     .option('-p, --partitions <number>', "default: the cluster's")
     .option('-r, --replicas <number>', "default: the cluster's")
-    .option('-c, --config <key=value...>', "a setting that differs from the cluster's")
+    .option('-c, --config <key=value>', "a setting that differs from the cluster's; may be repeated", gathered)
     .option('--if-not-exists', 'a topic that exists is no error')
     .option('--dry-run', 'only check')
     .addHelpText('after', examples('moldau topic create orders -p 6 -c retention=7d'))
