@@ -64,6 +64,7 @@ export class Assignments {
     for (const tombstone of message.tombstones) await this.#remove(tombstone);
     const reports: Report[] = [];
     const elected: [Partition, LeaderEpoch][] = [];
+    const applied: [PartitionKey, bigint][] = [];
     for (const assignment of message.assignments) {
       const index = assignment.partition?.index ?? 0;
       const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
@@ -72,7 +73,7 @@ export class Assignments {
       if (known === undefined || message.snapshot)
         reports.push(partition === undefined ? missing(assignment, index) : reportOn(partition));
       if (known !== undefined && known >= assignment.partitionEpoch) continue;
-      this.#appliedEpochs.set(key, assignment.partitionEpoch);
+      applied.push([key, assignment.partitionEpoch]);
       if (partition === undefined) continue;
       partition.log.configure(logConfigOf(assignment.config));
       const epoch = this.#takeRole(partition, assignment, myEpoch);
@@ -81,6 +82,8 @@ export class Assignments {
     // A leader that forgot its epoch could reuse its offsets: on disk first. All of them share one write.
     await Promise.all(elected.map(([{ log }, epoch]) => this.#directory.storeEpoch(log.key, epoch)));
     for (const [partition, epoch] of elected) partition.lead(epoch);
+    // Only now: what the disk kept from being applied comes again with the next snapshot.
+    for (const [key, partitionEpoch] of applied) this.#appliedEpochs.set(key, partitionEpoch);
     await this.#directory.noteAssigned(revision(message.version));
     return reports;
   }
