@@ -35,7 +35,10 @@ export async function runSeeds(options: PoolOptions): Promise<void> {
 function runThread(options: PoolOptions, seeds: Iterator<number>, stop: AbortController): Promise<void> {
   const { bug, trace = false, onOutcome } = options;
   const workerData: WorkerData = { bug, trace };
-  const worker = new Worker(new URL('./seed-worker.ts', import.meta.url), { workerData });
+  const worker = new Worker(new URL('./seed-worker.ts', import.meta.url), {
+    workerData,
+    resourceLimits: { maxYoungGenerationSizeMb: 64 },
+  });
   let seed = -1;
   const next = (): void => {
     const { done, value } = seeds.next();

@@ -5,6 +5,8 @@ import type { FromWorker, ToWorker, WorkerData } from './seed-pool.ts';
 // The bug goes in before the code that it is planted in: nothing of the cluster may be imported above.
 const { bug, trace } = workerData as WorkerData;
 if (bug !== undefined) plant(bug);
+// Errors are the daily bread of a history: where each was made is worth its time only to a reader.
+Error.stackTraceLimit = trace ? 30 : 0;
 const { runHistory } = await import('./history.ts');
 
 const port = parentPort;
