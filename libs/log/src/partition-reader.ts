@@ -1,4 +1,4 @@
-import { assert, FileError, faults, type Millis, type Offset } from '@moldau/kernel';
+import { assert, FileError, faults, type Millis, MoldauError, type Offset } from '@moldau/kernel';
 import { readRecords } from '@moldau/records';
 import { findBatch, type WalkedBatch, type WalkOptions, walkBatches } from './batch-walk.ts';
 import type { DirectoryContext } from './directory-context.ts';
@@ -39,7 +39,7 @@ export class PartitionReader {
   }
 
   async read(from: Offset, limits: ReadLimits, signal: AbortSignal | undefined): Promise<LogSlice> {
-    return this.#context.coldReads.use(async () => {
+    return this.#cold(async () => {
       for (;;) {
         signal?.throwIfAborted();
         const state = this.#state;
@@ -57,7 +57,7 @@ export class PartitionReader {
 
   /** The first record, at or above the log start, of that time or later. */
   async recordOfTime(timestampMs: Millis): Promise<TimedOffset | undefined> {
-    return this.#context.coldReads.use(async () => {
+    return this.#cold(async () => {
       for (const segment of [...this.#state.segments]) {
         try {
           const found = await this.#recordOfTimeIn(segment, timestampMs);
@@ -83,6 +83,21 @@ export class PartitionReader {
       return found === undefined;
     });
     return found;
+  }
+
+  /** One read of several at a time. A disk that does not give what it holds is told as what it is. */
+  async #cold<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#context.coldReads.use(read);
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      throw new MoldauError(
+        'STORAGE_FAILED',
+        `the disk under ${this.#state.name} failed during a read: retry`,
+        {},
+        { cause: error },
+      );
+    }
   }
 
   /** Undefined: the segment went away meanwhile. */

@@ -155,3 +155,14 @@ test('a write queue that is full refuses, and nothing is taken', async (t) => {
   await bench.settle(log);
   t.is(log.durableEnd, offset(taken));
 });
+
+test('a read that the disk refuses is told as a failure of the storage, and the next one may succeed', async (t) => {
+  const bench = new Bench(1, { tailCacheBytes: 1 });
+  const log = await bench.log();
+  log.lead(epoch(1));
+  log.append(testBatch({ records: 3 }));
+  await bench.settle(log);
+  bench.disk.fail('read', 'EIO', 1, '.log');
+  t.true(hasReason(await t.throwsAsync(bench.read(log, 0)), 'STORAGE_FAILED'));
+  t.deepEqual(offsetsOf(await bench.read(log, 0)), [0]);
+});

@@ -110,7 +110,11 @@ export class FetchStream {
           this.#say({ case: 'diverged', value: { handle: number, epoch, endOffset: end } });
           this.#remove(number);
         },
-        gap: (from, to) => this.#say({ case: 'gap', value: { handle: number, from, to, reason: gapReason } }),
+        gap: (from, to) =>
+          this.#say({
+            case: 'gap',
+            value: { handle: number, from, to, reason: gapReason, generation: handle.generation },
+          }),
         caughtUp: (at) => this.#say({ case: 'caughtUp', value: { handle: number, at, generation: handle.generation } }),
       });
       this.#handles.set(number, handle);

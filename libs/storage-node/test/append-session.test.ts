@@ -1,3 +1,5 @@
+import { hasReason } from '@moldau/kernel';
+import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { fromWireError } from '@moldau/rpc';
 import test from 'ava';
 import { appendSession, batchOf, nodeWithTopic } from './support.ts';
@@ -188,4 +190,19 @@ test('a client that has said all it wanted is not cut off while it waits', async
   cluster.disk.releaseSyncs();
   await cluster.time.runUntil(() => session.isOver);
   t.deepEqual(told(session), ['0 at 0']);
+});
+
+test('an election that the disk had no room for is applied once it has', async (t) => {
+  const { cluster, channel } = await nodeWithTopic();
+  const append = (text: string) =>
+    cluster.time.run(
+      channel.unary(LogService.method.append, { topic: 't', records: [{ value: Buffer.from(text), headers: [] }] }),
+    );
+  await append('a');
+  // The write fails, the leader resigns, and the epoch under which it is elected again can't be stored.
+  cluster.disk.fail('append', 'ENOSPC', 1, '.log');
+  for (let nth = 1; nth <= 3; nth += 1) cluster.disk.fail('append', 'ENOSPC', nth, 'checkpoint');
+  t.true(hasReason(await t.throwsAsync(append('b')), 'DISK_FULL'));
+  await cluster.time.runFor(10_000);
+  t.is((await append('c')).baseOffset, 1n);
 });

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 
 const tailLines = 60;
+const flushLines = 512;
 
 /** Everything that happened in one history, in order: its hash tells two runs apart, its tail tells a person what came last. */
 export class Trace {
   readonly #now: () => number;
   readonly #echo: ((line: string) => void) | undefined;
   readonly #hash = createHash('sha256');
+  /** The last lines; those before `#hashed` are in the hash. */
   #tail: string[] = [];
+  #hashed = 0;
   #lines = 0;
 
   constructor(now: () => number, echo?: (line: string) => void) {
@@ -22,9 +25,8 @@ export class Trace {
   note(what: string): void {
     const line = `${this.#now().toFixed(3).padStart(12)}  ${what}`;
     this.#lines += 1;
-    this.#hash.update(`${line}\n`);
     this.#tail.push(line);
-    if (this.#tail.length > 2 * tailLines) this.#tail = this.#tail.slice(-tailLines);
+    if (this.#tail.length > flushLines) this.#flush();
     this.#echo?.(line);
   }
 
@@ -34,6 +36,13 @@ export class Trace {
 
   /** Ends the trace. */
   digest(): string {
+    this.#flush();
     return this.#hash.digest('hex').slice(0, 16);
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#tail.slice(this.#hashed).join('\n'));
+    this.#tail = this.#tail.slice(-tailLines);
+    this.#hashed = this.#tail.length;
   }
 }

@@ -28,7 +28,7 @@ export class Oracle {
   readonly #truths = new Map<string, PartitionTruth>();
   /** Where each value was seen. */
   readonly #seen = new Map<string, string>();
-  readonly #lanes = new Map<string, Map<bigint, number>>();
+  readonly #lanes = new Map<string, { readonly offset: bigint; readonly number: number }[]>();
 
   constructor(trace: Trace, budgetBytes: number) {
     this.#trace = trace;
@@ -111,7 +111,7 @@ export class Oracle {
     if (write.offset !== undefined && (write.offset !== offset || write.partition !== partition)) {
       throw new Violation('I17', `${write.id} was acknowledged at ${write.offset}, and is at ${where}`);
     }
-    this.truth(name).read(offset, `${text} ${timestampMs}`);
+    this.truth(name).read(offset, `${write.id} at ${timestampMs}`);
     if (write.lane !== undefined && seen === undefined) this.#checkOrder(`${write.lane} in ${name}`, write, offset);
   }
 
@@ -145,16 +145,13 @@ export class Oracle {
     const truth = this.truth(name);
     for (let offset = truth.logStart; offset < truth.highWatermark; offset += 1n) {
       if (offsets.has(offset) || truth.isDamaged(offset)) continue;
-      throw new Violation(
-        'lost',
-        `${name}@${offset} is not there: ${(truth.content.get(offset) ?? 'unread').slice(0, 40)}`,
-      );
+      throw new Violation('lost', `${name}@${offset} is not there: ${truth.content.get(offset) ?? 'never read'}`);
     }
     for (const write of this.#writes.values()) {
       if (write.state !== 'ok' || write.topic !== topic || write.partition !== partition) continue;
       const { offset } = write;
       if (offset === undefined || offset < truth.logStart || truth.isDamaged(offset)) continue;
-      if (truth.content.get(offset)?.startsWith(`${write.id}|`)) continue;
+      if (truth.content.get(offset)?.startsWith(`${write.id} `)) continue;
       throw new Violation('lost', `${write.id} was acknowledged at ${name}@${offset}, and is not there`);
     }
   }
@@ -164,14 +161,17 @@ export class Oracle {
     return !topic.startsWith('scratch');
   }
 
-  #checkOrder(lane: string, write: Write, offset: bigint): void {
-    const numbers = this.#lanes.get(lane) ?? new Map<bigint, number>();
-    this.#lanes.set(lane, numbers);
-    numbers.set(offset, write.number);
-    for (const [other, number] of numbers) {
-      if (other !== offset && other < offset !== number < write.number) {
-        throw new Violation('order', `${lane}: number ${write.number} is at ${offset}, and ${number} at ${other}`);
-      }
-    }
+  /** Each new record of a lane stands between those of the numbers before and behind it. */
+  #checkOrder(name: string, write: Write, offset: bigint): void {
+    const lane = this.#lanes.get(name) ?? [];
+    this.#lanes.set(name, lane);
+    let at = lane.length;
+    while (at > 0 && (lane[at - 1]?.offset ?? 0n) > offset) at -= 1;
+    lane.splice(at, 0, { offset, number: write.number });
+    const before = lane[at - 1];
+    const behind = lane[at + 1];
+    if ((before?.number ?? -1) < write.number && (behind?.number ?? Number.POSITIVE_INFINITY) > write.number) return;
+    const around = `${before?.number ?? 'nothing'} and ${behind?.number ?? 'nothing'}`;
+    throw new Violation('order', `${name}@${offset} holds number ${write.number}, between ${around}`);
   }
 }

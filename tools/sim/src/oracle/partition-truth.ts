@@ -20,6 +20,7 @@ export interface Damage {
 /** What is known for certain of one partition: what was read from it, and how far its numbers have come. */
 export class PartitionTruth {
   readonly name: string;
+  /** The write and the time that were read at each offset. */
   readonly #content = new Map<bigint, string>();
   readonly #epochs = new Map<number, Epoch>();
   readonly damages: Damage[] = [];
@@ -57,15 +58,15 @@ export class PartitionTruth {
     const before = this.#content.get(offset);
     if (before === undefined) this.#content.set(offset, content);
     else if (before !== content) {
-      throw new Violation('I18', `${this.name}@${offset} was ${brief(before)}, and is read as ${brief(content)} now`);
+      throw new Violation('I18', `${this.name}@${offset} was ${before}, and is read as ${content} now`);
     }
     this.claim(offset);
   }
 
   acknowledged(write: Write, offset: bigint): void {
     const content = this.#content.get(offset);
-    if (content !== undefined && !content.startsWith(`${write.id}|`)) {
-      throw new Violation('I17', `${write.id} was acknowledged at ${this.name}@${offset}, where ${brief(content)} is`);
+    if (content !== undefined && !content.startsWith(`${write.id} `)) {
+      throw new Violation('I17', `${write.id} was acknowledged at ${this.name}@${offset}, where ${content} is`);
     }
     this.claim(offset);
   }
@@ -78,24 +79,27 @@ export class PartitionTruth {
   look(start: number, { log, role }: Partition): string | undefined {
     const { logStart, highWatermark, durableEnd, writtenEnd, logEnd } = log;
     const leads = role.kind === 'leader';
-    const require = (holds: boolean, rule: string, what: string): void => {
-      if (!holds) throw new Violation(rule, `${this.name} ${what}`);
-    };
-    require(logStart <= highWatermark &&
-      highWatermark <= durableEnd &&
-      durableEnd <= writtenEnd &&
-      writtenEnd <=
-        logEnd, 'order', `has its numbers out of order: start ${logStart}, high watermark ${highWatermark}, durable ${durableEnd}, written ${writtenEnd}, end ${logEnd}`);
-    require(logEnd >= this.highWatermark, 'I20', `ends at ${logEnd}, and ${this.highWatermark} was committed`);
-    require(logStart <=
-      this.trimAskedTo, 'I22', `starts at ${logStart}, and nobody removed beyond ${this.trimAskedTo}`);
+    const isOrdered =
+      logStart <= highWatermark && highWatermark <= durableEnd && durableEnd <= writtenEnd && writtenEnd <= logEnd;
+    if (!isOrdered) {
+      const numbers = [logStart, highWatermark, durableEnd, writtenEnd, logEnd].join(' ≤ ');
+      throw new Violation(
+        'order',
+        `${this.name} does not hold ${numbers}: start, high watermark, durable, written, end`,
+      );
+    }
+    if (logEnd < this.highWatermark) this.#break('I20', `ends at ${logEnd}, and ${this.highWatermark} was committed`);
+    if (logStart > this.trimAskedTo) {
+      this.#break('I22', `starts at ${logStart}, and nobody removed beyond ${this.trimAskedTo}`);
+    }
     const failed = this.#failed?.start === start ? this.#failed : undefined;
-    require(failed === undefined ||
-      highWatermark <=
-        failed.highWatermark, 'I21', `has committed up to ${highWatermark} on a disk that failed at ${failed?.highWatermark}`);
+    if (failed !== undefined && highWatermark > failed.highWatermark) {
+      this.#break('I21', `committed up to ${highWatermark} on a disk that failed at ${failed.highWatermark}`);
+    }
     if (leads) {
-      require(highWatermark >= this.highWatermark, 'I6', `went back from ${this.highWatermark} to ${highWatermark}`);
-      require(logStart >= this.trimmedTo, 'I8', `starts at ${logStart}, and was trimmed to ${this.trimmedTo}`);
+      if (highWatermark < this.highWatermark)
+        this.#break('I6', `went back from ${this.highWatermark} to ${highWatermark}`);
+      if (logStart < this.trimmedTo) this.#break('trim', `starts at ${logStart}, and was trimmed to ${this.trimmedTo}`);
       this.#lookAtEpoch(start, role.epoch, logEnd);
     }
     const moved = highWatermark > this.highWatermark || (leads && role.epoch !== this.#lastEpoch);
@@ -112,6 +116,10 @@ export class PartitionTruth {
       'I18',
       `${this.name}@${this.#claimed - 1n} was given out, and only ${this.highWatermark} is committed`,
     );
+  }
+
+  #break(rule: string, what: string): never {
+    throw new Violation(rule, `${this.name} ${what}`);
   }
 
   #lookAtEpoch(start: number, epoch: number, logEnd: bigint): void {
@@ -135,5 +143,3 @@ export class PartitionTruth {
     known.logEnd = logEnd;
   }
 }
-
-const brief = (content: string): string => content.slice(0, 40);

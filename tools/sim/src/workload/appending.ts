@@ -43,7 +43,7 @@ export async function appendOnce(world: World, name: string, topic: string, part
   const { random, oracle } = world;
   const person = world.person(name);
   for (let number = 0; world.isBusy && number < 300; number += 1) {
-    const burst = random.chance(0.05) ? 60 : 1;
+    const burst = random.chance(0.03) ? 50 : 1;
     const bytes = burst > 1 ? 20_000 : 500;
     const attempts = Array.from({ length: burst }, async (_, i) => {
       const write = oracle.invoke(`${name}.${number}.${i}`, topic, random.below(bytes), undefined);
@@ -52,7 +52,7 @@ export async function appendOnce(world: World, name: string, topic: string, part
       else oracle.ok(write, result.response.partition, result.response.baseOffset);
     });
     await Promise.all(attempts);
-    await world.sleep(random.below(150), person);
+    await world.sleep(random.below(250), person);
   }
 }
 
@@ -78,7 +78,7 @@ export async function appendConditionally(world: World, name: string, topic: str
       oracle.ok(write, 0, expected);
       expected += 1n;
     }
-    await world.sleep(random.below(100), person);
+    await world.sleep(random.below(250), person);
   }
 }
 
@@ -127,7 +127,7 @@ export class RepeatingAppender {
       const lane = { name: this.#name, number };
       await this.#append(oracle.invoke(`${this.#name}.${number}`, this.#topic, random.below(400), lane));
       if (random.chance(0.4)) await this.#repeat();
-      await this.#world.sleep(random.below(120), this.#person);
+      await this.#world.sleep(random.below(250), this.#person);
     }
   }
 

@@ -17,9 +17,9 @@ export async function produce(world: World, name: string, topic: string, idempot
     ...(random.chance(0.3) && { compression: 'lz4' as const }),
   });
   const keys = 1 + random.below(6);
-  const paceMs = 5 + random.below(60);
+  const paceMs = 20 + random.below(100);
   const sizeBytes = 20 + random.below(1_500);
-  for (let number = 0; world.isBusy && number < 600; number += 1) {
+  for (let number = 0; world.isBusy && number < 400; number += 1) {
     const lane = idempotent ? { name, number } : undefined;
     const write = oracle.invoke(`${name}.${number}`, topic, random.below(sizeBytes), lane);
     await push(world, producer, write, `k${random.below(keys)}`);

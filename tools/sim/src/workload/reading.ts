@@ -84,7 +84,7 @@ export class Tail {
 export async function scan(world: World, name: string, topic: string, partitions: number): Promise<void> {
   const person = world.person(name);
   while (world.isBusy) {
-    await world.sleep(500 + world.random.below(4_000), person);
+    await world.sleep(1_500 + world.random.below(6_000), person);
     await readWhole(world, person, topic, world.random.below(partitions));
   }
 }

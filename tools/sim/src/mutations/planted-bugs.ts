@@ -1,0 +1,131 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Bugs that a careful person might write all the same. Each must be caught. */
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'ack-before-fsync',
+    patches: [
+      {
+        file: 'log/src/partition-log.ts',
+        from: "if (this.#config.flush === 'fsync') return this.#syncer.request();",
+        to: "if (this.#config.flush === 'fsync') this.#syncer.request();",
+      },
+    ],
+  },
+  {
+    name: 'torn-tail-not-cut',
+    patches: [{ file: 'log/src/recovery/scan-tail.ts', from: 'checkCrc: true,', to: 'checkCrc: false,' }],
+  },
+  {
+    name: 'duplicate-check-skipped',
+    patches: [
+      {
+        file: 'log/src/log-appender.ts',
+        from: 'if (duplicate !== undefined) return duplicate;',
+        to: 'if (duplicate !== undefined) noteDuplicate(duplicate);',
+      },
+      {
+        file: 'log/src/log-appender.ts',
+        from: 'function freshPlan(',
+        to: 'function noteDuplicate(_duplicate: AppendResult): void {}\n\nfunction freshPlan(',
+      },
+    ],
+  },
+  {
+    name: 'duplicate-check-after-admission',
+    patches: [
+      {
+        file: 'log/src/log-appender.ts',
+        from: 'const [first] = batches;',
+        to: 'options.admit?.();\n    const [first] = batches;',
+      },
+    ],
+  },
+  {
+    name: 'corruption-as-torn-tail',
+    patches: [
+      {
+        file: 'log/src/recovery/recover-partition.ts',
+        from: ': await recoverTail(context, state, synced, syncedEnd, input);',
+        to: ': await recoverTail(context, state, { segment: state.segments[0]?.baseOffset ?? synced.segment, position: 0 }, state.segments[0]?.baseOffset ?? syncedEnd, input);',
+      },
+    ],
+  },
+  {
+    name: 'old-epoch-after-restart',
+    patches: [
+      {
+        file: 'storage-node/src/assignments.ts',
+        from: 'const partition = new Partition(assignment.topic, log);',
+        to: 'const partition = new Partition(assignment.topic, log);\n    if (log.storedEpoch > 0) partition.lead(log.storedEpoch);',
+      },
+    ],
+  },
+  {
+    name: 'delete-on-absence',
+    patches: [
+      {
+        file: 'storage-node/src/assignments.ts',
+        from: 'const reports: Report[] = [];',
+        to: `const reports: Report[] = [];
+    const named = new Set(message.assignments.map(({ topicId }) => topicId));
+    for (const { log } of [...this.#partitions.all()]) {
+      if (named.size > 0 && !named.has(log.identity.topicId)) await this.#remove(log.identity.topicId);
+    }`,
+      },
+    ],
+  },
+  {
+    name: 'offset-reused-after-failed-write',
+    patches: [
+      {
+        file: 'log/src/partition-log.ts',
+        from: 'state.resigned = true;',
+        to: 'const leading = state.epochs.last;',
+      },
+      {
+        file: 'log/src/partition-log.ts',
+        from: 'this.#appender.replan();\n        this.#syncer.request();',
+        to: 'this.#appender.replan();\n        state.leading = leading;\n        this.#syncer.request();',
+      },
+    ],
+  },
+  {
+    name: 'read-above-high-watermark',
+    patches: [
+      {
+        file: 'storage-node/src/fetch-handle.ts',
+        from: 'return this.#partition.log.highWatermark;',
+        to: 'return this.#partition.log.writtenEnd;',
+      },
+    ],
+  },
+  {
+    name: 'unknown-repeated-without-idempotence',
+    patches: [
+      {
+        file: 'client/src/partition-sender.ts',
+        from: 'const mayRepeat = this.#context.idempotent || !head.isDoubtful;',
+        to: 'const mayRepeat = head !== undefined;',
+      },
+    ],
+  },
+  {
+    name: 'not-written-for-unknown',
+    patches: [
+      {
+        file: 'client/src/outgoing-batch.ts',
+        from: "this.#isDoubtful ? 'UNKNOWN' : error.outcome",
+        to: "error.outcome === 'UNKNOWN' ? 'NOT_WRITTEN' : error.outcome",
+      },
+    ],
+  },
+];
+
+/** All of them, or the one of this name. Throws an Error that lists them. */
+export function planted(name: string | undefined): readonly PlantedBug[] {
+  if (name === undefined) return plantedBugs;
+  const found = plantedBugs.filter((bug) => bug.name === name);
+  if (found.length > 0) return found;
+  throw new Error(`no planted bug ${name}: there are ${plantedBugs.map((bug) => bug.name).join(', ')}`);
+}
