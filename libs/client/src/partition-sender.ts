@@ -226,6 +226,10 @@ export class PartitionSender {
       if (batch.isDoubtful) this.#give(batch, trouble);
       else batch.forgetSequence();
     }
+    this.#spendIdentity();
+  }
+
+  #spendIdentity(): void {
     this.#spent = this.#identity ?? this.#spent;
     this.#identity = undefined;
   }
@@ -304,6 +308,8 @@ export class PartitionSender {
 
   #failAll(error: MoldauError): void {
     for (const batch of [...this.#queue]) this.#give(batch, error);
+    // Some of their sequences may be missing for ever.
+    this.#spendIdentity();
     this.#sent = 0;
     this.#dropHandle();
   }

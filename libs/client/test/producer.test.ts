@@ -110,3 +110,17 @@ test('a disk that fills up in the middle of a write loses nothing, and the produ
   const offsets = await Promise.all(tickets.map(async (ticket) => (await ticket).offset));
   t.deepEqual(await everything(cluster, 't'), ['0/0 first', ...offsets.map((offset, i) => `0/${offset} ${i}`)]);
 });
+
+test('a topic that goes away fails what waits, and a new one of its name takes what comes later', async (t) => {
+  const cluster = await running();
+  const client = cluster.client('app');
+  const producer = client.producer({ topic: 't' });
+  await cluster.time.run(producer.send({ value: 'old' }));
+  await cluster.time.run(client.admin.deleteTopic('t'));
+  const error = await t.throwsAsync(cluster.time.run(producer.send({ value: 'lost' })));
+  t.true(hasReason(error, 'UNKNOWN_TOPIC'));
+  await t.throwsAsync(cluster.time.run(producer.flush()));
+  await cluster.time.run(client.admin.createTopic({ name: 't' }));
+  await cluster.time.run(producer.send({ value: 'new' }));
+  t.deepEqual(await everything(cluster, 't'), ['0/0 new']);
+});

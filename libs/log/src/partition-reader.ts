@@ -59,24 +59,30 @@ export class PartitionReader {
   async recordOfTime(timestampMs: Millis): Promise<TimedOffset | undefined> {
     return this.#context.coldReads.use(async () => {
       for (const segment of [...this.#state.segments]) {
-        const index = await loadIndex(this.#context, segment);
-        this.#keep(segment);
-        if (index.maxTimestamp < timestampMs) continue;
-        let found: TimedOffset | undefined;
-        await this.#walk(
-          segment,
-          index.placeOfTime(timestampMs),
-          { windowBytes: windowMin, checkCrc: false },
-          (batch) => {
-            const isBefore = batch.header.maxTimestamp < timestampMs;
-            if (!isBefore) found = firstOfTime(batch, timestampMs, this.#state.logStart);
-            return found === undefined;
-          },
-        );
-        if (found !== undefined) return found;
+        try {
+          const found = await this.#recordOfTimeIn(segment, timestampMs);
+          if (found !== undefined) return found;
+        } catch (error) {
+          // Retention took it meanwhile: the next one is the first.
+          if (!(segment.removed && error instanceof FileError)) throw error;
+        }
       }
       return undefined;
     });
+  }
+
+  async #recordOfTimeIn(segment: Segment, timestampMs: Millis): Promise<TimedOffset | undefined> {
+    const index = await loadIndex(this.#context, segment);
+    this.#keep(segment);
+    if (index.maxTimestamp < timestampMs) return undefined;
+    let found: TimedOffset | undefined;
+    const window = { windowBytes: windowMin, checkCrc: false };
+    await this.#walk(segment, index.placeOfTime(timestampMs), window, (batch) => {
+      const isBefore = batch.header.maxTimestamp < timestampMs;
+      if (!isBefore) found = firstOfTime(batch, timestampMs, this.#state.logStart);
+      return found === undefined;
+    });
+    return found;
   }
 
   /** Undefined: the segment went away meanwhile. */

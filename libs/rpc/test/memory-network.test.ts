@@ -178,3 +178,15 @@ test('cancelled calls are forgotten on both ends', async (t) => {
   await time.advance(100);
   t.is(network.openCalls, 0);
 });
+
+test('an answer that is on its way arrives, though its server has died meanwhile', async (t) => {
+  // The message is the slowest of what comes back: the end of the call overtakes it, and so does the news of the crash.
+  const back = [10, 5, 1];
+  const conditions: Conditions = (from) => ({ delayMs: from === 'b' ? (back.shift() ?? 0) : 10 });
+  const { time, network, channel } = setUp(conditions, echo);
+  const answer = channel.unary(append, { partition: 7 });
+  await time.advance(15);
+  network.crash('b');
+  await time.advance(20);
+  t.is((await answer).partition, 7);
+});

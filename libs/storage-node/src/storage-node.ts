@@ -23,7 +23,7 @@ import { Assignments } from './assignments.ts';
 import { ControllerLink } from './controller-link.ts';
 import { FetchStream } from './fetch-session.ts';
 import { listOffsets } from './list-offsets.ts';
-import { diskFull } from './partition.ts';
+import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { read } from './read.ts';
@@ -185,6 +185,16 @@ export class StorageNode {
     return this.#stage === 'serving';
   }
 
+  /** What it holds, for those who only look: measurements, and the simulator after every event. */
+  get partitions(): Iterable<Partition> {
+    return this.#partitions.all();
+  }
+
+  /** Bytes that appends hold in memory now. Above the budget by no more than one frame a session. */
+  get heldAppendBytes(): number {
+    return this.#budget.heldBytes;
+  }
+
   /** Asks every client to leave, and the coordinator to let others lead. Appends are refused from now on. */
   drain(graceMs: number): void {
     this.#enter('leaving');
@@ -240,7 +250,7 @@ export class StorageNode {
 
   #admit(): void {
     this.#requireServing();
-    if (this.#directory?.diskState === 'full') throw diskFull();
+    this.#directory?.requireSpace();
   }
 
   #requireServing(): void {

@@ -4,7 +4,15 @@ export { CruelFileSystem } from './cruel-file-system.ts';
 export { failsWith, fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
 export { MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
+export { NetworkWeather } from './network-weather.ts';
 export { SeededRandom } from './seeded-random.ts';
-export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
+export {
+  coordinatorAddress,
+  nodeAddress,
+  SimulatedCluster,
+  type SimulatedClusterOptions,
+} from './simulated-cluster.ts';
+export { SkewedClock } from './skewed-clock.ts';
 export { type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';
+export { WatchedFileSystem } from './watched-file-system.ts';

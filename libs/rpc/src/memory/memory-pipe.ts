@@ -47,6 +47,8 @@ export class MemoryPipe {
   #windowUsedBytes = 0;
   #reads = 0;
   #failing = false;
+  /** An `over` has left the sender: a reset comes too late to change it. */
+  #isOver = false;
   #closed = false;
 
   constructor(timers: Timers, windowBytes: number, ends: PipeEnds) {
@@ -57,7 +59,7 @@ export class MemoryPipe {
 
   /** `admitted` is called when the item has left the sender. */
   send(item: Item, admitted: () => void): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isOver) return;
     this.#waiting.push({ item, admitted });
     this.#admit();
   }
@@ -92,6 +94,7 @@ export class MemoryPipe {
       if (this.#windowUsedBytes > 0 && this.#windowUsedBytes + bytes > this.#windowBytes && bytes > 0) return;
       this.#waiting.shift();
       this.#windowUsedBytes += bytes;
+      this.#isOver ||= head.item.kind === 'over';
       this.#failing ||= head.item.kind === 'over' && head.item.status.code !== 0;
       const travelling: Travelling = { item: head.item, state: 'held' };
       this.#items.push(travelling);

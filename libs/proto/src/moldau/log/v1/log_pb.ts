@@ -117,14 +117,14 @@ export type AppendResponse = Message<"moldau.log.v1.AppendResponse"> & {
   partition: number;
 
   /**
-   * The offset of the first record. Absent for a duplicate whose offset is no longer known.
+   * The offset of the first record. A duplicate whose offset is no longer known answers DUPLICATE_SEQUENCE instead.
    *
    * @generated from field: optional int64 base_offset = 2;
    */
   baseOffset?: bigint | undefined;
 
   /**
-   * The offset of the last record. Absent for a duplicate whose offset is no longer known.
+   * The offset of the last record.
    *
    * @generated from field: optional int64 last_offset = 3;
    */
@@ -456,7 +456,7 @@ export type AppendAck = Message<"moldau.log.v1.AppendAck"> & {
   sequence: bigint;
 
   /**
-   * The offset of its first record. Absent on error, and for a duplicate whose offset is no longer known.
+   * The offset of its first record. Absent on error; a duplicate whose offset is no longer known is DUPLICATE_SEQUENCE.
    *
    * @generated from field: optional int64 base_offset = 2;
    */
@@ -813,7 +813,7 @@ export type FetchAdd = Message<"moldau.log.v1.FetchAdd"> & {
   isolation: Isolation;
 
   /**
-   * At most so many bytes of this partition in one frame; one batch always fits. 0: 1 MiB.
+   * At most so many bytes of this partition in one frame; one batch always fits. 0: 256 KiB, which is also the most.
    *
    * @generated from field: uint32 max_bytes = 6;
    */
@@ -1674,7 +1674,7 @@ export const LogService: GenService<{
    *
    * Safe to repeat only with producer_id, producer_epoch and sequence (records), or a batch that carries them.
    * Errors: NOT_LEADER, UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_REQUEST, RECORD_TOO_LARGE, CORRUPT_BATCH,
-   * OUT_OF_ORDER_SEQUENCE, UNKNOWN_PRODUCER, PRODUCER_FENCED, EXPECTED_OFFSET_MISMATCH, DISK_FULL, OVERLOADED, TIMED_OUT.
+   * DUPLICATE_SEQUENCE, OUT_OF_ORDER_SEQUENCE, UNKNOWN_PRODUCER, PRODUCER_FENCED, EXPECTED_OFFSET_MISMATCH, DISK_FULL, OVERLOADED, TIMED_OUT.
    *
    * @generated from rpc moldau.log.v1.LogService.Append
    */

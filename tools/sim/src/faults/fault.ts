@@ -1,0 +1,12 @@
+import type { World } from '../world.ts';
+
+/** Something that goes wrong. `run` ends when it is over; a node that it has stopped runs again by then. */
+export interface Fault {
+  readonly name: string;
+  /** How often it is chosen among those of a history. */
+  readonly weight: number;
+  run(world: World): Promise<void>;
+}
+
+/** A whole number of virtual milliseconds. */
+export const between = (world: World, min: number, max: number): number => min + world.random.below(max - min);

@@ -1,0 +1,54 @@
+import type { World } from '../world.ts';
+import { diskFaults } from './disk-faults.ts';
+import { between, type Fault } from './fault.ts';
+import { outsideFaults } from './outside-faults.ts';
+import { processFaults } from './process-faults.ts';
+
+/** Every fault that a history may meet. */
+export const allFaults: readonly Fault[] = [...processFaults, ...diskFaults, ...outsideFaults];
+
+/** Lets things go wrong, one after the other and sometimes together, for so long. */
+export async function plague(world: World, forMs: number): Promise<void> {
+  const { random, trace, cluster } = world;
+  // Each history has faults of its own: what is rare among many kinds is common among few.
+  const kinds = allFaults.filter(() => random.chance(0.4));
+  trace.note(`faults: ${kinds.map(({ name }) => name).join(' ')}`);
+  const endMs = cluster.time.monotonicMs() + forMs;
+  const running: Promise<void>[] = [];
+  while (cluster.time.monotonicMs() < endMs) {
+    await world.sleep(between(world, 100, 2_500));
+    const fault = choose(world, kinds);
+    if (fault === undefined) continue;
+    const ended = fault.run(world);
+    if (random.chance(0.7)) await ended;
+    else running.push(ended);
+  }
+  await Promise.all(running);
+}
+
+function choose(world: World, kinds: readonly Fault[]): Fault | undefined {
+  let left = world.random.next() * kinds.reduce((sum, { weight }) => sum + weight, 0);
+  return kinds.find(({ weight }) => {
+    left -= weight;
+    return left < 0;
+  });
+}
+
+/** Everything is well again, from now on. */
+export async function heal(world: World): Promise<void> {
+  const { cluster, trace, weather } = world;
+  trace.note('all is well');
+  cluster.disk.heal();
+  cluster.disk.releaseSyncs();
+  cluster.disk.capacityBytes = Number.POSITIVE_INFINITY;
+  for (const clock of [cluster.nodeClock, cluster.coordinatorClock, cluster.clientClock]) clock.skewMs = 0;
+  cluster.store.faults.unavailable = false;
+  cluster.store.faults.delayMs = 0;
+  weather.clear(cluster.network);
+  for (const { timers } of world.people) timers.resume();
+  if (!cluster.isCoordinatorRunning) world.startCoordinator();
+  if (!cluster.isNodeRunning) return world.startNode();
+  if (!world.diskFailed && !world.startFailed) return;
+  world.killNode('kill');
+  world.startNode();
+}

@@ -1,0 +1,104 @@
+import type { World } from '../world.ts';
+import { between, type Fault } from './fault.ts';
+
+const processes = (world: World): string[] => ['coordinator', 'node-1', ...world.people.map(({ name }) => name)];
+
+function pair(world: World): readonly [string, string] {
+  const names = processes(world);
+  // Most of the traffic ends at the node.
+  const other = names[world.random.below(names.length)] ?? 'coordinator';
+  return other === 'node-1' || world.random.chance(0.2) ? ['coordinator', other] : ['node-1', other];
+}
+
+const delay = async (world: World): Promise<void> => {
+  const max = between(world, 5, 400);
+  world.trace.note(`delays up to ${max} ms`);
+  world.weather.delay({ min: 0, max });
+  await world.sleep(between(world, 500, 5_000));
+  world.weather.clear(world.cluster.network);
+};
+
+const cut = async (world: World): Promise<void> => {
+  for (let times = 1 + world.random.below(3); times > 0; times -= 1) {
+    const [a, b] = pair(world);
+    world.trace.note(`cut ${a} – ${b}`);
+    world.cluster.network.cut(a, b);
+    await world.sleep(between(world, 5, 500));
+  }
+};
+
+const silence = async (world: World): Promise<void> => {
+  const { random, weather, cluster, trace } = world;
+  const [a, b] = pair(world);
+  const ways = random.chance(0.3) ? [[a, b] as const, [b, a] as const] : [random.chance(0.5) ? [a, b] : [b, a]];
+  for (const [from, to] of ways) {
+    trace.note(`silence from ${from} to ${to}`);
+    weather.hold(from ?? '', to ?? '');
+  }
+  await world.sleep(between(world, 100, 14_000));
+  for (const [from, to] of ways) weather.release(cluster.network, from ?? '', to ?? '');
+  trace.note(`${a} and ${b} hear each other`);
+};
+
+const drops = async (world: World): Promise<void> => {
+  world.trace.note('connections drop');
+  world.weather.dropConnections(0.002 + world.random.next() / 40);
+  await world.sleep(between(world, 300, 3_000));
+  world.weather.clear(world.cluster.network);
+};
+
+const hourMs = 3_600_000;
+
+/** One clock at a time; nobody's records look older than their retention. */
+const clocks = async (world: World): Promise<void> => {
+  const { cluster, random, trace } = world;
+  const [name, clock] =
+    [['node', cluster.nodeClock] as const, ['coordinator', cluster.coordinatorClock] as const][random.below(3)] ??
+    (['client', cluster.clientClock] as const);
+  const sign = random.chance(0.5) ? 1 : -1;
+  clock.skewMs = name === 'client' && sign < 0 ? -600_000 : sign * hourMs;
+  trace.note(`the clock of the ${name} jumps by ${clock.skewMs}`);
+  await world.sleep(between(world, 500, 12_000));
+  clock.skewMs = 0;
+  trace.note(`the clock of the ${name} is right`);
+};
+
+const store = async (world: World): Promise<void> => {
+  const { cluster, random, trace } = world;
+  const { faults } = cluster.store;
+  const actions: readonly (readonly [string, () => Promise<void> | void])[] = [
+    [
+      'is unavailable',
+      async () => {
+        faults.unavailable = true;
+        await world.sleep(between(world, 100, 8_000));
+        faults.unavailable = false;
+      },
+    ],
+    [
+      'is slow',
+      async () => {
+        faults.delayMs = between(world, 20, 1_500);
+        await world.sleep(between(world, 100, 5_000));
+        faults.delayMs = 0;
+      },
+    ],
+    ['loses replies', () => faults.loseReplies(1 + random.below(4))],
+    ['delays a transaction', () => faults.delayNextTxn(between(world, 20, 3_000))],
+    ['breaks its watches', () => faults.breakWatches()],
+    ['breaks its next watch', () => faults.breakNextWatchAfter(random.below(3))],
+    ['revokes its leases', () => faults.revokeLeases()],
+  ];
+  const [what, action] = actions[random.below(actions.length)] ?? ['', () => {}];
+  trace.note(`the store ${what}`);
+  await action();
+};
+
+export const outsideFaults: readonly Fault[] = [
+  { name: 'delay', weight: 1, run: delay },
+  { name: 'cut', weight: 2, run: cut },
+  { name: 'silence', weight: 2, run: silence },
+  { name: 'drops', weight: 2, run: drops },
+  { name: 'clocks', weight: 1, run: clocks },
+  { name: 'store', weight: 2, run: store },
+];

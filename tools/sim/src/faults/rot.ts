@@ -1,0 +1,49 @@
+import { offset } from '@moldau/kernel';
+import { BatchHeader } from '@moldau/records';
+import type { World } from '../world.ts';
+
+/** Flips one bit somewhere in an old segment, and tells the oracle which records that concerns. False: there is none. */
+export function damageSomething(world: World): boolean {
+  const { cluster, oracle, random, trace } = world;
+  if (!cluster.isNodeRunning || !cluster.node.isServing) return false;
+  const logs = [...cluster.node.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
+  const log = logs[random.below(logs.length)];
+  if (log === undefined) return false;
+  const segments = cluster.disk
+    .filesBelow('/data')
+    .filter((path) => path.includes(`/${log.key}/`) && path.endsWith('.log'));
+  // The last two may hold what is not synced yet.
+  const path = segments.slice(0, -2)[random.below(Math.max(1, segments.length - 2))];
+  if (path === undefined) return false;
+  const file = cluster.disk.file(path);
+  const bytes = new Uint8Array(file.sizeBytes);
+  file.read(0, bytes);
+  const starts = batchStarts(bytes);
+  const at = starts[random.below(starts.length)];
+  if (at === undefined) return false;
+  const header = new BatchHeader(bytes, at);
+  const damage = { from: offset(header.baseOffset), to: offset(header.nextOffset) };
+  // Half of the time in the header: that is where a reader trusts most.
+  const byte = at + random.below(random.chance(0.5) ? 61 : header.sizeBytes);
+  const name = `${log.identity.topic}/${log.identity.partition}`;
+  oracle.truth(name).damages.push(damage);
+  cluster.disk.flipBit(path, byte * 8 + random.below(8));
+  trace.note(`rot in ${name}@${damage.from}…${damage.to}, byte ${byte - at} of the batch`);
+  return true;
+}
+
+/** Where the batches of a segment begin, up to the first that was damaged before. */
+function batchStarts(bytes: Uint8Array): number[] {
+  const starts: number[] = [];
+  let next: bigint | undefined;
+  for (let at = 0; at + 61 <= bytes.length; ) {
+    const header = new BatchHeader(bytes, at);
+    const isSound = header.magic === 2 && header.sizeBytes >= 61 && at + header.sizeBytes <= bytes.length;
+    if (!isSound || (next !== undefined && header.baseOffset !== next)) return starts;
+    if (header.lastOffsetDelta < 0 || header.recordsCount !== header.lastOffsetDelta + 1) return starts;
+    starts.push(at);
+    next = header.nextOffset;
+    at += header.sizeBytes;
+  }
+  return starts;
+}

@@ -1,0 +1,138 @@
+import { heal, plague } from './faults/nemesis.ts';
+import { Violation } from './oracle/violation.ts';
+import type { Outcome } from './outcome.ts';
+import { Trace } from './trace.ts';
+import { appendConditionally, appendOnce, RepeatingAppender } from './workload/appending.ts';
+import { reconfigure, trim } from './workload/changing.ts';
+import { liveAndDie } from './workload/lifecycle.ts';
+import { produce } from './workload/producing.ts';
+import { readWhole, scan, Tail } from './workload/reading.ts';
+import { World } from './world.ts';
+
+/** After the last fault: how long until everything that was begun is decided, and how long until all of it is read. */
+const decidedMaxMs = 120_000;
+const readMaxMs = 60_000;
+/** Longer than the pause between two looks of retention. */
+const idleMs = 310_000;
+
+/** One history: a cluster from nothing, use and faults, then peace, in which everything must come right. */
+export async function runHistory(seed: number, echo?: (line: string) => void): Promise<Outcome> {
+  const world = new World(seed, (now) => new Trace(now, echo));
+  const onStray = (error: unknown): void => world.fail(error);
+  process.on('unhandledRejection', onStray);
+  let broken: unknown;
+  try {
+    await live(world);
+  } catch (error) {
+    broken = error;
+  } finally {
+    process.off('unhandledRejection', onStray);
+  }
+  const states = [...world.oracle.writes].map(({ state }) => state);
+  const count = (state: string): number => states.filter((one) => one === state).length;
+  return {
+    seed,
+    digest: world.trace.digest(),
+    virtualMs: world.cluster.time.monotonicMs(),
+    writes: { ok: count('ok'), refused: count('not-written'), unknown: count('unknown') },
+    broken: broken === undefined ? undefined : { what: describe(broken), tail: world.trace.tail() },
+  };
+}
+
+async function live(world: World): Promise<void> {
+  const { random, cluster } = world;
+  world.startCoordinator();
+  world.startNode();
+  await world.until('the cluster starts', () => cluster.isNodeRunning && cluster.node.isServing, 30_000);
+  const topics = [
+    { name: 'kept', partitions: 1 + random.below(3), config: { 'segment.bytes': '64KiB' } },
+    { name: 'trimmed', partitions: 1 + random.below(2), config: { 'segment.bytes': '64KiB', retention: '40m' } },
+  ] as const;
+  const { admin } = world.person('admin').client;
+  const creating = world.background('create', async () => {
+    for (const topic of topics) await admin.createTopic(topic);
+  });
+  await world.until('the topics are made', () => creating.isOver, 30_000);
+  const [kept, trimmed] = topics;
+  const tails = topics.flatMap(({ name, partitions }) =>
+    Array.from({ length: partitions }, (_, index) => new Tail(world, `tail-${name}-${index}`, name, index)),
+  );
+  const following = tails.map((tail) => world.background(`${tail.topic}/${tail.partition}`, () => tail.run()));
+  const writing = [
+    world.background('p1', () => produce(world, 'p1', kept.name, true)),
+    world.background('p2', () => produce(world, 'p2', random.chance(0.5) ? kept.name : trimmed.name, true)),
+    world.background('plain', () => produce(world, 'plain', kept.name, false)),
+    world.background('once', () => appendOnce(world, 'once', kept.name, kept.partitions)),
+    world.background('cas', () => appendConditionally(world, 'cas', trimmed.name)),
+    world.background('again', () => new RepeatingAppender(world, 'again', kept.name, 0).run()),
+    world.background('scan', () => scan(world, 'scan', kept.name, kept.partitions)),
+    world.background('trim', () => trim(world, 'trim', trimmed.name, trimmed.partitions)),
+    world.background('config', () => reconfigure(world, 'config', [kept.name, trimmed.name])),
+    world.background('scratch', () => liveAndDie(world, 'scratch')),
+  ];
+  const plagued = world.background('faults', () => plague(world, 10_000 + random.below(20_000)));
+  await world.until('the faults end', () => plagued.isOver, 300_000);
+  await heal(world);
+  await world.runFor(2_000);
+  world.isBusy = false;
+  await world.until('everything is decided', () => writing.every(({ isOver }) => isOver), decidedMaxMs);
+  if (random.chance(0.1)) await idleWithWrongClock(world);
+  await writeInPeace(world, topics);
+  await world.until('everything is read', () => tails.every((tail) => tail.isAtEnd), readMaxMs);
+  await readEverything(world, topics);
+  for (const tail of tails) await tail.close();
+  await world.until('the readers end', () => following.every(({ isOver }) => isOver), 10_000);
+}
+
+/** Retention looks at the clock while the node's is ahead: nothing may go early. */
+async function idleWithWrongClock(world: World): Promise<void> {
+  world.trace.note('idle, with a clock that is an hour ahead');
+  world.cluster.nodeClock.skewMs = 3_600_000;
+  await world.runFor(idleMs);
+  world.cluster.nodeClock.skewMs = 0;
+}
+
+/** Nothing that went wrong before keeps a partition from being written to. */
+async function writeInPeace(
+  world: World,
+  topics: readonly { readonly name: string; readonly partitions: number }[],
+): Promise<void> {
+  const { client } = world.person('late');
+  const writing = world.background('late', async () => {
+    for (const { name, partitions } of topics) {
+      const producer = client.producer({ topic: name, deliveryTimeout: '20s' });
+      for (let partition = 0; partition < partitions; partition += 1) {
+        const write = world.oracle.invoke(`late.${name}.${partition}`, name, 10, undefined);
+        try {
+          world.oracle.ok(write, partition, (await producer.send({ value: write.text, partition })).offset);
+        } catch (error) {
+          throw new Violation('liveness', `${name}/${partition} can't be written to in peace: ${error}`);
+        }
+      }
+      await producer.close();
+    }
+  });
+  await world.until('the last writing', () => writing.isOver, 60_000);
+}
+
+async function readEverything(
+  world: World,
+  topics: readonly { readonly name: string; readonly partitions: number }[],
+): Promise<void> {
+  const checker = world.person('checker');
+  const reading = world.background('checker', async () => {
+    for (const { name, partitions } of topics) {
+      for (let index = 0; index < partitions; index += 1) {
+        const found = await readWhole(world, checker, name, index);
+        if (found === undefined) throw new Violation('liveness', `${name}/${index} can't be read in peace`);
+        world.oracle.readWhole(name, index, found);
+      }
+    }
+  });
+  await world.until('the last reading', () => reading.isOver, readMaxMs);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof Violation) return error.message;
+  return error instanceof Error ? `bug: ${error.stack ?? error.message}` : `bug: ${String(error)}`;
+}

@@ -1,0 +1,177 @@
+import type { MoldauError } from '@moldau/kernel';
+import type { StorageNode } from '@moldau/storage-node';
+import type { Trace } from '../trace.ts';
+import { PartitionTruth } from './partition-truth.ts';
+import { Violation } from './violation.ts';
+import { idOf, place, type Write } from './write.ts';
+
+/** A record as somebody read it. */
+export interface ReadRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  readonly value: string | null;
+}
+
+/** How far appends may be above their budget: one frame of each session. */
+const budgetSlackBytes = 2 * 1024 * 1024;
+
+/**
+ * Knows what clients were promised, and what the node shows of itself, and throws a {@link Violation} when the two can't
+ * both be true. Every topic but those of `ownTopics` belongs to it.
+ */
+export class Oracle {
+  readonly #trace: Trace;
+  readonly #budgetBytes: number;
+  readonly #writes = new Map<string, Write>();
+  readonly #truths = new Map<string, PartitionTruth>();
+  /** Where each value was seen. */
+  readonly #seen = new Map<string, string>();
+  readonly #lanes = new Map<string, Map<bigint, number>>();
+
+  constructor(trace: Trace, budgetBytes: number) {
+    this.#trace = trace;
+    this.#budgetBytes = budgetBytes;
+  }
+
+  get writes(): Iterable<Write> {
+    return this.#writes.values();
+  }
+
+  truth(name: string): PartitionTruth {
+    const known = this.#truths.get(name);
+    if (known !== undefined) return known;
+    const truth = new PartitionTruth(name);
+    this.#truths.set(name, truth);
+    return truth;
+  }
+
+  /** Somebody begins to write. `lane`: see {@link Write}. */
+  invoke(id: string, topic: string, bytes: number, lane: { name: string; number: number } | undefined): Write {
+    const text = `${id}|${'~'.repeat(bytes)}`;
+    const write: Write = {
+      id,
+      text,
+      topic,
+      lane: lane?.name,
+      number: lane?.number ?? 0,
+      state: 'pending',
+      partition: undefined,
+      offset: undefined,
+    };
+    this.#writes.set(id, write);
+    this.#trace.note(`${id} invoke ${topic}`);
+    return write;
+  }
+
+  ok(write: Write, partition: number, offset: bigint | undefined): void {
+    const where = place(write.topic, partition);
+    this.#trace.note(`${write.id} ok ${where}@${offset ?? '?'}`);
+    if (write.offset !== undefined && offset !== undefined && write.offset !== offset) {
+      throw new Violation('I17', `${write.id} is at ${where}@${write.offset}, and was acknowledged at ${offset} too`);
+    }
+    write.state = 'ok';
+    write.partition = partition;
+    if (offset === undefined) return;
+    write.offset = offset;
+    const seen = this.#seen.get(write.id);
+    if (seen !== undefined && seen !== `${where}@${offset}`) {
+      throw new Violation('I17', `${write.id} is at ${seen}, and was acknowledged at ${where}@${offset}`);
+    }
+    this.truth(where).acknowledged(write, offset);
+  }
+
+  /** Somebody was told for good that the write has failed, and what that means. */
+  failed(write: Write, error: MoldauError, outcome = error.outcome): void {
+    this.#trace.note(`${write.id} ${outcome} ${error.reason}`);
+    if (error.reason === 'INTERNAL') throw new Violation('bug', `${write.id} was answered ${error.message}`);
+    const isSure = outcome === 'NOT_WRITTEN' || outcome === 'NOT_APPLICABLE';
+    write.state = isSure ? 'not-written' : 'unknown';
+    const seen = this.#seen.get(write.id);
+    if (isSure && seen !== undefined) {
+      throw new Violation('I16', `${write.id} was answered NOT_WRITTEN (${error.reason}), and is at ${seen}`);
+    }
+  }
+
+  read({ topic, partition, offset, timestampMs, value }: ReadRecord): void {
+    const name = place(topic, partition);
+    const text = value ?? '';
+    const write = this.#writes.get(idOf(text));
+    if (write === undefined || write.text !== text || write.topic !== topic) {
+      throw new Violation('I18', `${name}@${offset} holds ${text.slice(0, 40)}, which nobody wrote there`);
+    }
+    const where = `${name}@${offset}`;
+    if (write.state === 'not-written') {
+      throw new Violation('I16', `${write.id} was answered NOT_WRITTEN, and is at ${where}`);
+    }
+    const seen = this.#seen.get(write.id);
+    if (seen !== undefined && seen !== where) throw new Violation('I17', `${write.id} is at ${seen} and at ${where}`);
+    this.#seen.set(write.id, where);
+    if (write.offset !== undefined && (write.offset !== offset || write.partition !== partition)) {
+      throw new Violation('I17', `${write.id} was acknowledged at ${write.offset}, and is at ${where}`);
+    }
+    this.truth(name).read(offset, `${text} ${timestampMs}`);
+    if (write.lane !== undefined && seen === undefined) this.#checkOrder(`${write.lane} in ${name}`, write, offset);
+  }
+
+  /** Looks at the node. `start` counts its starts. After every event. */
+  look(start: number, node: StorageNode | undefined): void {
+    for (const partition of node?.partitions ?? []) {
+      const { identity, key } = partition.log;
+      const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
+      const moved = truth.look(start, partition);
+      if (moved !== undefined) this.#trace.note(moved);
+    }
+    if (node !== undefined && node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
+      throw new Violation('I23', `appends hold ${node.heldAppendBytes} bytes of ${this.#budgetBytes}`);
+    }
+    for (const truth of this.#truths.values()) truth.settle();
+  }
+
+  /** The disk under the node has failed, just now. */
+  diskFailed(start: number, node: StorageNode): void {
+    this.#trace.note(`the disk has failed for start ${start}`);
+    for (const { log } of node.partitions) {
+      const { topic, partition } = log.identity;
+      const name = this.#ownsTopic(topic) ? place(topic, partition) : log.key;
+      this.truth(name).diskFailed(start, log.highWatermark);
+    }
+  }
+
+  /** A partition was read from its start to its end, but for the ranges that were refused as damaged. */
+  readWhole(topic: string, partition: number, offsets: ReadonlySet<bigint>): void {
+    const name = place(topic, partition);
+    const truth = this.truth(name);
+    for (let offset = truth.logStart; offset < truth.highWatermark; offset += 1n) {
+      if (offsets.has(offset) || truth.isDamaged(offset)) continue;
+      throw new Violation(
+        'lost',
+        `${name}@${offset} is not there: ${(truth.content.get(offset) ?? 'unread').slice(0, 40)}`,
+      );
+    }
+    for (const write of this.#writes.values()) {
+      if (write.state !== 'ok' || write.topic !== topic || write.partition !== partition) continue;
+      const { offset } = write;
+      if (offset === undefined || offset < truth.logStart || truth.isDamaged(offset)) continue;
+      if (truth.content.get(offset)?.startsWith(`${write.id}|`)) continue;
+      throw new Violation('lost', `${write.id} was acknowledged at ${name}@${offset}, and is not there`);
+    }
+  }
+
+  /** Topics that are made and deleted on the way have another oracle: whoever makes them. */
+  #ownsTopic(topic: string): boolean {
+    return !topic.startsWith('scratch');
+  }
+
+  #checkOrder(lane: string, write: Write, offset: bigint): void {
+    const numbers = this.#lanes.get(lane) ?? new Map<bigint, number>();
+    this.#lanes.set(lane, numbers);
+    numbers.set(offset, write.number);
+    for (const [other, number] of numbers) {
+      if (other !== offset && other < offset !== number < write.number) {
+        throw new Violation('order', `${lane}: number ${write.number} is at ${offset}, and ${number} at ${other}`);
+      }
+    }
+  }
+}
