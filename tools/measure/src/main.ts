@@ -20,10 +20,10 @@ type Measure = (directory: string, sizes: Sizes) => AsyncIterable<Figure> | Prom
 
 const parts: Readonly<Record<string, Measure>> = {
   'start-up': (directory, { startUps }) => measureStartUp(directory, startUps),
-  'round-trip': (directory, { tripSeconds }) => measureRoundTrip(directory, tripSeconds, [5, 0]),
-  throughput: (directory, { loadBytes, loads }) => measureThroughput(directory, loadBytes, loads),
   engine: (directory, { engine }) => measureEngine(directory, engine),
   'large-topic': (directory, { largeBytes }) => measureLargeTopic(directory, largeBytes),
+  'round-trip': (directory, { tripSeconds }) => measureRoundTrip(directory, tripSeconds, [5, 0]),
+  throughput: (directory, { loadBytes, loads }) => measureThroughput(directory, loadBytes, loads),
 };
 
 /** Measures one part after the other, each in a directory of its own that goes before the next one begins. */
