@@ -48,7 +48,7 @@ function report(figures: readonly Figure[], json: string | undefined): number {
   const missed = figures.filter((figure) => holds(figure) === false);
   console.log(`${machine()}\n\n${table(figures)}`);
   console.log(
-    missed.length === 0 ? '\nEvery target holds.' : `\nMissed: ${missed.map(({ name }) => name).join('; ')}.`,
+    missed.length === 0 ? '\nEvery target above holds.' : `\nMissed: ${missed.map(({ name }) => name).join('; ')}.`,
   );
   if (json !== undefined) {
     const results = figures.map((figure) => ({ ...figure, holds: holds(figure) }));
