@@ -25,7 +25,7 @@ export interface ConsumeOptions extends GlobalOptions {
 type Binary = ConsumedRecord<Uint8Array, Uint8Array>;
 
 /** Memory for records that were fetched and not printed yet, of all topics together. */
-const bufferBytes = 16 * 1024 * 1024;
+const bufferBytes = 4 * 1024 * 1024;
 
 /** Prints the records of one or several topics. */
 export async function consume(topics: readonly string[], options: ConsumeOptions, io: Io): Promise<void> {
