@@ -8,7 +8,10 @@ export function plant(bug: PlantedBug): void {
       const loaded = nextLoad(url, context);
       const patches = bug.patches.filter(({ file }) => url.endsWith(`/${file}`));
       if (patches.length === 0 || loaded.source === undefined || loaded.source === null) return loaded;
-      return { ...loaded, source: patches.reduce((text, patch) => apply(bug.name, text, patch), textOf(loaded.source)) };
+      return {
+        ...loaded,
+        source: patches.reduce((text, patch) => apply(bug.name, text, patch), textOf(loaded.source)),
+      };
     },
   });
 }
@@ -17,7 +20,9 @@ export function plant(bug: PlantedBug): void {
 export function apply(name: string, text: string, { file, from, to }: Patch): string {
   const parts = text.split(from);
   if (parts.length === 2) return parts.join(to);
-  throw new Error(`planted bug "${name}": its patch fits ${parts.length - 1} times in ${file}: it must follow the source`);
+  throw new Error(
+    `planted bug "${name}": its patch fits ${parts.length - 1} times in ${file}: it must follow the source`,
+  );
 }
 
 const textOf = (source: string | ArrayBuffer | NodeJS.TypedArray): string =>

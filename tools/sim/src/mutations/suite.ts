@@ -43,8 +43,14 @@ export async function catchAll(
   for (const bug of bugs) {
     const { within, what } = await catchOne(bug, trial, threads);
     if (within === undefined) missed += 1;
-    say(within === undefined ? `NOT CAUGHT  ${bug.name}, in ${trial.count} seeds` : `caught in ${within}  ${bug.name}\n    ${what}`);
+    say(
+      within === undefined
+        ? `NOT CAUGHT  ${bug.name}, in ${trial.count} seeds`
+        : `caught in ${within}  ${bug.name}\n    ${what}`,
+    );
   }
-  say(missed === 0 ? `all ${bugs.length} planted bugs are caught` : `${missed} of ${bugs.length} planted bugs are missed`);
+  say(
+    missed === 0 ? `all ${bugs.length} planted bugs are caught` : `${missed} of ${bugs.length} planted bugs are missed`,
+  );
   return missed === 0;
 }

@@ -83,7 +83,10 @@ export class PartitionTruth {
       logStart <= highWatermark && highWatermark <= durableEnd && durableEnd <= writtenEnd && writtenEnd <= logEnd;
     if (!isOrdered) {
       const numbers = [logStart, highWatermark, durableEnd, writtenEnd, logEnd].join(' ≤ ');
-      throw new Violation('order', `${this.name} does not hold ${numbers}: start, high watermark, durable, written, end`);
+      throw new Violation(
+        'order',
+        `${this.name} does not hold ${numbers}: start, high watermark, durable, written, end`,
+      );
     }
     if (logEnd < this.highWatermark) this.#break('I20', `ends at ${logEnd}, and ${this.highWatermark} was committed`);
     if (logStart > this.trimAskedTo) {
@@ -94,7 +97,8 @@ export class PartitionTruth {
       this.#break('I21', `committed up to ${highWatermark} on a disk that failed at ${failed.highWatermark}`);
     }
     if (leads) {
-      if (highWatermark < this.highWatermark) this.#break('I6', `went back from ${this.highWatermark} to ${highWatermark}`);
+      if (highWatermark < this.highWatermark)
+        this.#break('I6', `went back from ${this.highWatermark} to ${highWatermark}`);
       if (logStart < this.trimmedTo) this.#break('trim', `starts at ${logStart}, and was trimmed to ${this.trimmedTo}`);
       this.#lookAtEpoch(start, role.epoch, logEnd);
     }
@@ -119,14 +123,18 @@ export class PartitionTruth {
   }
 
   #lookAtEpoch(start: number, epoch: number, logEnd: bigint): void {
-    if (epoch < this.#lastEpoch) throw new Violation('I2', `${this.name} went from epoch ${this.#lastEpoch} to ${epoch}`);
+    if (epoch < this.#lastEpoch)
+      throw new Violation('I2', `${this.name} went from epoch ${this.#lastEpoch} to ${epoch}`);
     const known = this.#epochs.get(epoch);
     if (known === undefined) {
       this.#epochs.set(epoch, { start, logEnd, fellBack: false });
       return;
     }
     if (known.start !== start) {
-      throw new Violation('I14', `${this.name} is led under epoch ${epoch} by start ${start}, after start ${known.start}`);
+      throw new Violation(
+        'I14',
+        `${this.name} is led under epoch ${epoch} by start ${start}, after start ${known.start}`,
+      );
     }
     if (logEnd > known.logEnd && known.fellBack) {
       throw new Violation('I11', `${this.name} hands out offset ${known.logEnd} again under epoch ${epoch}`);

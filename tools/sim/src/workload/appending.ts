@@ -70,7 +70,10 @@ export async function appendConditionally(world: World, name: string, topic: str
       if (actual !== undefined) expected = offset(BigInt(actual));
     } else {
       if (result.response.baseOffset !== expected) {
-        throw new Violation('I18', `${write.id} was to be at ${expected} only, and is at ${result.response.baseOffset}`);
+        throw new Violation(
+          'I18',
+          `${write.id} was to be at ${expected} only, and is at ${result.response.baseOffset}`,
+        );
       }
       oracle.ok(write, 0, expected);
       expected += 1n;
@@ -132,7 +135,11 @@ export class RepeatingAppender {
   async #append(write: Write): Promise<void> {
     const { oracle, random } = this.#world;
     const producer = this.#producer ?? (await this.#identify());
-    if (producer === undefined) return void (write.state = 'not-written');
+    if (producer === undefined) {
+      // Never sent.
+      write.state = 'not-written';
+      return;
+    }
     const asked = { producerId: producer.id, producerEpoch: producer.epoch, sequence: this.#sequence };
     let isDoubtful = false;
     for (let tries = 1; ; tries += 1) {
@@ -166,7 +173,10 @@ export class RepeatingAppender {
     const { damages } = oracle.truth(`${this.#topic}/${this.#partition}`);
     // Who the producers were may have been rebuilt from a log that was damaged on purpose.
     if (damages.length > 0 && result.error.reason === 'UNKNOWN_PRODUCER') return;
-    throw new Violation('I17', `${again.write.id} was acknowledged, and its repetition is answered ${result.error.reason}`);
+    throw new Violation(
+      'I17',
+      `${again.write.id} was acknowledged, and its repetition is answered ${result.error.reason}`,
+    );
   }
 
   /** A gap in the sequence: the next batch begins a new epoch. */

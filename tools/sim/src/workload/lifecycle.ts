@@ -64,7 +64,8 @@ async function oneLife(world: World, person: Person, life: number): Promise<void
   if (foreign !== undefined) throw new Violation('I16', `${topic} holds ${foreign} in life ${life}`);
   const lost = [...acknowledged].find((value) => !found.includes(value));
   if (lost !== undefined) throw new Violation('lost', `${lost} was acknowledged, and is not there`);
-  if (new Set(found).size !== found.length) throw new Violation('I17', `${topic} holds something twice in life ${life}`);
+  if (new Set(found).size !== found.length)
+    throw new Violation('I17', `${topic} holds something twice in life ${life}`);
 }
 
 async function readAll(world: World, person: Person): Promise<string[] | undefined> {

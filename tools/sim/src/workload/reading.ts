@@ -1,4 +1,4 @@
-import { type ConsumedRecord, type Consumer, type Place } from '@moldau/client';
+import type { ConsumedRecord, Consumer, Place } from '@moldau/client';
 import { hasReason, type MoldauError } from '@moldau/kernel';
 import { Violation } from '../oracle/violation.ts';
 import { place } from '../oracle/write.ts';
