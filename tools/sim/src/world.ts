@@ -105,6 +105,7 @@ export class World {
     try {
       await time.runUntil(isOver, maxMs);
     } catch (error) {
+      if (error instanceof Violation) throw error;
       throw this.broken ?? new Violation('liveness', `${what}: ${error instanceof Error ? error.message : error}`);
     }
     if (this.broken !== undefined) throw this.broken;

@@ -88,6 +88,7 @@ export const plantedBugs: readonly PlantedBug[] = [
         from: 'this.#appender.replan();\n        this.#syncer.request();',
         to: 'this.#appender.replan();\n        state.leading = leading;\n        this.#syncer.request();',
       },
+      { file: 'storage-node/src/partition.ts', from: '      this.#resign();\n', to: '' },
     ],
   },
   {

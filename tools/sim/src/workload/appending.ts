@@ -88,7 +88,8 @@ interface Done {
   readonly asked: Asked;
 }
 
-const windowBatches = 5;
+/** A leader knows the last five batches of a producer; one of them may be of an attempt whose answer was lost. */
+const knownBatches = 4;
 /** What may come in the way of the answer to a repetition; nothing else may. */
 const hindrances = new Set<string>([
   'UNREACHABLE',
@@ -134,7 +135,11 @@ export class RepeatingAppender {
   async #append(write: Write): Promise<void> {
     const { oracle, random } = this.#world;
     const producer = this.#producer ?? (await this.#identify());
-    if (producer === undefined) return void (write.state = 'not-written');
+    if (producer === undefined) {
+      // Never sent.
+      write.state = 'not-written';
+      return;
+    }
     const asked = { producerId: producer.id, producerEpoch: producer.epoch, sequence: this.#sequence };
     let isDoubtful = false;
     for (let tries = 1; ; tries += 1) {
@@ -142,11 +147,12 @@ export class RepeatingAppender {
       if ('response' in result) {
         oracle.ok(write, this.#partition, result.response.baseOffset);
         this.#sequence += 1;
-        this.#done = [...this.#done, { write, asked }].slice(-windowBatches);
+        this.#done = [...this.#done, { write, asked }].slice(-knownBatches);
         return;
       }
       isDoubtful ||= result.error.outcome === 'UNKNOWN';
       if (tries < 25 && result.error.retriable) {
+        if (random.chance(0.3)) await this.#repeat();
         await this.#world.sleep(20 + random.below(400), this.#person);
         continue;
       }

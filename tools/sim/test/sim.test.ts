@@ -1,0 +1,57 @@
+import test from 'ava';
+import { apply } from '../src/mutations/plant.ts';
+import { planted, plantedBugs } from '../src/mutations/planted-bugs.ts';
+import { catchOne } from '../src/mutations/suite.ts';
+import type { Outcome } from '../src/outcome.ts';
+import { runSeeds } from '../src/seed-pool.ts';
+
+const threads = 2;
+
+async function outcomesOf(first: number, count: number): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const seeds = Array.from({ length: count }, (_, i) => first + i);
+  await runSeeds({
+    seeds,
+    threads,
+    onOutcome: (outcome) => {
+      outcomes.push(outcome);
+      return false;
+    },
+  });
+  return outcomes.sort((a, b) => a.seed - b.seed);
+}
+
+test.serial('no history breaks a promise, and each is the same when it is run again', async (t) => {
+  const outcomes = await outcomesOf(1, 30);
+  t.is(outcomes.length, 30);
+  for (const { seed, broken } of outcomes)
+    t.is(broken, undefined, `seed ${seed}: npm run sim -- --seed ${seed} --trace`);
+  const acknowledged = outcomes.reduce((sum, { writes }) => sum + writes.ok, 0);
+  t.true(acknowledged > 10_000, `only ${acknowledged} writes were acknowledged`);
+  const again = await outcomesOf(1, 3);
+  t.deepEqual(
+    again.map(({ digest }) => digest),
+    outcomes.slice(0, 3).map(({ digest }) => digest),
+  );
+});
+
+for (const name of ['duplicate-check-skipped', 'read-above-high-watermark', 'not-written-for-unknown']) {
+  test.serial(`a planted bug is caught: ${name}`, async (t) => {
+    const [bug] = planted(name);
+    if (bug === undefined) return t.fail();
+    const { within } = await catchOne(bug, { first: 1, count: 20 }, threads);
+    t.true(within !== undefined, `${name} was not caught in 20 seeds`);
+  });
+}
+
+test('a patch that fits nowhere, or twice, is refused', (t) => {
+  const patch = { file: 'a.ts', from: 'x', to: 'y' };
+  t.is(apply('bug', 'axb', patch), 'ayb');
+  t.throws(() => apply('bug', 'ab', patch), { message: /fits 0 times/ });
+  t.throws(() => apply('bug', 'xx', patch), { message: /fits 2 times/ });
+});
+
+test('planted bugs have names of their own, and an unknown one is refused', (t) => {
+  t.is(new Set(plantedBugs.map(({ name }) => name)).size, plantedBugs.length);
+  t.throws(() => planted('none'), { message: /no planted bug none/ });
+});
