@@ -122,6 +122,8 @@ export class PartitionSender {
   }
 
   #pump(): void {
+    this.#cancelRoomTimer?.();
+    this.#cancelRoomTimer = undefined;
     if (this.#held || this.#abandoned) return;
     // A batch that has lingered long enough goes when there is a place for it, and fills up until then.
     if (this.#filling !== undefined && this.#lingered && this.#queue.length < maxInFlight) {
@@ -143,7 +145,7 @@ export class PartitionSender {
   /** `resume` ends this wait; so does the deadline of the batch that waits longest, when nothing is in flight. */
   #awaitRoom(): void {
     const head = this.#queue[0];
-    if (head === undefined || this.#cancelRoomTimer !== undefined) return;
+    if (head === undefined) return;
     const { clock, timers } = this.#ports;
     const { topic, deliveryTimeoutMs } = this.#context;
     const leftMs = head.createdAt + deliveryTimeoutMs - clock.monotonicMs();

@@ -170,3 +170,22 @@ test('batches stay below what the topic takes', async (t) => {
   await cluster.time.run(sending());
   t.is((await everything(cluster, 'small')).length, 100);
 });
+
+test('a client that was closed leaves no timer behind: its process may end', async (t) => {
+  const cluster = await running();
+  const live = async (name: string): Promise<void> => {
+    const client = cluster.client(name);
+    const producer = client.producer({ topic: 't' });
+    // More than a session's window: it waits for room in between.
+    for (let i = 0; i < 10; i += 1) await producer.push({ value: name.padEnd(60_000) });
+    await producer.close();
+    for await (const _ of client.read('t', { until: 'end' }));
+    await client.close();
+  };
+  await cluster.time.run(live('first'));
+  await cluster.time.runFor(3_000);
+  const before = cluster.time.pending;
+  await cluster.time.run(live('second'));
+  await cluster.time.runFor(3_000);
+  t.is(cluster.time.pending, before);
+});
