@@ -12,7 +12,7 @@ export interface Io {
 
 /** Writes, and waits while the reader of the pipe is slower than we are. */
 export async function write(stream: Writable, text: string | Uint8Array): Promise<void> {
-  if (stream.write(text)) return;
+  if (stream.destroyed || stream.write(text)) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       stream.off('drain', done);

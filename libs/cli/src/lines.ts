@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { usage } from './exit-code.ts';
+import { CommandFailed, exitCode } from './exit-code.ts';
 
 const newline = 0x0a;
 
@@ -15,8 +15,11 @@ export async function* linesOf(input: Readable, maxBytes: number): AsyncGenerato
       start = end + 1;
     }
     rest = bytes.subarray(start);
-    if (rest.length > maxBytes) throw usage(`a line is longer than ${maxBytes} bytes: records are smaller than that`);
+    if (rest.length > maxBytes) throw tooLong(maxBytes);
     if (lines.length > 0) yield lines;
   }
   if (rest.length > 0) yield [rest];
 }
+
+const tooLong = (maxBytes: number): CommandFailed =>
+  new CommandFailed(exitCode.usage, `a line is longer than ${maxBytes} bytes: records are smaller than that`);

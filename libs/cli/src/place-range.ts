@@ -27,7 +27,8 @@ function splitRange(text: string): string[] {
 
 const isTime = (text: string): boolean => text.startsWith('@') && !Number.isNaN(Date.parse(text.slice(1)));
 
-function parsePlace(text: string, nowMs: number): Place {
+/** Reads one position: `start`, `end`, `N`, `-N`, `@TIME` or `@-1h`. Throws a usage error. */
+export function parsePlace(text: string, nowMs: number): Place {
   if (text === 'start' || text === 'end') return text;
   if (/^\d+$/.test(text)) return { offset: BigInt(text) };
   if (/^-\d+$/.test(text)) return { beforeEnd: BigInt(text.slice(1)) };

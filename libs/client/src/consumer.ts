@@ -1,11 +1,18 @@
 import { MoldauError } from '@moldau/kernel';
+import type { StoredRecord } from '@moldau/records';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import { FetchSource } from './fetch-source.ts';
+import { recordsIn } from './fetched-batches.ts';
 import type { Place } from './place.ts';
 import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
 import { Reader } from './reader.ts';
-import { type ConsumedRecord, recordsOf } from './records-of.ts';
+import { type ConsumedRecord, consumedRecord } from './records-of.ts';
+
+interface Undecoded {
+  readonly source: FetchSource;
+  readonly record: StoredRecord;
+}
 
 /** One partition of one topic. */
 export interface TopicPartition {
@@ -47,8 +54,8 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   readonly #value: Codec<V>;
   readonly #closing = new AbortController();
   #assigned: Promise<void> | undefined;
-  /** Decoded, and not given out yet. */
-  #rest: ConsumedRecord<K, V>[] = [];
+  /** Not given out yet. Decoded when it is: one that a codec refuses costs no other. */
+  #rest: Undecoded[] = [];
 
   constructor(ports: ClientPorts, options: ConsumerOptions<K, V>) {
     this.#ports = ports;
@@ -61,8 +68,8 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedRecord<K, V>> {
     await this.#assign();
     for (;;) {
-      const record = this.#rest.shift();
-      if (record !== undefined) yield record;
+      const next = this.#rest.shift();
+      if (next !== undefined) yield this.#decode(next);
       else if (!(await this.#fill(this.#closing.signal))) return;
     }
   }
@@ -71,15 +78,15 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<ConsumedBatch<K, V>> {
     await this.#assign();
     for (;;) {
-      if (this.#rest.length === 0 && !(await this.#fill(this.#closing.signal))) return;
+      while (this.#rest.length === 0) if (!(await this.#fill(this.#closing.signal))) return;
       await this.#fillUp(maxRecords, toMs(maxWait));
-      yield { records: this.#rest.splice(0, maxRecords) };
+      yield { records: this.#rest.splice(0, maxRecords).map((next) => this.#decode(next)) };
     }
   }
 
   /** Goes on elsewhere; what was read ahead is dropped. */
   seek(at: TopicPartition, to: Place): void {
-    this.#rest = this.#rest.filter((record) => record.topic !== at.topic || record.partition !== at.partition);
+    this.#rest = this.#rest.filter(({ source }) => source.topic !== at.topic || source.partition !== at.partition);
     this.#reader.seek(this.#source(at), to);
   }
 
@@ -107,6 +114,10 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     return this.close();
   }
 
+  #decode({ source, record }: Undecoded): ConsumedRecord<K, V> {
+    return consumedRecord(source, record, this.#key, this.#value);
+  }
+
   #assign(): Promise<void> {
     this.#assigned ??= this.#addSources();
     return this.#assigned;
@@ -127,7 +138,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   async #fill(signal: AbortSignal): Promise<boolean> {
     const fetched = await this.#reader.next(signal);
     if (fetched === undefined) return false;
-    for (const record of recordsOf(fetched, this.#key, this.#value)) this.#rest.push(record);
+    for (const record of recordsIn(fetched)) this.#rest.push({ source: fetched.source, record });
     return true;
   }
 

@@ -152,8 +152,9 @@ export class FetchLink {
       }
       case 'gap': {
         const source = this.#sources.get(frame.value.handle);
-        if (source !== undefined) this.#events.gap(source, frame.value.from, frame.value.to);
-        return source?.skipTo(frame.value.to);
+        if (source === undefined || frame.value.generation !== source.generation) return;
+        this.#events.gap(source, frame.value.from, frame.value.to);
+        return source.skipTo(frame.value.to);
       }
       case 'diverged': {
         const { handle, epoch, endOffset } = frame.value;

@@ -1,15 +1,15 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Offset } from '@moldau/kernel';
 import type { PositionSchema } from '@moldau/proto/moldau/log/v1/record_pb';
-import { BatchHeader, readRecords, type StoredRecord } from '@moldau/records';
+import { BatchHeader } from '@moldau/records';
+import { type FetchedBatches, holdsRecords } from './fetched-batches.ts';
 import { type Place, positionOf } from './place.ts';
 
-/** Records of one partition, in order, that came together. */
-export interface Fetched {
+/** Batches of one partition, in order, that came together. Their length is the credit that their consumption gives back. */
+export interface Fetched extends FetchedBatches {
   readonly source: FetchSource;
-  readonly records: readonly StoredRecord[];
-  /** What they took on the wire: the credit that their consumption gives back. */
-  readonly sizeBytes: number;
+  /** Nothing in it was asked for. */
+  readonly isEmpty: boolean;
 }
 
 /** One partition that a reader follows, and how far it has come. Survives sessions, leaders and seeks. */
@@ -73,26 +73,18 @@ export class FetchSource {
     if (this.#next === undefined || offset > this.#next) this.#next = offset as Offset;
   }
 
-  /**
-   * Decodes what arrived: only records that were asked for, each once. The first batch may begin below `from`, where the
-   * server was to go on. Throws CORRUPT_BATCH.
-   */
+  /** Takes what arrived, without looking into it. The first batch may begin below `from`, where the server was to go on. */
   accept(batches: Uint8Array, from: bigint): Fetched {
-    const records: StoredRecord[] = [];
+    const first = this.#next ?? from;
+    let isEmpty = true;
     for (let at = 0; at < batches.length; ) {
       const header = new BatchHeader(batches, at);
-      const sizeBytes = header.sizeBytes;
       const floor = this.#next ?? from;
-      if (!header.isControl) {
-        for (const record of readRecords(batches.subarray(at, at + sizeBytes))) {
-          const isWanted = record.offset >= floor && (this.until === undefined || record.offset < this.until);
-          if (isWanted) records.push(record);
-        }
-      }
+      if (holdsRecords(header, floor, this.until)) isEmpty = false;
       if (header.nextOffset > floor) this.#next = header.nextOffset as Offset;
       this.#lastEpoch = header.leaderEpoch;
-      at += sizeBytes;
+      at += header.sizeBytes;
     }
-    return { source: this, records, sizeBytes: batches.length };
+    return { source: this, batches, from: first, until: this.until, isEmpty };
   }
 }

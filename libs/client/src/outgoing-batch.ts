@@ -70,7 +70,7 @@ export class OutgoingBatch {
   }
 
   fail(error: MoldauError): SendFailed {
-    const failed = new SendFailed(error, this.#isDoubtful ? 'UNKNOWN' : error.outcome);
+    const failed = new SendFailed(error, this.#isDoubtful ? 'UNKNOWN' : 'NOT_WRITTEN');
     this.delivery.fail(failed);
     return failed;
   }

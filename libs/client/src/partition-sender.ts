@@ -59,16 +59,14 @@ export class PartitionSender {
   #held = false;
   #trouble: MoldauError | undefined;
   #pauseMs = firstPauseMs;
+  #cancelRoomTimer: CancelTimer | undefined;
+  /** Given up by its user: what is still answered concerns nobody. */
+  #abandoned = false;
 
   constructor(partition: number, ports: ClientPorts, context: SenderContext) {
     this.partition = partition;
     this.#ports = ports;
     this.#context = context;
-  }
-
-  /** Batches that are not decided yet. */
-  get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#filling === undefined;
   }
 
   /** Takes a record that counts for so many bytes; its delivery and its index in the batch. `isNew`: it is the first one of a batch. */
@@ -95,9 +93,10 @@ export class PartitionSender {
 
   /** Fails everything that is not decided. */
   abandon(error: MoldauError): void {
-    this.#cancelLinger?.();
+    this.#abandoned = true;
     this.flush();
-    this.#held = true;
+    this.#cancelRoomTimer?.();
+    for (const batch of this.#queue.slice(0, this.#sent)) batch.doubt();
     this.#failAll(error);
   }
 
@@ -123,7 +122,7 @@ export class PartitionSender {
   }
 
   #pump(): void {
-    if (this.#held) return;
+    if (this.#held || this.#abandoned) return;
     // A batch that has lingered long enough goes when there is a place for it, and fills up until then.
     if (this.#filling !== undefined && this.#lingered && this.#queue.length < maxInFlight) {
       this.#lingered = false;
@@ -136,9 +135,25 @@ export class PartitionSender {
       if (handle === undefined) return this.#hold(() => this.#locate());
       if (this.#context.idempotent && this.#identity === undefined)
         return this.#hold(() => this.#identify(handle.link));
-      if (!handle.link.hasRoom) return;
+      if (!handle.link.hasRoom) return this.#awaitRoom();
       this.#send(handle.link, handle.open, this.#queue[this.#sent]);
     }
+  }
+
+  /** `resume` ends this wait; so does the deadline of the batch that waits longest, when nothing is in flight. */
+  #awaitRoom(): void {
+    const head = this.#queue[0];
+    if (head === undefined || this.#cancelRoomTimer !== undefined) return;
+    const { clock, timers } = this.#ports;
+    const { topic, deliveryTimeoutMs } = this.#context;
+    const leftMs = head.createdAt + deliveryTimeoutMs - clock.monotonicMs();
+    this.#cancelRoomTimer = timers.after(leftMs, () => {
+      this.#cancelRoomTimer = undefined;
+      const late = this.#queue[0];
+      if (this.#held || this.#abandoned || this.#unanswered > 0 || late === undefined) return;
+      if (!this.#isOverdue(late)) return this.#pump();
+      this.#hold(() => this.#recover(faults.timedOut(`${topic}/${this.partition}`, deliveryTimeoutMs)));
+    });
   }
 
   #send(link: AppendLink, open: LinkHandle, batch: OutgoingBatch | undefined): void {
@@ -153,6 +168,7 @@ export class PartitionSender {
     const leftMs = batch.createdAt + this.#context.deliveryTimeoutMs - this.#ports.clock.monotonicMs();
     link.send(open, bytes, Math.ceil(Math.max(1, Math.min(leftMs, 60_000))), (error, baseOffset) => {
       this.#unanswered -= 1;
+      if (this.#abandoned) return;
       if (error === undefined || error.reason === 'DUPLICATE_SEQUENCE') this.#succeed(batch, baseOffset);
       else this.#fail(batch, error);
     });
@@ -226,6 +242,10 @@ export class PartitionSender {
       if (batch.isDoubtful) this.#give(batch, trouble);
       else batch.forgetSequence();
     }
+    this.#spendIdentity();
+  }
+
+  #spendIdentity(): void {
     this.#spent = this.#identity ?? this.#spent;
     this.#identity = undefined;
   }
@@ -304,6 +324,8 @@ export class PartitionSender {
 
   #failAll(error: MoldauError): void {
     for (const batch of [...this.#queue]) this.#give(batch, error);
+    // Some of their sequences may be missing for ever.
+    this.#spendIdentity();
     this.#sent = 0;
     this.#dropHandle();
   }

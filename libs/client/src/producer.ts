@@ -45,8 +45,9 @@ export interface OutgoingRecord<K, V> {
   readonly partition?: number;
 }
 
-// A record's own bytes beside its key, value and headers, at most.
-const recordOverheadBytes = 64;
+// What a record takes in a batch of its own beside its key, value and headers, at most: 61 bytes of the batch's header,
+// and six numbers of its own.
+const recordOverheadBytes = 96;
 
 /** Writes records to one topic: batched, pipelined, idempotent, in order within a partition. */
 export class Producer<K = string, V = string> implements AsyncDisposable {
@@ -83,7 +84,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   /** Takes one record; resolves as soon as there is room for it. What becomes of it: `ticket.ack`, or `flush`. */
   async push(record: OutgoingRecord<K, V>): Promise<Ticket> {
-    if (this.#closed) throw new MoldauError('NOT_SERVING', 'this producer is closed');
+    if (this.#closed) throw closed();
     const topic = this.#topic ?? (await this.#findTopic());
     const encoded = this.#encode(record);
     const bytes = sizeOf(encoded);
@@ -91,6 +92,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     while (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bufferBytes) {
       for (const sender of this.#senders.values()) sender.flush();
       await this.#changed.wait();
+      if (this.#closed) throw closed();
     }
     return this.#add(encoded, bytes, record.partition, topic.partitions.length);
   }
@@ -179,7 +181,8 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       topic,
       compression: compression ?? 'none',
       lingerMs: toMs(linger ?? '5ms'),
-      batchBytes: this.#batchBytes,
+      // A topic may take less than what a batch would be filled to.
+      batchBytes: Math.min(this.#batchBytes, this.#topic?.maxBatchBytes ?? this.#batchBytes),
       idempotent: idempotent ?? true,
       deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
       link: (address) => this.#link(address),
@@ -220,6 +223,8 @@ function sizeOf({ key, value, headers = [] }: NewRecord): number {
   for (const header of headers) bytes += Buffer.byteLength(header.name) + (header.value?.length ?? 0) + 10;
   return bytes;
 }
+
+const closed = (): MoldauError => new MoldauError('NOT_SERVING', 'this producer is closed');
 
 const tooLarge = (bytes: number, limit: number): MoldauError =>
   new MoldauError('RECORD_TOO_LARGE', `a record of ${bytes} bytes: the topic takes at most ${limit}`, {

@@ -109,7 +109,10 @@ export class Reader {
   }
 
   #giveBack(fetched: Fetched): void {
-    this.#creditOf.get(fetched)?.credit(fetched.sizeBytes);
+    const sender = this.#creditOf.get(fetched);
+    // The link that it came by may be over: whoever reads the partition now was given less for it.
+    const link = sender === undefined || sender.isOver ? this.#linkOf(fetched.source) : sender;
+    link?.credit(fetched.batches.length);
   }
 
   #dropBuffered(source: FetchSource): void {
@@ -132,14 +135,24 @@ export class Reader {
   async #attach(source: FetchSource): Promise<void> {
     const { metadata, random, timers, timeoutMs } = this.#ports;
     let pauseMs = firstPauseMs;
-    await metadata.topic(source.topic, { autoCreate: false, timeoutMs });
+    await this.#refresh(source, () => metadata.topic(source.topic, { autoCreate: false, timeoutMs }));
     while (this.#sources.has(source) && !this.#closing.signal.aborted) {
       const leader = metadata.leader(source.topic, source.partition);
       const topic = metadata.known(source.topic);
       if (leader !== undefined && topic !== undefined) return this.#link(leader.address).add(source, topic.id);
       await sleep(timers, jittered(random, pauseMs), this.#closing.signal).catch(() => {});
       pauseMs = Math.min(pauseMs * 2, lastPauseMs);
-      await metadata.refresh(source.topic, { autoCreate: false, timeoutMs });
+      await this.#refresh(source, () => metadata.refresh(source.topic, { autoCreate: false, timeoutMs }));
+    }
+  }
+
+  /** A cluster that is out of reach is waited for, if it was ever there: a reader has all the time that its user has. */
+  async #refresh(source: FetchSource, ask: () => Promise<unknown>): Promise<void> {
+    try {
+      await ask();
+    } catch (error) {
+      const mayPass = error instanceof MoldauError && error.retriable;
+      if (!mayPass || this.#ports.metadata.known(source.topic) === undefined) throw error;
     }
   }
 
@@ -147,14 +160,15 @@ export class Reader {
     const known = this.#links.get(address);
     if (known !== undefined && !known.isOver) return known;
     const channel = this.#ports.connections.to(address, 'data');
-    const link: FetchLink = new FetchLink(channel, this.#ports, this.#bufferBytes, {
+    const bufferedBytes = this.#buffer.reduce((sum, { batches }) => sum + batches.length, 0);
+    const creditBytes = Math.max(1, this.#bufferBytes - bufferedBytes);
+    const link: FetchLink = new FetchLink(channel, this.#ports, creditBytes, {
       fetched: (fetched) => this.#fetched(link, fetched),
       caughtUp: (source) => {
         this.#waitingAtEnd.add(source);
         this.#changed.open();
       },
-      gap: (source, from, to) =>
-        this.#ports.logger.warn('records were removed before they were read', { partition: source.name, from, to }),
+      gap: (source, from, to) => this.#tellGap(source, from, to),
       lost: (source, error) => void this.#again(source, error).catch((cause: unknown) => this.#break(cause)),
       ended: () => {
         if (this.#links.get(address) === link) this.#links.delete(address);
@@ -168,7 +182,7 @@ export class Reader {
     const { source } = fetched;
     this.#waitingAtEnd.delete(source);
     if (source.isDone) link.remove(source);
-    if (fetched.records.length === 0) link.credit(fetched.sizeBytes);
+    if (fetched.isEmpty) link.credit(fetched.batches.length);
     else {
       this.#creditOf.set(fetched, link);
       this.#buffer.push(fetched);
@@ -179,13 +193,26 @@ export class Reader {
   /** A source was lost: refreshes what is known, and reads on where it stands, unless that can't help. */
   async #again(source: FetchSource, error: MoldauError): Promise<void> {
     if (!this.#sources.has(source) || source.isDone || this.#closing.signal.aborted) return;
-    const isCurable = error.retriable || error.reason === 'UNKNOWN_TOPIC';
-    if (!isCurable) throw error;
+    if (!this.#skipsWhatIsGone(source, error) && !isCurable(error)) throw error;
     const { metadata, random, timers, timeoutMs } = this.#ports;
     await sleep(timers, jittered(random, firstPauseMs * 5), this.#closing.signal).catch(() => {});
     if (this.#closing.signal.aborted) return;
-    await metadata.refresh(source.topic, { autoCreate: false, timeoutMs });
+    await this.#refresh(source, () => metadata.refresh(source.topic, { autoCreate: false, timeoutMs }));
     await this.#attach(source);
+  }
+
+  /** Retention passed a reader while it was away: a gap, as it would have been in a session. */
+  #skipsWhatIsGone(source: FetchSource, error: MoldauError): boolean {
+    if (error.reason !== 'OFFSET_OUT_OF_RANGE' || source.next === undefined) return false;
+    const start = BigInt(error.fields.start ?? 0);
+    if (start <= source.next) return false;
+    this.#tellGap(source, source.next, start);
+    source.skipTo(start);
+    return true;
+  }
+
+  #tellGap(source: FetchSource, from: bigint, to: bigint): void {
+    this.#ports.logger.warn('records were removed before they were read', { partition: source.name, from, to });
   }
 
   #break(error: unknown): void {
@@ -195,3 +222,5 @@ export class Reader {
     this.#changed.open();
   }
 }
+
+const isCurable = ({ retriable, reason }: MoldauError): boolean => retriable || reason === 'UNKNOWN_TOPIC';

@@ -1,5 +1,7 @@
+import type { StoredRecord } from '@moldau/records';
 import type { Codec } from './codec.ts';
-import type { Fetched } from './fetch-source.ts';
+import type { Fetched, FetchSource } from './fetch-source.ts';
+import { recordsIn } from './fetched-batches.ts';
 
 /** A record that was read. */
 export interface ConsumedRecord<K, V> {
@@ -14,15 +16,23 @@ export interface ConsumedRecord<K, V> {
   readonly headers: readonly { readonly name: string; readonly value: Uint8Array | null }[];
 }
 
-/** Decodes what was fetched. */
-export function recordsOf<K, V>({ source, records }: Fetched, key: Codec<K>, value: Codec<V>): ConsumedRecord<K, V>[] {
-  return records.map((record) => ({
-    topic: source.topic,
-    partition: source.partition,
-    offset: record.offset,
-    timestampMs: record.timestampMs,
-    key: record.key === null ? null : key.decode(record.key),
-    value: record.value === null ? null : value.decode(record.value),
-    headers: record.headers,
-  }));
+/** Decodes what was fetched, as it is asked for. Throws CORRUPT_BATCH, and what a codec throws. */
+export function* recordsOf<K, V>(fetched: Fetched, key: Codec<K>, value: Codec<V>): Generator<ConsumedRecord<K, V>> {
+  for (const record of recordsIn(fetched)) yield consumedRecord(fetched.source, record, key, value);
 }
+
+/** Decodes one record. Throws what a codec throws. */
+export const consumedRecord = <K, V>(
+  { topic, partition }: FetchSource,
+  record: StoredRecord,
+  key: Codec<K>,
+  value: Codec<V>,
+): ConsumedRecord<K, V> => ({
+  topic,
+  partition,
+  offset: record.offset,
+  timestampMs: record.timestampMs,
+  key: record.key === null ? null : key.decode(record.key),
+  value: record.value === null ? null : value.decode(record.value),
+  headers: record.headers,
+});

@@ -185,3 +185,41 @@ test('values, keys and headers come back as they went in', async (t) => {
     ],
   );
 });
+
+test('a record that a codec refuses costs no other', async (t) => {
+  const { cluster, client } = await withTopic();
+  const producer = client.producer({ topic: 't', linger: 0 });
+  const sending = async (): Promise<void> => {
+    for (const value of ['1', '2', 'no json', '4']) await producer.push({ value, partition: 0 });
+    await producer.flush();
+  };
+  await cluster.time.run(sending());
+  const consumer = client.consumer({ topics: ['t'], from: 'start', value: codec.json<number>() });
+  const seen: (number | null)[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const record of consumer) {
+      seen.push(record.value);
+      if (seen.length === 3) return;
+    }
+  };
+  await t.throwsAsync(cluster.time.run(reading()), { instanceOf: SyntaxError });
+  await cluster.time.run(reading());
+  t.deepEqual(seen, [1, 2, 4]);
+});
+
+test('a reader outlasts an outage of minutes and goes on where it was', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 20);
+  const consumer = world.client.consumer({ assignment: [{ topic: 't', partition: 0, from: 'start' }] });
+  await world.cluster.time.run(take(consumer, 10));
+  await write(world, 20, 40);
+  await world.cluster.time.runFor(1_000);
+  world.cluster.killNode('kill');
+  await world.cluster.time.runFor(180_000);
+  await world.cluster.time.run(world.cluster.startNode());
+  const rest = await world.cluster.time.run(take(consumer, 10));
+  t.deepEqual(
+    rest.map((record) => Number(record.value)),
+    Array.from({ length: 10 }, (_, i) => 20 + 2 * i),
+  );
+});

@@ -110,3 +110,63 @@ test('a disk that fills up in the middle of a write loses nothing, and the produ
   const offsets = await Promise.all(tickets.map(async (ticket) => (await ticket).offset));
   t.deepEqual(await everything(cluster, 't'), ['0/0 first', ...offsets.map((offset, i) => `0/${offset} ${i}`)]);
 });
+
+test('a topic that goes away fails what waits, and a new one of its name takes what comes later', async (t) => {
+  const cluster = await running();
+  const client = cluster.client('app');
+  const producer = client.producer({ topic: 't' });
+  await cluster.time.run(producer.send({ value: 'old' }));
+  await cluster.time.run(client.admin.deleteTopic('t'));
+  const error = await t.throwsAsync(cluster.time.run(producer.send({ value: 'lost' })));
+  t.true(hasReason(error, 'UNKNOWN_TOPIC'));
+  await t.throwsAsync(cluster.time.run(producer.flush()));
+  await cluster.time.run(client.admin.createTopic({ name: 't' }));
+  await cluster.time.run(producer.send({ value: 'new' }));
+  t.deepEqual(await everything(cluster, 't'), ['0/0 new']);
+});
+
+test('a deadline holds although the disk hangs and no credit comes back', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 't', deliveryTimeout: '20s', batchSize: '60KiB' });
+  await cluster.time.run(producer.send({ value: 'first' }));
+  cluster.disk.holdSyncs();
+  const startedAt = cluster.time.monotonicMs();
+  const tickets: Promise<unknown>[] = [];
+  const pushing = async (): Promise<void> => {
+    for (let i = 0; i < 20; i += 1) tickets.push((await producer.push({ value: 'x'.repeat(60_000) })).ack);
+  };
+  await cluster.time.run(pushing());
+  const fates = await cluster.time.run(Promise.allSettled(tickets));
+  t.true(fates.every(({ status }) => status === 'rejected'));
+  t.true(cluster.time.monotonicMs() - startedAt < 90_000);
+  cluster.disk.releaseSyncs();
+  await t.throwsAsync(cluster.time.run(producer.flush()), { instanceOf: SendFailed });
+});
+
+test('an aborted producer gives everything up at once, and answers that come later concern nobody', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 't' });
+  await cluster.time.run(producer.send({ value: 'first' }));
+  cluster.disk.holdSyncs();
+  const ticket = await cluster.time.run(producer.push({ value: 'second' }));
+  await cluster.time.runFor(50);
+  producer.abort();
+  const error = await t.throwsAsync(cluster.time.run(ticket.ack));
+  t.is(error instanceof SendFailed && error.outcome, 'UNKNOWN');
+  cluster.disk.releaseSyncs();
+  await cluster.time.runFor(1_000);
+  t.true(hasReason(await t.throwsAsync(cluster.time.run(producer.push({ value: 'third' }))), 'NOT_SERVING'));
+});
+
+test('batches stay below what the topic takes', async (t) => {
+  const cluster = await running();
+  const client = cluster.client('app');
+  await cluster.time.run(client.admin.createTopic({ name: 'small', config: { 'max.batch.bytes': '2KiB' } }));
+  const producer = client.producer({ topic: 'small' });
+  const sending = async (): Promise<void> => {
+    for (let i = 0; i < 100; i += 1) await producer.push({ value: `${i}`.padEnd(300) });
+    await producer.flush();
+  };
+  await cluster.time.run(sending());
+  t.is((await everything(cluster, 'small')).length, 100);
+});

@@ -64,7 +64,7 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
         coordinator: coordinatorAddress,
         rack: '',
         version,
-        tailCacheBytes: 64 * MiB,
+        tailCacheBytes: 16 * MiB,
         appendBudgetBytes: 64 * MiB,
         appendWindowBytes: 4 * MiB,
         minFreeBytes: undefined,

@@ -1,5 +1,6 @@
 import { fstat, open } from 'node:fs';
-import { mkdir, open as openHandle, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, open as openHandle, readdir, rename, rm, statfs, stat as status } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { AppendFile, DirectoryLock, FileSystem, ReadFile } from '@moldau/kernel';
 import { lockDirectory } from './directory-lock.ts';
@@ -27,9 +28,7 @@ export class HostFileSystem implements FileSystem {
   }
 
   makeDirectory(path: string): Promise<void> {
-    return onPath(path, async () => {
-      await mkdir(path, { recursive: true, mode: 0o750 });
-    });
+    return onPath(path, () => makeWithParents(path));
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -66,3 +65,26 @@ export class HostFileSystem implements FileSystem {
     return onPath(directory, async () => lockDirectory(directory));
   }
 }
+
+/** Not `mkdir` with `recursive`: where a file system takes no new directories, as /proc, that one tries for ever. */
+async function makeWithParents(path: string): Promise<void> {
+  const parent = dirname(path);
+  try {
+    await makeOne(path);
+  } catch (error) {
+    if (!isMissing(error) || parent === path) throw error;
+    await makeWithParents(parent);
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o750 });
+  } catch (error) {
+    const isThere = (await status(path).catch(() => undefined))?.isDirectory() === true;
+    if (!isThere) throw error;
+  }
+}
+
+const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';

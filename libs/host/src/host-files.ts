@@ -1,6 +1,7 @@
 import { close, fdatasync, fstat, fsync, ftruncate, read, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import type { AppendFile, ReadFile } from '@moldau/kernel';
+import { FileError } from '@moldau/kernel';
 import { onPath } from './file-errors.ts';
 
 // Plain descriptors instead of FileHandles: on the append path a handle's bookkeeping costs more than the write.
@@ -79,6 +80,7 @@ function without(chunks: readonly Uint8Array[], writtenBytes: number): Uint8Arra
 export class HostReadFile implements ReadFile {
   readonly #path: string;
   readonly #fd: number;
+  #closed = false;
 
   constructor(path: string, fd: number) {
     this.#path = path;
@@ -87,6 +89,7 @@ export class HostReadFile implements ReadFile {
 
   read(position: number, target: Uint8Array): Promise<number> {
     return onPath(this.#path, async () => {
+      this.#mustBeOpen();
       let filled = 0;
       while (filled < target.length) {
         const { bytesRead } = await readInto(this.#fd, target, filled, target.length - filled, position + filled);
@@ -98,10 +101,19 @@ export class HostReadFile implements ReadFile {
   }
 
   size(): Promise<number> {
-    return onPath(this.#path, async () => (await stat(this.#fd)).size);
+    return onPath(this.#path, async () => {
+      this.#mustBeOpen();
+      return (await stat(this.#fd)).size;
+    });
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return onPath(this.#path, () => closeFile(this.#fd));
+  }
+
+  /** The number of a closed file may be another file's by now. */
+  #mustBeOpen(): void {
+    if (this.#closed) throw new FileError('EIO', this.#path, 'was closed');
   }
 }

@@ -37,14 +37,21 @@ export class MemoryFileSystem implements FileSystem {
   async openRead(path: string): Promise<ReadFile> {
     const file = this.#files.get(path);
     if (file === undefined) throw new FileError('ENOENT', path, 'no such file');
+    let closed = false;
+    const open = (): MemoryFile => {
+      if (closed) throw new FileError('EIO', path, 'was closed');
+      return file;
+    };
     return {
       async read(position, target) {
-        return file.read(position, target);
+        return open().read(position, target);
       },
       async size() {
-        return file.sizeBytes;
+        return open().sizeBytes;
       },
-      async close() {},
+      async close() {
+        closed = true;
+      },
     };
   }
 

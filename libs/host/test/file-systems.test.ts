@@ -62,3 +62,13 @@ test('what is no disk at all is EIO', async (t) => {
   const files = new HostFileSystem();
   await failsWith(t, 'EIO', files.openAppend('/dev/null/x'));
 });
+
+test('where no directory can be made, that is an error at once', async (t) => {
+  const files = new HostFileSystem();
+  await failsWith(t, 'ENOENT', files.makeDirectory('/proc/x'));
+  await failsWith(t, 'ENOENT', files.makeDirectory('/proc/x/y/z'));
+  const { fs, root } = await makeHost(t);
+  await (await fs.openAppend(`${root}/file`)).close();
+  await failsWith(t, 'EEXIST', fs.makeDirectory(`${root}/file`));
+  await failsWith(t, 'EIO', fs.makeDirectory(`${root}/file/d`));
+});

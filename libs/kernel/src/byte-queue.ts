@@ -7,7 +7,8 @@ import { assert } from './assert.ts';
 export class ByteQueue<T> {
   readonly #limitBytes: number;
   readonly #sizeOf: (item: T) => number;
-  #items: T[] = [];
+  /** The places before `#head` are empty: what was taken is not kept alive from here. */
+  #items: (T | undefined)[] = [];
   #head = 0;
   #bytes = 0;
 
@@ -41,9 +42,13 @@ export class ByteQueue<T> {
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#head] as T;
+    this.#items[this.#head] = undefined;
     this.#head += 1;
     this.#bytes -= this.#sizeOf(item);
-    if (this.#head > 64 && this.#head * 2 > this.#items.length) {
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
@@ -52,7 +57,7 @@ export class ByteQueue<T> {
 
   /** Takes everything, in order. */
   drain(): T[] {
-    const all = this.#items.slice(this.#head);
+    const all = this.#items.slice(this.#head) as T[];
     this.#items = [];
     this.#head = 0;
     this.#bytes = 0;

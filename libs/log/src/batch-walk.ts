@@ -24,6 +24,8 @@ export interface WalkOptions {
   readonly checkCrc: boolean;
   /** How much is read at a time. */
   readonly windowBytes: number;
+  /** How much the visitor still wants: no more is read, one batch apart. Absent: everything. */
+  readonly wantedBytes?: () => number;
   /** Called between windows: lets others have their turn. */
   readonly pause?: () => Promise<void>;
 }
@@ -39,19 +41,22 @@ export interface WalkEnd {
 /** Passes the batches of one segment file to `visit`, which returns false to stop before that batch. */
 export async function walkBatches(options: WalkOptions, visit: (batch: WalkedBatch) => boolean): Promise<WalkEnd> {
   let { position, offset } = options;
-  let windowBytes = options.windowBytes;
+  let neededBytes = headerBytes;
   while (position < options.endPosition) {
+    const wantedBytes = options.wantedBytes?.() ?? options.windowBytes;
+    if (wantedBytes <= 0) return { kind: 'stopped', position, offset, problem: '' };
+    const windowBytes = Math.max(Math.min(wantedBytes, options.windowBytes), neededBytes);
     const window = new Uint8Array(Math.min(windowBytes, options.endPosition - position));
     const got = await options.read(position, window);
     const bytes = window.subarray(0, got);
     const atEnd = position + got >= options.endPosition || got < window.length;
-    windowBytes = options.windowBytes;
+    neededBytes = headerBytes;
     let at = 0;
     while (at < bytes.length) {
       const scanned = scanBatch(bytes, at, storedBatchBytesMax);
       if (scanned.kind === 'incomplete') {
         if (atEnd) return { kind: 'bad', position, offset, problem: 'the file ends inside a batch' };
-        windowBytes = Math.max(windowBytes, scanned.neededBytes, headerBytes);
+        neededBytes = Math.max(neededBytes, scanned.neededBytes);
         break;
       }
       const problem = problemOf(scanned, bytes, at, offset, options.checkCrc);

@@ -6,6 +6,8 @@ interface Entry<H> {
   readonly opening: Promise<H>;
   users: number;
   held: boolean;
+  /** Set when it is to be closed as soon as nobody uses it: by then its number may be another file's. */
+  onIdle?: () => void;
 }
 
 /**
@@ -38,6 +40,7 @@ export class HandlePool<H extends Handle> {
       throw error;
     } finally {
       entry.users -= 1;
+      if (entry.users === 0) entry.onIdle?.();
       this.#evict();
     }
   }
@@ -52,18 +55,27 @@ export class HandlePool<H extends Handle> {
     if (entry !== undefined) entry.held = false;
   }
 
-  /** Closes the file if it is open. Nobody may be using it. */
+  /** Closes the file if it is open, once nobody uses it any more. A later use opens it again. */
   async close(path: string): Promise<void> {
     const entry = this.#entries.get(path);
     if (entry === undefined) return;
     this.#entries.delete(path);
-    await closeEntry(entry);
+    await this.#closeIdle(entry);
   }
 
   async closeAll(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all([...entries.map(closeEntry), ...this.#closing]);
+    await Promise.all([...entries.map((entry) => this.#closeIdle(entry)), ...this.#closing]);
+  }
+
+  async #closeIdle(entry: Entry<H>): Promise<void> {
+    if (entry.users > 0) {
+      await new Promise<void>((resolve) => {
+        entry.onIdle = resolve;
+      });
+    }
+    await closeEntry(entry);
   }
 
   #entry(path: string): Entry<H> {

@@ -58,6 +58,8 @@ export class LogDirectory {
   #clusterId: string | undefined;
   #assignedUpTo: Revision;
   #cancelRetention: CancelTimer = () => {};
+  #retaining: Promise<void> = Promise.resolve();
+  #closing = false;
   #recovered = false;
 
   /**
@@ -175,7 +177,7 @@ export class LogDirectory {
       throw asStartError(this.#options.path, error);
     }
     this.#cancelRetention = repeat(this.#ports.timers, this.#options.retentionEveryMs ?? retentionEveryMs, () => {
-      void this.#retainAll();
+      this.#retaining = this.#retainAll();
     });
   }
 
@@ -228,6 +230,8 @@ export class LogDirectory {
   /** Syncs everything, keeps what makes the next start quick, and frees the directory. */
   async close(): Promise<void> {
     this.#cancelRetention();
+    this.#closing = true;
+    await this.#retaining;
     this.#space.stop();
     const { fs, checkpoint, appenders, readers } = this.#context;
     checkpoint.stop();
@@ -243,10 +247,12 @@ export class LogDirectory {
     }
   }
 
+  /** Never rejects: what fails for one partition is logged. */
   async #retainAll(): Promise<void> {
     const coordinatorMs = this.#options.coordinatorMs?.() ?? Number.POSITIVE_INFINITY;
     const nowMs: Millis = Math.min(this.#ports.clock.wallMs(), coordinatorMs);
     for (const log of this.#partitions.values()) {
+      if (this.#closing) return;
       try {
         await log.applyRetention(nowMs);
       } catch (error) {

@@ -106,6 +106,8 @@ export class LogWriter {
       assert(file.sizeBytes === segment.sizeBytes, `${segment.path} has another size than what was written to it`);
       return file.append(group.map((entry) => entry.bytes));
     });
+    // A sync of what was there before may have let it go meanwhile.
+    appenders.hold(segment.path);
     for (const entry of group) {
       if (segment.index !== undefined) indexBatches(segment.index, entry.bytes);
       segment.sizeBytes += entry.bytes.length;
@@ -119,6 +121,8 @@ export class LogWriter {
   /** The active segment, ready for the entry: with its index, or a new one. */
   async #segmentFor(entry: WriteEntry): Promise<Segment> {
     const active = this.#state.active;
+    // Retention may have begun the very segment that this entry was to begin: one file, one segment.
+    if (active !== undefined && active.baseOffset === entry.base && active.sizeBytes === 0) return active;
     if (active !== undefined && !entry.rolls && active.nextOffset === entry.base) {
       const index = await loadIndex(this.#context, active);
       this.#context.indexes.forget(active);

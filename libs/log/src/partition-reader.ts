@@ -1,6 +1,6 @@
 import { assert, FileError, faults, type Millis, MoldauError, type Offset } from '@moldau/kernel';
 import { readRecords } from '@moldau/records';
-import { findBatch, type WalkedBatch, walkBatches } from './batch-walk.ts';
+import { findBatch, type WalkedBatch, type WalkOptions, walkBatches } from './batch-walk.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { loadIndex } from './index-cache.ts';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
@@ -59,19 +59,30 @@ export class PartitionReader {
   async recordOfTime(timestampMs: Millis): Promise<TimedOffset | undefined> {
     return this.#cold(async () => {
       for (const segment of [...this.#state.segments]) {
-        const index = await loadIndex(this.#context, segment);
-        this.#keep(segment);
-        if (index.maxTimestamp < timestampMs) continue;
-        let found: TimedOffset | undefined;
-        await this.#walk(segment, index.placeOfTime(timestampMs), windowMin, false, (batch) => {
-          const isBefore = batch.header.maxTimestamp < timestampMs;
-          if (!isBefore) found = firstOfTime(batch, timestampMs, this.#state.logStart);
-          return found === undefined;
-        });
-        if (found !== undefined) return found;
+        try {
+          const found = await this.#recordOfTimeIn(segment, timestampMs);
+          if (found !== undefined) return found;
+        } catch (error) {
+          // Retention took it meanwhile: the next one is the first.
+          if (!(segment.removed && error instanceof FileError)) throw error;
+        }
       }
       return undefined;
     });
+  }
+
+  async #recordOfTimeIn(segment: Segment, timestampMs: Millis): Promise<TimedOffset | undefined> {
+    const index = await loadIndex(this.#context, segment);
+    this.#keep(segment);
+    if (index.maxTimestamp < timestampMs) return undefined;
+    let found: TimedOffset | undefined;
+    const window = { windowBytes: windowMin, checkCrc: false };
+    await this.#walk(segment, index.placeOfTime(timestampMs), window, (batch) => {
+      const isBefore = batch.header.maxTimestamp < timestampMs;
+      if (!isBefore) found = firstOfTime(batch, timestampMs, this.#state.logStart);
+      return found === undefined;
+    });
+    return found;
   }
 
   /** One read of several at a time. A disk that does not give what it holds is told as what it is. */
@@ -111,7 +122,12 @@ export class PartitionReader {
     const windowBytes = Math.min(windowMax, Math.max(windowMin, limits.maxBytes));
     for (let place = start; ; ) {
       const gathered = new Gathered(from, limits);
-      const walked = await this.#walk(segment, place, windowBytes, true, (batch) => gathered.take(batch));
+      const walked = await this.#walk(
+        segment,
+        place,
+        { windowBytes, checkCrc: true, wantedBytes: () => gathered.wantedBytes },
+        (batch) => gathered.take(batch),
+      );
       if (gathered.sizeBytes > 0 || walked.kind === 'stopped') return gathered.slice();
       // Nothing was there although something belongs there: the log is damaged from where the walk ended.
       const behind =
@@ -125,8 +141,7 @@ export class PartitionReader {
   async #walk(
     segment: Segment,
     place: Place,
-    windowBytes: number,
-    checkCrc: boolean,
+    options: Pick<WalkOptions, 'windowBytes' | 'checkCrc' | 'wantedBytes'>,
     visit: (batch: WalkedBatch) => boolean,
   ) {
     let wrongEpoch = false;
@@ -137,8 +152,7 @@ export class PartitionReader {
           position: place.position,
           endPosition: segment.sizeBytes,
           offset: place.offset,
-          checkCrc,
-          windowBytes,
+          ...options,
         },
         (batch) => {
           // The epoch lies outside the CRC: the epoch file vouches for it.
@@ -202,6 +216,11 @@ class Gathered {
     this.#from = from;
     this.#limits = limits;
     this.#nextOffset = from;
+  }
+
+  /** How many bytes still fit. Before the first batch more: that one is taken whatever its size. */
+  get wantedBytes(): number {
+    return this.sizeBytes === 0 ? Math.max(windowMin, this.#limits.maxBytes) : this.#limits.maxBytes - this.sizeBytes;
   }
 
   /** False: the read is full, and the batch not taken. */

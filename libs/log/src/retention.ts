@@ -64,6 +64,8 @@ async function isExpired(
   nowMs: Millis,
 ): Promise<boolean> {
   if (config.retentionMs === undefined) return false;
-  const { maxTimestamp } = await loadIndex(context, segment);
+  const { maxTimestamp, coveredBytes } = await loadIndex(context, segment);
+  // An index that stops at damage knows nothing of the time of what lies behind it.
+  if (coveredBytes < segment.sizeBytes) return false;
   return maxTimestamp + config.retentionMs < nowMs;
 }

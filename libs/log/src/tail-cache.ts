@@ -6,15 +6,18 @@ import type { LogSlice, ReadLimits } from './log-slice.ts';
 interface Chunk {
   readonly base: Offset;
   readonly next: Offset;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   readonly tail: PartitionTail;
   alive: boolean;
 }
 
+const noBytes = new Uint8Array(0);
+
 /** The last appended batches of all partitions of a directory, by reference; the oldest go first. Readers never add to it. */
 export class TailCache {
   readonly #limitBytes: number;
-  #order: Chunk[] = [];
+  /** In the order of their writing; the places before `#head` are empty. */
+  #order: (Chunk | undefined)[] = [];
   #head = 0;
   #bytes = 0;
 
@@ -40,11 +43,14 @@ export class TailCache {
     if (!chunk.alive) return;
     chunk.alive = false;
     this.#bytes -= chunk.bytes.length;
+    // Its place in the order stays until its turn comes; the bytes need not.
+    chunk.bytes = noBytes;
   }
 
   #evictOldest(): void {
     const chunk = this.#order[this.#head];
     if (chunk === undefined) return;
+    this.#order[this.#head] = undefined;
     this.#head += 1;
     if (this.#head > 1024 && this.#head * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#head);

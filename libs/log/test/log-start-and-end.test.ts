@@ -8,8 +8,8 @@ const start = Date.UTC(2030, 0, 1);
 const minute = 60_000;
 
 /** Twenty batches of 100 bytes, a minute apart, five to a segment. */
-async function twenty(): Promise<Bench> {
-  const bench = new Bench(1, { tailCacheBytes: 1 });
+async function twenty(seed = 1): Promise<Bench> {
+  const bench = new Bench(seed, { tailCacheBytes: 1 });
   bench.config = { ...bench.config, segmentBytes: 500, timestampAheadMaxMs: 100 * minute };
   const log = await bench.log();
   log.lead(epoch(1));
@@ -174,4 +174,28 @@ test('a silent producer is forgotten', async (t) => {
       'UNKNOWN_PRODUCER',
     ),
   );
+});
+
+test('segments that go while they are read harm neither the readers nor the directory', async (t) => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const bench = await twenty(seed);
+    const log = await bench.log();
+    log.advanceHighWatermark(offset(20));
+    const limits = { maxBytes: 1 << 20, below: offset(20) };
+    let trimmed = false;
+    const trim = log.trim(offset(12)).then(() => {
+      trimmed = true;
+    });
+    const readers = Array.from({ length: 6 }, async (_, from) => {
+      while (!trimmed) {
+        const outcome: unknown = await log.read(offset(from), limits).catch((error: unknown) => error);
+        if (outcome instanceof Object && 'chunks' in outcome) continue;
+        t.true(hasReason(outcome, 'OFFSET_OUT_OF_RANGE'), `seed ${seed}: ${outcome}`);
+        return;
+      }
+    });
+    await bench.run(Promise.all([trim, ...readers]));
+    t.is(bench.directory?.failure, undefined, `seed ${seed}`);
+    t.like(log.append(testBatch()), { baseOffset: 20n });
+  }
 });

@@ -35,10 +35,12 @@ export class MetadataCache {
 
   /** Asks the cluster anew. Those who ask at one time share one call. Throws UNKNOWN_TOPIC. */
   refresh(name: string, { autoCreate, timeoutMs }: { autoCreate: boolean; timeoutMs: Millis }): Promise<Topic> {
-    const asking = this.#asking.get(name);
+    // Who wants it created must not share the answer of one who does not.
+    const question = `${autoCreate} ${name}`;
+    const asking = this.#asking.get(question);
     if (asking !== undefined) return asking;
-    const answer = this.#ask(name, autoCreate, timeoutMs).finally(() => this.#asking.delete(name));
-    this.#asking.set(name, answer);
+    const answer = this.#ask(name, autoCreate, timeoutMs).finally(() => this.#asking.delete(question));
+    this.#asking.set(question, answer);
     return answer;
   }
 

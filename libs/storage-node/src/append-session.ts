@@ -67,6 +67,8 @@ export class AppendStream {
   readonly #answered = new Gate();
   #answers: Ack[] = [];
   #flushScheduled = false;
+  /** The client has said all that it wanted to say. */
+  #hasEnded = false;
   /** The client does not read what we say. */
   #congested = false;
   #unanswered = 0;
@@ -95,7 +97,10 @@ export class AppendStream {
         // Not reading on is what stops the client: by credit first, then by the transport's window.
         while (budget.isFull && !session.signal.aborted) await budget.room();
         if (this.#congested) await session.drained();
+        // It was us who did not listen.
+        this.#liveness.heard();
       }
+      this.#hasEnded = true;
       while (this.#unanswered > 0 && !session.signal.aborted) await this.#answered.wait();
       session.end();
     } finally {
@@ -140,7 +145,7 @@ export class AppendStream {
     const bytes = batch.length;
     const overdrawn = this.#creditBytes <= 0;
     this.#creditBytes -= bytes;
-    if (handle === undefined || handle.ended) {
+    if (handle === undefined) {
       this.#answer({ sequence, error: toWireError(handleClosed(number)) }, bytes);
       return;
     }
@@ -155,6 +160,7 @@ export class AppendStream {
       this.#settle(handle, pending, bytes, error, appended);
     };
     try {
+      if (handle.ended) throw handleClosed(number);
       if (overdrawn) throw faults.overloaded('the window of this session', windowBytes);
       handle.partition.requireLeader(handle.believedEpoch);
       const options = {
@@ -239,7 +245,9 @@ export class AppendStream {
       this.#answerHead(handle);
     }
     if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
-    if (this.#liveness.peerIsSilent) this.#session.cancel(faults.notServing('this session', 'silent for too long'));
+    const listens = !this.#hasEnded && !this.#ports.budget.isFull && !this.#congested;
+    if (listens && this.#liveness.peerIsSilent)
+      this.#session.cancel(faults.notServing('this session', 'silent for too long'));
   }
 
   #say(frame: Exclude<Response['frame'], undefined>): void {

@@ -21,6 +21,10 @@ export interface AppendPorts {
   readonly admit: () => void;
 }
 
+// What the fields of a batch header hold.
+const maxProducerEpoch = 2 ** 15 - 1;
+const maxSequence = 2 ** 31 - 1;
+
 /** Serves `LogService.Append`: one batch, answered when it is committed. */
 export async function append(request: AppendRequest, ports: AppendPorts): Promise<Response> {
   const partition = choosePartition(request, ports);
@@ -49,6 +53,8 @@ function choosePartition({ topic, partition, records, batch }: AppendRequest, po
 }
 
 function encode({ records, producerId, producerEpoch, sequence }: AppendRequest, nowMs: number): Uint8Array {
+  if (producerEpoch > maxProducerEpoch) throw faults.invalidRequest('producer_epoch', `is above ${maxProducerEpoch}`);
+  if (sequence > maxSequence) throw faults.invalidRequest('sequence', `is above ${maxSequence}`);
   const builder = new BatchBuilder();
   for (const [index, record] of records.entries()) {
     for (const { name } of record.headers) {

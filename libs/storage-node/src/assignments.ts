@@ -63,8 +63,7 @@ export class Assignments {
   async apply(message: NodeSessionResponse, myEpoch: NodeEpoch): Promise<Report[]> {
     for (const tombstone of message.tombstones) await this.#remove(tombstone);
     const reports: Report[] = [];
-    const elected: [Partition, LeaderEpoch][] = [];
-    const applied: [PartitionKey, bigint][] = [];
+    const elected: [Partition, LeaderEpoch, bigint][] = [];
     for (const assignment of message.assignments) {
       const index = assignment.partition?.index ?? 0;
       const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
@@ -73,19 +72,24 @@ export class Assignments {
       if (known === undefined || message.snapshot)
         reports.push(partition === undefined ? missing(assignment, index) : reportOn(partition));
       if (known !== undefined && known >= assignment.partitionEpoch) continue;
-      applied.push([key, assignment.partitionEpoch]);
-      if (partition === undefined) continue;
-      partition.log.configure(logConfigOf(assignment.config));
-      const epoch = this.#takeRole(partition, assignment, myEpoch);
-      if (epoch !== undefined) elected.push([partition, epoch]);
+      partition?.log.configure(logConfigOf(assignment.config));
+      const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
+      if (partition !== undefined && epoch !== undefined) elected.push([partition, epoch, assignment.partitionEpoch]);
+      else this.#appliedEpochs.set(key, assignment.partitionEpoch);
     }
-    // A leader that forgot its epoch could reuse its offsets: on disk first. All of them share one write.
-    await Promise.all(elected.map(([{ log }, epoch]) => this.#directory.storeEpoch(log.key, epoch)));
-    for (const [partition, epoch] of elected) partition.lead(epoch);
-    // Only now: what the disk kept from being applied comes again with the next snapshot.
-    for (const [key, partitionEpoch] of applied) this.#appliedEpochs.set(key, partitionEpoch);
+    await this.#lead(elected);
     await this.#directory.noteAssigned(revision(message.version));
     return reports;
+  }
+
+  /** A leader that forgot its epoch could reuse its offsets: they go to disk first, all of them in one write. */
+  async #lead(elected: readonly [Partition, LeaderEpoch, bigint][]): Promise<void> {
+    await Promise.all(elected.map(([{ log }, epoch]) => this.#directory.storeEpoch(log.key, epoch)));
+    for (const [partition, epoch, partitionEpoch] of elected) {
+      partition.lead(epoch);
+      // Applied only now: had the disk refused, the next snapshot would bring it again.
+      this.#appliedEpochs.set(partition.log.key, partitionEpoch);
+    }
   }
 
   async #open(key: PartitionKey, assignment: PartitionAssignment): Promise<Partition | undefined> {

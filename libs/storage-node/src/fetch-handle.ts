@@ -26,7 +26,8 @@ export interface FetchedEntry {
   readonly generation: number;
 }
 
-const defaultMaxBytes = 1024 * 1024;
+/** What one handle takes at a time, whatever the client would take; a single batch may be larger. */
+const frameBytesMax = 256 * 1024;
 
 /**
  * One partition that a session reads: from the tail cache when its turn comes, or from the disk before its turn.
@@ -55,7 +56,7 @@ export class FetchHandle {
   constructor(number: number, partition: Partition, maxBytes: number, events: FetchHandleEvents) {
     this.number = number;
     this.#partition = partition;
-    this.#maxBytes = maxBytes === 0 ? defaultMaxBytes : maxBytes;
+    this.#maxBytes = maxBytes === 0 ? frameBytesMax : Math.min(maxBytes, frameBytesMax);
     this.#events = events;
     this.#unwatch = partition.watch(() => this.#advance());
   }
@@ -108,19 +109,17 @@ export class FetchHandle {
   }
 
   /**
-   * The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. Whoever has
-   * sent them calls `sent`: being caught up is never said before what it rests on.
+   * The next batches: at most so many bytes, but one whole batch. `undefined`: none now; it will say when. `cold`: they
+   * must come from the disk, which takes memory: `load` begins that. Whoever has sent them calls `sent`: being caught
+   * up is never said before what it rests on.
    */
-  take(maxBytes: number): FetchedEntry | undefined {
+  take(maxBytes: number): FetchedEntry | 'cold' | undefined {
     this.#queued = false;
     const from = this.#next;
     if (from === undefined || this.#paused) return undefined;
     const limits = { maxBytes: Math.min(maxBytes, this.#maxBytes), below: this.highWatermark };
     const slice = this.#loaded ?? this.#partition.log.readTail(from, limits);
-    if (slice === undefined) {
-      this.#load(from);
-      return undefined;
-    }
+    if (slice === undefined) return 'cold';
     const { head, rest } = cutHead(slice, limits.maxBytes);
     assert(head.nextOffset > from, 'a read goes forward');
     this.#loaded = rest;
@@ -135,6 +134,16 @@ export class FetchHandle {
       logStart,
       generation: this.#generation,
     };
+  }
+
+  /** Whether it holds bytes from the disk, or waits for them. */
+  get holdsMemory(): boolean {
+    return this.#reading || this.#loaded !== undefined;
+  }
+
+  /** Reads what comes next from the disk; says that it is ready when the bytes are there. */
+  load(): void {
+    if (this.#next !== undefined && !this.#reading) this.#load(this.#next);
   }
 
   /** What was taken is on its way. The next turn comes behind those that wait already. */

@@ -27,6 +27,8 @@ export interface FetchSessionPorts {
 const maxHandles = 10_000;
 /** A frame is filled up to this with the batches of further partitions. */
 const frameBytes = 256 * 1024;
+/** Handles that may hold bytes from the disk at one time: what a session takes beside its credit. */
+const loadsAtOnce = 4;
 const tickEveryMs = 500;
 
 /**
@@ -39,6 +41,10 @@ export class FetchStream {
   readonly #handles = new Map<number, FetchHandle>();
   readonly #liveness: SessionLiveness;
   #ready: FetchHandle[] = [];
+  /** Handles that hold bytes from the disk; so many at most, whatever the credit. */
+  readonly #loading = new Set<FetchHandle>();
+  /** Handles that wait for one of those places. */
+  #cold: FetchHandle[] = [];
   #creditBytes = 0n;
   #congested = false;
   #pumpScheduled = false;
@@ -104,7 +110,11 @@ export class FetchStream {
           this.#say({ case: 'diverged', value: { handle: number, epoch, endOffset: end } });
           this.#remove(number);
         },
-        gap: (from, to) => this.#say({ case: 'gap', value: { handle: number, from, to, reason: gapReason } }),
+        gap: (from, to) =>
+          this.#say({
+            case: 'gap',
+            value: { handle: number, from, to, reason: gapReason, generation: handle.generation },
+          }),
         caughtUp: (at) => this.#say({ case: 'caughtUp', value: { handle: number, at, generation: handle.generation } }),
       });
       this.#handles.set(number, handle);
@@ -121,6 +131,7 @@ export class FetchStream {
   #remove(number: number): void {
     this.#handles.get(number)?.close();
     this.#handles.delete(number);
+    this.#serveCold();
   }
 
   #fail(handle: FetchHandle, error: unknown): void {
@@ -149,6 +160,7 @@ export class FetchStream {
 
   /** Sends what is ready, a frame at a time, while there is credit and the client reads. */
   #pump(): void {
+    this.#serveCold();
     while (!this.#congested && this.#creditBytes > 0n && this.#ready.length > 0) {
       const entries: Entry[] = [];
       const served: FetchHandle[] = [];
@@ -157,7 +169,8 @@ export class FetchStream {
         const handle = this.#ready.shift();
         if (handle === undefined) break;
         const entry = handle.take(Math.min(frameBytes - bytes, Number(this.#creditBytes)));
-        if (entry === undefined) continue;
+        if (entry === 'cold') this.#load(handle);
+        if (entry === 'cold' || entry === undefined) continue;
         bytes += entry.batches.length;
         this.#creditBytes -= BigInt(entry.batches.length);
         entries.push(entry);
@@ -165,6 +178,26 @@ export class FetchStream {
       }
       if (entries.length > 0) this.#say({ case: 'batches', value: { entries } });
       for (const handle of served) handle.sent();
+      this.#serveCold();
+    }
+  }
+
+  #load(handle: FetchHandle): void {
+    if (this.#loading.size >= loadsAtOnce) {
+      this.#cold.push(handle);
+      return;
+    }
+    this.#loading.add(handle);
+    handle.load();
+  }
+
+  /** Whoever waits for a place at the disk gets one when another's bytes are gone. */
+  #serveCold(): void {
+    for (const handle of this.#loading) if (!handle.holdsMemory) this.#loading.delete(handle);
+    while (this.#loading.size < loadsAtOnce) {
+      const handle = this.#cold.shift();
+      if (handle === undefined) return;
+      if (this.#handles.get(handle.number) === handle) this.#load(handle);
     }
   }
 

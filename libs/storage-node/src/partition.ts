@@ -169,8 +169,7 @@ function release({ error, appended, settle }: Parked): void {
 const duplicateOutsideWindow = (partition: string): MoldauError =>
   new MoldauError('DUPLICATE_SEQUENCE', `${partition} has this batch already, too long ago to know its offset`);
 
-/** Nothing was written for want of space. */
-export const diskFull = (): MoldauError =>
+const diskFull = (): MoldauError =>
   new MoldauError('DISK_FULL', 'the disk is full: nothing of this batch was written; free space, or shorten retention');
 
 const storageFailed = (partition: string): MoldauError =>

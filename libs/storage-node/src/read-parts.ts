@@ -29,16 +29,20 @@ export function* batchParts({ chunks, nextOffset }: LogSlice): Generator<ReadPar
 export function* recordParts(slice: LogSlice, from: Offset, below: Offset): Generator<ReadPart> {
   let records: StoredRecord[] = [];
   let bytes = 0;
+  let next = from;
   for (const record of recordsOf(slice)) {
     if (record.offset < from || record.offset >= below) continue;
     records.push(record);
     bytes += recordCostBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0);
     if (bytes < partBytes) continue;
-    yield part(records, offset(record.offset + 1n));
+    next = offset(record.offset + 1n);
+    yield part(records, next);
     records = [];
     bytes = 0;
   }
-  yield part(records, slice.nextOffset < below ? slice.nextOffset : below);
+  const end = slice.nextOffset < below ? slice.nextOffset : below;
+  // Nothing is left, and nothing was passed over, when the last record filled a message.
+  if (records.length > 0 || end > next) yield part(records, end);
 }
 
 /** At most `limit` records of a part. */

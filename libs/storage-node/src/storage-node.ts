@@ -23,7 +23,7 @@ import { Assignments } from './assignments.ts';
 import { ControllerLink } from './controller-link.ts';
 import { FetchStream } from './fetch-session.ts';
 import { listOffsets } from './list-offsets.ts';
-import { diskFull, type Partition } from './partition.ts';
+import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { read } from './read.ts';
@@ -250,7 +250,7 @@ export class StorageNode {
 
   #admit(): void {
     this.#requireServing();
-    if (this.#directory?.diskState === 'full') throw diskFull();
+    this.#directory?.requireSpace();
   }
 
   #requireServing(): void {

@@ -155,6 +155,43 @@ test('an idle session hears from the node, and a silent client is cut off', asyn
   t.true(session.isOver);
 });
 
+test('answers of one handle come in the order of its entries, refusals too', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  cluster.disk.holdSyncs();
+  const bad = batchOf(['x']);
+  bad[bad.length - 1] = 0xff;
+  send(session, [
+    { sequence: 0, batch: batchOf(['a']) },
+    { sequence: 1, batch: bad },
+    { sequence: 2, batch: batchOf(['c']) },
+  ]);
+  await cluster.time.runFor(100);
+  t.deepEqual(told(session), []);
+  cluster.disk.releaseSyncs();
+  await cluster.time.runUntil(() => acksOf(session).length === 3);
+  t.deepEqual(told(session), ['0 at 0', '1 CORRUPT_BATCH', '2 HANDLE_CLOSED']);
+});
+
+test('a client that has said all it wanted is not cut off while it waits', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  cluster.disk.holdSyncs();
+  session.send({
+    frame: {
+      case: 'batches',
+      value: { entries: [{ handle: 1, sequence: 0n, batch: batchOf(['a']), timeoutMs: 60_000 }] },
+    },
+  });
+  session.end();
+  await cluster.time.runFor(30_000);
+  cluster.disk.releaseSyncs();
+  await cluster.time.runUntil(() => session.isOver);
+  t.deepEqual(told(session), ['0 at 0']);
+});
+
 test('an election that the disk had no room for is applied once it has', async (t) => {
   const { cluster, channel } = await nodeWithTopic();
   const append = (text: string) =>

@@ -126,3 +126,21 @@ test('a trim that overtakes a reader shows as a gap', async (t) => {
   t.deepEqual([gap?.from, gap?.to], [0n, 2n]);
   t.deepEqual(offsetsOf(session), [2n]);
 });
+
+test('cold partitions beyond those that may load at once wait their turn, and all come', async (t) => {
+  const world = await nodeWithTopic(12);
+  for (let partition = 0; partition < 12; partition += 1) {
+    // More in all than the tail cache holds: the first ones lie on the disk alone.
+    await append(
+      world,
+      Array.from({ length: 8 }, (_, i) => `${partition}-${i}`.padEnd(10_000)),
+      partition,
+    );
+  }
+  const session = fetchSession(world.channel);
+  for (let partition = 0; partition < 12; partition += 1) add(session, world.topicId, 0n, partition);
+  credit(session, 2_000_000);
+  await world.cluster.time.runUntil(() => session.of('caughtUp').length === 12);
+  for (let handle = 1; handle <= 12; handle += 1)
+    t.deepEqual(offsetsOf(session, handle), [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]);
+});

@@ -71,6 +71,23 @@ test('records that unfold to much come in messages of bounded size', async (t) =
   );
 });
 
+test('a record that fills a message by itself is read, whatever stands around it', async (t) => {
+  const world = await nodeWithTopic();
+  const { cluster, channel } = world;
+  const large = { value: Buffer.alloc(1_040_000, 1) };
+  for (const records of [[value('a')], [large], [value('b')]]) {
+    await cluster.time.run(channel.unary(LogService.method.append, { topic: 't', partition: 0, records }));
+  }
+  t.deepEqual(
+    (await texts(world, {})).map((text) => text.length),
+    [1, 1_040_000, 1],
+  );
+  t.deepEqual(
+    (await texts(world, { from: at(1n), until: at(2n) })).map((text) => text.length),
+    [1_040_000],
+  );
+});
+
 test('a bomb is refused to whoever wants its records, and harms nobody else', async (t) => {
   const world = await nodeWithTopic();
   const { cluster, channel } = world;

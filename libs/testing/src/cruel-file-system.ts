@@ -26,10 +26,19 @@ export class CruelFileSystem implements FileSystem {
   openRead(path: string): Promise<ReadFile> {
     return this.#operate('open', path, () => {
       const file = this.#disk.file(path);
+      let closed = false;
+      const open = (): typeof file => {
+        // Looked at when the operation ends: a close under a read that is still going on breaks it.
+        if (closed) throw new FileError('EIO', path, 'was closed');
+        return file;
+      };
       return {
-        read: (position, target) => this.#operate('read', path, () => file.read(position, target)),
-        size: () => this.#operate('read', path, () => file.sizeBytes),
-        close: () => this.#operate('close', path, () => {}),
+        read: (position, target) => this.#operate('read', path, () => open().read(position, target)),
+        size: () => this.#operate('read', path, () => open().sizeBytes),
+        close: () => {
+          closed = true;
+          return this.#operate('close', path, () => {});
+        },
       };
     });
   }

@@ -98,6 +98,19 @@ function appends(check: Check): void {
     await reader.close();
   });
 
+  check('a file that was closed is not read by mistake', async (t, fs, root) => {
+    const file = await fs.openAppend(`${root}/a`);
+    await file.append([bytes('a')]);
+    await file.close();
+    const reader = await fs.openRead(`${root}/a`);
+    await reader.close();
+    const refused = await reader.read(0, new Uint8Array(1)).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    t.true(refused instanceof FileError);
+  });
+
   check('a sync may overlap appends', async (t, fs, root) => {
     const file = await fs.openAppend(`${root}/a`);
     await file.append([bytes('a')]);

@@ -1,9 +1,13 @@
-import { type ConsumedRecord, codec } from '@moldau/client';
-import { usage } from '../exit-code.ts';
-import { clientOf, type GlobalOptions } from '../global-options.ts';
-import { type Io, write } from '../io.ts';
+import { type ConsumedRecord, codec, type Moldau, type Place } from '@moldau/client';
+import { CommandFailed, exitCode, usage } from '../exit-code.ts';
+import type { Io } from '../io.ts';
+import { merged } from '../merged.ts';
+import { numberOf, partitionOf } from '../numbers.ts';
+import { OutputBuffer } from '../output-buffer.ts';
 import { parsePlaceRange } from '../place-range.ts';
 import { recordFormatter } from '../record-format.ts';
+import { withClient } from '../session.ts';
+import type { GlobalOptions } from '../settings.ts';
 
 /** Flags of `moldau consume`. */
 export interface ConsumeOptions extends GlobalOptions {
@@ -13,52 +17,94 @@ export interface ConsumeOptions extends GlobalOptions {
   readonly format?: string;
   readonly json?: boolean;
   readonly partition?: string;
+  readonly group?: string;
   readonly key?: string;
   readonly grep?: string;
 }
 
-type Bytes = Uint8Array<ArrayBufferLike>;
+type Binary = ConsumedRecord<Uint8Array, Uint8Array>;
 
-/** Prints the records of a topic. */
+/** Memory for records that were fetched and not printed yet, of all topics together. */
+const bufferBytes = 4 * 1024 * 1024;
+
+/** Prints the records of one or several topics. */
 export async function consume(topics: readonly string[], options: ConsumeOptions, io: Io): Promise<void> {
-  const [topic, ...others] = topics;
-  if (topic === undefined || others.length > 0) throw usage('name one topic');
-  const nowMs = Date.now();
-  const { from, until } = parsePlaceRange(options.offset ?? 'end', nowMs);
-  const limit = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
+  if (options.group !== undefined) {
+    throw new CommandFailed(
+      exitCode.failed,
+      'consumer groups are not served yet: leave -g out, and say where to read with -o',
+    );
+  }
+  const limit = options.count === undefined ? Number.POSITIVE_INFINITY : numberOf('--count', options.count, 1);
+  const { from, until } = parsePlaceRange(options.offset ?? 'end', Date.now());
+  const stop = options.exit === true ? (until ?? 'end') : until;
   const format = recordFormatter(options, io.stdout.isTTY === true);
   const isWanted = filterOf(options);
+  const partitions = options.partition === undefined ? undefined : [partitionOf(options.partition)];
+  const place = { from, stop, partitions };
   if (options.offset === undefined && options.quiet !== true) {
     io.stderr.write('reading what comes from now on; -o start reads from the beginning\n');
   }
-  const client = clientOf(options);
-  const stop = options.exit === true ? (until ?? 'end') : until;
-  const records = client.read(topic, {
-    from,
-    key: codec.bytes,
-    value: codec.bytes,
-    signal: io.interrupted,
-    ...(stop !== undefined && { until: stop }),
-    ...(options.partition !== undefined && { partitions: [Number(options.partition)] }),
-  });
-  try {
+  const out = new OutputBuffer(io.stdout);
+  await withClient(options, io, async (client) => {
     let count = 0;
-    if (limit <= 0) return;
-    for await (const record of records) {
-      if (!isWanted(record)) continue;
-      await write(io.stdout, format(record));
-      count += 1;
-      if (count >= limit || io.stdout.destroyed) break;
+    try {
+      for await (const record of recordsOf(client, topics, place, io.interrupted)) {
+        if (!isWanted(record)) continue;
+        await out.add(format(record));
+        count += 1;
+        if (count >= limit || out.isClosed) break;
+      }
+    } catch (error) {
+      if (!io.interrupted.aborted) throw error;
+    } finally {
+      await out.flush();
     }
-  } finally {
-    await client.close();
-  }
+  });
 }
 
-function filterOf({ key, grep }: ConsumeOptions): (record: ConsumedRecord<Bytes, Bytes>) => boolean {
-  const pattern = grep === undefined ? undefined : new RegExp(grep);
+interface Where {
+  readonly from: Place;
+  readonly stop: Place | undefined;
+  readonly partitions: readonly number[] | undefined;
+}
+
+function recordsOf(
+  client: Moldau,
+  topics: readonly string[],
+  { from, stop, partitions }: Where,
+  interrupted: AbortSignal,
+): AsyncGenerator<Binary> {
+  const left = new AbortController();
+  const signal = AbortSignal.any([interrupted, left.signal]);
+  const sources = [...new Set(topics)].map((topic) =>
+    client.read(topic, {
+      from,
+      key: codec.bytes,
+      value: codec.bytes,
+      signal,
+      buffer: Math.ceil(bufferBytes / topics.length),
+      ...(stop !== undefined && { until: stop }),
+      ...(partitions !== undefined && { partitions }),
+    }),
+  );
+  const [only] = sources;
+  return only !== undefined && sources.length === 1 ? only : merged(sources, () => left.abort());
+}
+
+function filterOf({ key, grep }: ConsumeOptions): (record: Binary) => boolean {
+  const pattern = grep === undefined ? undefined : patternOf(grep);
+  const wantedKey = key === undefined ? undefined : Buffer.from(key);
   return (record) => {
-    if (key !== undefined && (record.key === null || Buffer.from(record.key).toString() !== key)) return false;
+    if (wantedKey !== undefined && (record.key === null || !wantedKey.equals(record.key))) return false;
     return pattern === undefined || (record.value !== null && pattern.test(Buffer.from(record.value).toString()));
   };
+}
+
+function patternOf(text: string): RegExp {
+  try {
+    return new RegExp(text, 'u');
+  } catch (error) {
+    throw usage(`--grep ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

@@ -1,0 +1,105 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Moldau } from '@moldau/client';
+import { hasReason } from '@moldau/kernel';
+import { DescribeClusterResponseSchema, Severity } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import { NodeSchema, NodeState, type Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { ended } from '../exit-code.ts';
+import type { Io } from '../io.ts';
+import { factsOf, printRows, printThing, type Row } from '../listing.ts';
+import { rowOf, wordOf } from '../proto-json.ts';
+import { withClient } from '../session.ts';
+import type { GlobalOptions, Output } from '../settings.ts';
+import { sideBySide } from '../side-by-side.ts';
+
+const watchEveryMs = 2_000;
+const topicsAtOnce = 16;
+
+/** `moldau cluster status` */
+export async function status(options: GlobalOptions & { readonly watch?: boolean }, io: Io): Promise<void> {
+  await withClient(options, io, async (client, { output }) => {
+    await showStatus(client, output, io);
+    while (options.watch === true && !io.interrupted.aborted) {
+      try {
+        await pause(watchEveryMs, undefined, { signal: io.interrupted });
+      } catch {
+        return;
+      }
+      if (io.stdout.isTTY === true) io.stdout.write('\u001b[H\u001b[2J');
+      await showStatus(client, output, io);
+    }
+  });
+}
+
+async function showStatus(client: Moldau, output: Output | undefined, io: Io): Promise<void> {
+  const cluster = await client.admin.describeCluster();
+  const thing = rowOf(DescribeClusterResponseSchema, cluster);
+  const table = (): string => {
+    const { findings: _, ...facts } = thing;
+    const findings = cluster.findings.map(({ severity, message }) => `${severityOf(severity)}: ${message}\n`);
+    return `${factsOf(facts)}\n${findings.length === 0 ? 'healthy\n' : findings.join('')}`;
+  };
+  await printThing(thing, { name: cluster.clusterId, table }, output, io);
+}
+
+const severityOf = (severity: Severity): string => wordOf(Severity, severity);
+
+/** What monitoring tools agree on; the other commands mean something else by 2. */
+const healthCode = { warning: 1, critical: 2 } as const;
+
+/** `moldau cluster health`: ends with 0 when nothing is wrong, 1 on warnings, 2 when something does not work. */
+export async function health(options: GlobalOptions, io: Io): Promise<void> {
+  const worst = await withClient(options, io, async (client, { output }) => {
+    const { findings } = await client.admin.describeCluster();
+    const rows = findings.map(({ severity, message }) => ({ severity: severityOf(severity), message }));
+    if (rows.length === 0 && options.quiet !== true) io.stderr.write('healthy\n');
+    await printRows(rows, 'message', output, io);
+    return Math.max(0, ...findings.map(({ severity }) => severity));
+  });
+  if (worst >= Severity.CRITICAL) throw ended(healthCode.critical);
+  if (worst >= Severity.WARNING) throw ended(healthCode.warning);
+}
+
+/** `moldau cluster nodes` */
+export async function nodes(options: GlobalOptions, io: Io): Promise<void> {
+  await withClient(options, io, async (client, { output }) => {
+    const found = await client.admin.listNodes();
+    const rows = found.map((node) => ({ ...rowOf(NodeSchema, node), state: wordOf(NodeState, node.state) }));
+    await printRows(rows, 'id', output, io);
+  });
+}
+
+/** `moldau cluster partitions` */
+export async function partitions(
+  options: GlobalOptions & { readonly underReplicated?: boolean },
+  io: Io,
+): Promise<void> {
+  await withClient(options, io, async (client, { output }) => {
+    const topics = await client.admin.listTopics({ includeInternal: true });
+    const described = await sideBySide(topics, topicsAtOnce, ({ name }) => topicOf(client, name));
+    const rows: Row[] = described.flatMap((topic) =>
+      (topic?.partitions ?? [])
+        .filter(({ leader, replicas, inSync }) => {
+          const isWhole = leader !== undefined && inSync.length >= replicas.length;
+          return options.underReplicated !== true || !isWhole;
+        })
+        .map(({ index, leader, leaderEpoch, replicas, inSync }) => ({
+          partition: `${topic?.name}/${index}`,
+          leader: leader ?? null,
+          leader_epoch: leaderEpoch,
+          replicas,
+          in_sync: inSync,
+        })),
+    );
+    await printRows(rows, 'partition', output, io);
+  });
+}
+
+/** `undefined`: it has just been deleted. */
+async function topicOf(client: Moldau, name: string): Promise<Topic | undefined> {
+  try {
+    return (await client.admin.describeTopic(name)).topic;
+  } catch (error) {
+    if (hasReason(error, 'UNKNOWN_TOPIC')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import test from 'ava';
+import { moldau, onTerminal, startServer, temporaryFolder } from './moldau-process.ts';
+
+/** What a wrong command line ends with, and what it says: the thing, and the way out. None of them needs a server. */
+const wrong: readonly (readonly [args: string, code: number, message: RegExp])[] = [
+  ['', 2, /Usage: moldau/],
+  ['topik list', 2, /unknown command 'topik'[\s\S]*Did you mean topic\?/],
+  ['topic lst', 2, /unknown command 'lst'[\s\S]*Did you mean list\?/],
+  [
+    'topic list --outputt table',
+    2,
+    /unknown option '--outputt'[\s\S]*--output\?[\s\S]*moldau topic list --help shows more/,
+  ],
+  ['produce', 2, /missing required argument 'topic'/],
+  ['consume', 2, /missing required argument 'topic'/],
+  ['topic list --output xml', 2, /output from --output: "xml" is not one of table, json, jsonl, yaml, name/],
+  ['topic list --timeout soon', 2, /timeout from --timeout: "soon" is not a duration: a number with its unit/],
+  ['topic list --tls-ca nowhere.pem', 2, /--tls-ca nowhere.pem can't be read/],
+  ['topic list --tls-cert a.pem', 2, /--tls-cert and --tls-key go together: give both/],
+  ['topic list --profile nobody', 3, /no profile "nobody": create it with/],
+  ['consume t -o begin', 2, /"begin" is no position: use start, end, N, -N, @TIME/],
+  ['consume t -n none', 2, /--count "none": use a whole number from 1 on/],
+  ['consume t -n 0', 2, /--count "0"/],
+  ['consume t -p x', 2, /--partition "x": use a whole number from 0 on/],
+  ['consume t -f %q', 2, /no format %q: there are %t/],
+  ['consume t --grep (', 2, /--grep Invalid regular expression/],
+  ['consume t -g billing', 1, /consumer groups are not served yet: leave -g out/],
+  ['produce t -z brotli', 2, /no compression "brotli": use one of none, gzip, snappy, lz4, zstd/],
+  ['produce t -H name', 2, /"name" is no header: use NAME=VALUE/],
+  ['produce t -k a --json', 2, /--key and --json exclude each other/],
+  ['produce t no-such-file', 2, /no-such-file can't be read/],
+  ['produce t /tmp', 2, /\/tmp is a directory: name a file/],
+  ['produce t --report /no-such-folder/report', 2, /--report \/no-such-folder\/report can't be written/],
+  ['topic create t -p many', 2, /--partitions "many": use a whole number from 1 to 100000/],
+  ['topic create t -c retention', 2, /"retention" is no setting: use NAME=VALUE/],
+  ['topic add-partitions t', 2, /required option '--to <number>' not specified/],
+  ['topic trim t --before 5', 2, /--before with an offset needs --partition/],
+  ['topic delete t', 2, /this would delete topic t with all records: say --yes to do it/],
+  ['dev --nodes 3', 2, /--nodes: only one node is served yet/],
+  ['dev --memory --dir x', 2, /--memory and --dir exclude each other/],
+  ['dev --memory --reset', 2, /--memory and --reset exclude each other/],
+  ['dev --port 70000', 2, /--port "70000": use a whole number from 0 to 65535/],
+  ['dev --dir /proc/moldau', 1, /\/proc\/moldau can't be made \(.*\): use a directory that can be written/],
+  ['log dump no-such-place', 3, /no-such-place can't be read/],
+  ['log verify /dev', 3, /\/dev holds no partitions: name the data directory of a node/],
+  ['api call Nothing', 3, /no method or message "Nothing": `moldau api list` shows them/],
+  ['api call AppendSession', 2, /AppendSession is a session: only unary calls and server streams/],
+  ['api call ListTopics nonsense', 2, /the request is no moldau.cluster.v1.ListTopicsRequest in JSON/],
+  ['completion csh', 2, /no completion for "csh": there is bash, zsh and fish/],
+  ['profile create x', 2, /a profile keeps global flags: give some/],
+  ['profile create ../x -s a:1', 2, /"..\/x" is no name: use letters/],
+  ['profile use nobody', 3, /no profile "nobody"/],
+  ['profile print', 3, /no profile is in use/],
+  ['topic list -s localhost:1 --timeout 1s', 4, /localhost:1 (can't be reached|did not end in time)/],
+  ['consume t -o start -s localhost:1 --timeout 1s', 4, /localhost:1 (can't be reached|did not end in time)/],
+];
+
+for (const [line, code, message] of wrong) {
+  test(`moldau ${line}`, async (t) => {
+    const args = line.split(' ').filter((word) => word !== '');
+    const ended = await onTerminal(args, { terminal: false });
+    t.regex(ended.stderr, message);
+    t.is(ended.code, code);
+    t.is(ended.stdout, '');
+  });
+}
+
+test('a server that is away: produce ends with 4, and says so once', async (t) => {
+  const { code, stdout, stderr } = await moldau(['produce', 't', '-s', 'localhost:1', '--timeout', '1s'], {
+    stdin: 'a\nb\n',
+  });
+  t.is(code, 4);
+  t.is(stdout, '');
+  t.is(stderr.match(/localhost:1 (can't be reached|did not end in time)/g)?.length, 1);
+});
+
+test('a terminal hears after a second that nobody answers', async (t) => {
+  // It takes connections, and never says a word.
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const address = silent.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const args = ['cluster', 'nodes', '-s', `127.0.0.1:${port}`, '--timeout', '1500ms'];
+  const ended = await onTerminal(args);
+  t.is(ended.code, 4);
+  t.regex(ended.stderr, /^waiting for 127\.0\.0\.1:\d+: no answer yet, giving up after 2 s\nmoldau: /);
+  t.notRegex((await onTerminal(args, { terminal: false })).stderr, /waiting/);
+});
+
+test('what the cluster refuses', async (t) => {
+  const { endpoint } = await startServer(t);
+  const env = { MOLDAU_ENDPOINTS: endpoint };
+  await moldau(['topic', 'create', 'there'], { env });
+  const refused: readonly (readonly [string[], number, RegExp])[] = [
+    [['topic', 'create', 'there'], 1, /there/],
+    [['topic', 'create', 'there', '--if-not-exists'], 0, /created there/],
+    [['topic', 'create', 'not/a/name'], 2, /name/],
+    [['topic', 'create', 'more', '-c', 'retenton=7d'], 2, /retenton/],
+    [['topic', 'create', 'more', '-r', '3'], 4, /node/],
+    [['topic', 'describe', 'nowhere'], 3, /no topic "nowhere"/],
+    [['topic', 'config', 'get', 'there', 'retenton'], 3, /no setting "retenton": there are retention/],
+    [['topic', 'config', 'set', 'there', 'retention=soon'], 2, /soon/],
+    [['topic', 'add-partitions', 'there', '--to', '1'], 2, /partitions/],
+    [['topic', 'offsets', 'there', '-p', '7'], 3, /has no partition 7: it has 1/],
+    [['topic', 'trim', 'there', '-p', '0', '--before', '99', '--yes'], 1, /99/],
+    [['consume', 'there', '-p', '7', '-o', 'start'], 3, /has no partition 7/],
+    [['produce', 'there', '-p', '7'], 3, /has no partition 7/],
+  ];
+  for (const [args, code, message] of refused) {
+    const ended = await onTerminal(args, { env, terminal: false, stdin: 'x\n' });
+    t.regex(ended.stderr, message, args.join(' '));
+    t.is(ended.code, code, `${args.join(' ')}: ${ended.stderr}`);
+  }
+});
+
+test('a profile file that is damaged is named', async (t) => {
+  const folder = temporaryFolder(t);
+
+  mkdirSync(join(folder, 'moldau'));
+  writeFileSync(join(folder, 'moldau', 'profiles.json'), '{');
+  const { code, stderr } = await onTerminal(['topic', 'list'], { env: { XDG_CONFIG_HOME: folder }, terminal: false });
+  t.is(code, 2);
+  t.regex(stderr, /profiles\.json is damaged: repair it, or remove it/);
+});

@@ -1,0 +1,51 @@
+import type { EngineSizes } from './engine.ts';
+
+const MiB = 2 ** 20;
+
+/** How much is measured. */
+export interface Sizes {
+  readonly startUps: number;
+  readonly tripSeconds: number;
+  readonly loadBytes: number;
+  readonly loads: number;
+  readonly engine: EngineSizes;
+  readonly largeBytes: number;
+  /** Whoever is not done by then gives up. */
+  readonly deadlineSeconds: number;
+}
+
+export const full: Sizes = {
+  startUps: 5,
+  tripSeconds: 10,
+  loadBytes: 64 * MiB,
+  loads: 3,
+  engine: {
+    partitions: 10_000,
+    starts: 3,
+    scannedBytes: 512 * MiB,
+    scans: 3,
+    appends: 1_000,
+    roundsOver: [100, 1_000],
+    rounds: 10,
+  },
+  largeBytes: 1024 * MiB,
+  deadlineSeconds: 360,
+};
+
+export const quick: Sizes = {
+  startUps: 3,
+  tripSeconds: 2,
+  loadBytes: 8 * MiB,
+  loads: 1,
+  engine: {
+    partitions: 200,
+    starts: 3,
+    scannedBytes: 64 * MiB,
+    scans: 3,
+    appends: 200,
+    roundsOver: [100],
+    rounds: 3,
+  },
+  largeBytes: 64 * MiB,
+  deadlineSeconds: 60,
+};
