@@ -116,8 +116,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'client/src/outgoing-batch.ts',
-        from: "this.#isDoubtful ? 'UNKNOWN' : error.outcome",
-        to: "error.outcome === 'UNKNOWN' ? 'NOT_WRITTEN' : error.outcome",
+        from: "this.#isDoubtful ? 'UNKNOWN' : 'NOT_WRITTEN'",
+        to: "'NOT_WRITTEN'",
       },
     ],
   },
