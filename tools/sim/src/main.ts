@@ -1,6 +1,6 @@
 import { planted } from './mutations/planted-bugs.ts';
 import { catchAll } from './mutations/suite.ts';
-import { readOptions, type SimOptions, usage } from './options.ts';
+import { readOptions, type SimOptions } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import { runSeeds } from './seed-pool.ts';
 
@@ -70,15 +70,15 @@ async function runMany(options: SimOptions): Promise<boolean> {
 }
 
 async function main(): Promise<boolean> {
-  let options: SimOptions;
-  try {
-    options = readOptions(process.argv.slice(2));
-  } catch (error) {
-    say(`${error instanceof Error ? error.message : error}\n\n${usage}`);
-    return false;
-  }
+  const options = readOptions(process.argv.slice(2));
   if (options.mutations) return catchAll(planted(options.mutation), options, threads, say);
   return options.count === 1 ? runTwice(options) : runMany(options);
 }
 
-process.exitCode = (await main()) ? 0 : 1;
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  // A name that is no bug's, or a patch that has lost its place.
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -10,7 +10,7 @@ export interface SimOptions {
   readonly trace: boolean;
 }
 
-export const usage = `npm run sim -- [--seeds N] [--start S] [--seed S] [--trace] [--mutations] [--mutation NAME]
+const usage = `npm run sim -- [--seeds N] [--start S] [--seed S] [--trace] [--mutations] [--mutation NAME]
 
   --seeds N        so many histories (default 100), or so many for each planted bug (default 200)
   --start S        the first seed (default 1)
@@ -21,6 +21,14 @@ export const usage = `npm run sim -- [--seeds N] [--start S] [--seed S] [--trace
 
 /** Throws an Error with the usage for what makes no sense. */
 export function readOptions(args: readonly string[]): SimOptions {
+  try {
+    return read(args);
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+  }
+}
+
+function read(args: readonly string[]): SimOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {

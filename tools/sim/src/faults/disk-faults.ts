@@ -53,7 +53,7 @@ const stuckSyncs = async (world: World): Promise<void> => {
 
 const rot = async (world: World): Promise<void> => {
   const { random } = world;
-  if (!damageSomething(world) || random.chance(0.4)) return;
+  if (!(await damageSomething(world)) || random.chance(0.4)) return;
   await world.sleep(between(world, 20, 1_000));
   await bounce(world, random.chance(0.5) ? 'kill' : 'power');
 };

@@ -1,24 +1,53 @@
-import { offset } from '@moldau/kernel';
+import { FileError, offset, type PartitionKey } from '@moldau/kernel';
+import { type CheckpointRecord, readCheckpoint } from '@moldau/log/checkpoint-file';
+import { GuardedFileSystem } from '@moldau/log/guarded-file-system';
 import { BatchHeader } from '@moldau/records';
 import type { World } from '../world.ts';
 
-/** Flips one bit somewhere in an old segment, and tells the oracle which records that concerns. False: there is none. */
-export function damageSomething(world: World): boolean {
+type Vouched = ReadonlyMap<PartitionKey, CheckpointRecord>;
+
+/**
+ * Flips one bit somewhere in an old segment, and tells the oracle which records that concerns. False: there is none.
+ * Only below the synced end that the checkpoint on the disk vouches for: above it rot can't be told from a torn write.
+ */
+export async function damageSomething(world: World): Promise<boolean> {
+  const vouched = await readVouched(world);
+  // The checkpoint may have been renamed a moment ago: let its name become durable.
+  await world.sleep(20);
+  return flipBelow(world, vouched);
+}
+
+async function readVouched({ cluster }: World): Promise<Vouched> {
+  const nothing: Vouched = new Map();
+  const fs = new GuardedFileSystem(cluster.disk.mount(), () => {});
+  const read = readCheckpoint(fs, '/data/checkpoint').then(
+    (checkpoint) => checkpoint?.partitions ?? nothing,
+    (error: unknown) => {
+      if (error instanceof FileError) return nothing;
+      throw error;
+    },
+  );
+  // A power loss meanwhile: the reading never ends.
+  const patience = new Promise<Vouched>((resolve) => cluster.time.after(200, () => resolve(nothing)));
+  return Promise.race([read, patience]);
+}
+
+function flipBelow(world: World, vouched: Vouched): boolean {
   const { cluster, oracle, random, trace } = world;
   if (!cluster.isNodeRunning || !cluster.node.isServing) return false;
   const logs = [...cluster.node.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
   const log = logs[random.below(logs.length)];
   if (log === undefined) return false;
+  const syncedEnd = vouched.get(log.key)?.syncedEnd ?? 0n;
   const segments = cluster.disk
     .filesBelow('/data')
     .filter((path) => path.includes(`/${log.key}/`) && path.endsWith('.log'));
-  // The last two may hold what is not synced yet.
-  const path = segments.slice(0, -2)[random.below(Math.max(1, segments.length - 2))];
+  const path = segments.slice(0, -1)[random.below(Math.max(1, segments.length - 1))];
   if (path === undefined) return false;
   const file = cluster.disk.file(path);
   const bytes = new Uint8Array(file.sizeBytes);
   file.read(0, bytes);
-  const starts = batchStarts(bytes);
+  const starts = batchStarts(bytes).filter((start) => new BatchHeader(bytes, start).nextOffset <= syncedEnd);
   const at = starts[random.below(starts.length)];
   if (at === undefined) return false;
   const header = new BatchHeader(bytes, at);

@@ -121,6 +121,36 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'retention-by-own-clock',
+    patches: [
+      {
+        file: 'log/src/log-directory.ts',
+        from: 'Math.min(this.#ports.clock.wallMs(), coordinatorMs)',
+        to: 'this.#ports.clock.wallMs()',
+      },
+    ],
+  },
+  {
+    name: 'failed-disk-trusted-again',
+    patches: [
+      {
+        file: 'log/src/guarded-file-system.ts',
+        from: 'if (this.#failure !== undefined) return;\n    this.#failure = error;',
+        to: 'if (this.#failure === error) return;',
+      },
+    ],
+  },
+  {
+    name: 'election-applied-before-it-is-stored',
+    patches: [
+      {
+        file: 'storage-node/src/assignments.ts',
+        from: 'const epoch = partition && this.#takeRole(',
+        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);\n      const epoch = partition && this.#takeRole(',
+      },
+    ],
+  },
 ];
 
 /** All of them, or the one of this name. Throws an Error that lists them. */
