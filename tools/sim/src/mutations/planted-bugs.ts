@@ -146,7 +146,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'applied.push([key, assignment.partitionEpoch]);',
+        from: 'else this.#appliedEpochs.set(key, assignment.partitionEpoch);',
         to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);',
       },
     ],
