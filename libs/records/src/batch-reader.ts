@@ -26,6 +26,19 @@ const minRecordBytes = 7;
  * than `maxUnfoldedBytes`. Does not check the CRC: the node that sent the batch has, and the transport is reliable.
  */
 export function readRecords(batch: Uint8Array, maxUnfoldedBytes = defaultMaxUnfoldedBytes): StoredRecord[] {
+  const reader = openBatch(batch, maxUnfoldedBytes);
+  const records: StoredRecord[] = [];
+  while (reader.left > 0) records.push(reader.next());
+  return records;
+}
+
+/** The same, one at a time: for whoever must not hold what may be millions of tiny records. */
+export function* iterateRecords(batch: Uint8Array, maxUnfoldedBytes: number): Generator<StoredRecord> {
+  const reader = openBatch(batch, maxUnfoldedBytes);
+  while (reader.left > 0) yield reader.next();
+}
+
+function openBatch(batch: Uint8Array, maxUnfoldedBytes: number): RecordReader {
   const header = new BatchHeader(batch);
   const compression = compressionOf(header.compressionCode);
   if (compression === undefined) throw faults.corruptBatch(`unknown compression ${header.compressionCode}`);
@@ -34,15 +47,13 @@ export function readRecords(batch: Uint8Array, maxUnfoldedBytes = defaultMaxUnfo
   if (count < 0 || count > body.length / minRecordBytes) {
     throw faults.corruptBatch(`it claims ${count} records in ${body.length} bytes`);
   }
-  const records: StoredRecord[] = [];
-  const reader = new RecordReader(body, header);
-  for (let i = 0; i < count; i += 1) records.push(reader.next());
-  if (!reader.atEnd) throw faults.corruptBatch(`bytes are left behind its ${count} records`);
-  return records;
+  if (count === 0 && body.length > 0) throw faults.corruptBatch('bytes are left behind its 0 records');
+  return new RecordReader(body, header);
 }
 
 class RecordReader {
   readonly #bytes: Uint8Array;
+  #left: number;
   readonly #varints: VarintReader;
   readonly #baseOffset: bigint;
   readonly #lastDelta: number;
@@ -51,6 +62,7 @@ class RecordReader {
 
   constructor(bytes: Uint8Array, header: BatchHeader) {
     this.#bytes = bytes;
+    this.#left = header.recordsCount;
     this.#varints = new VarintReader(bytes, 0);
     this.#baseOffset = header.baseOffset;
     this.#lastDelta = header.lastOffsetDelta;
@@ -58,10 +70,12 @@ class RecordReader {
     this.#appendTime = header.isLogAppendTime ? header.maxTimestamp : undefined;
   }
 
-  get atEnd(): boolean {
-    return this.#varints.position === this.#bytes.length;
+  /** Records that are still to come. */
+  get left(): number {
+    return this.#left;
   }
 
+  /** The next record. Throws CORRUPT_BATCH, also when bytes are left behind the last one. */
   next(): StoredRecord {
     const varints = this.#varints;
     const length = varints.next();
@@ -78,6 +92,10 @@ class RecordReader {
     const value = this.#field('value');
     const headers = this.#headers();
     if (varints.position !== end) throw faults.corruptBatch('a record whose fields do not fill its length');
+    this.#left -= 1;
+    if (this.#left === 0 && end !== this.#bytes.length) {
+      throw faults.corruptBatch('bytes are left behind its last record');
+    }
     return {
       offset: (this.#baseOffset + BigInt(offsetDelta)) as Offset,
       timestampMs: this.#appendTime ?? this.#baseTimestamp + timestampDelta,

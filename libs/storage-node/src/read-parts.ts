@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Offset, offset } from '@moldau/kernel';
 import type { LogSlice } from '@moldau/log';
 import type { ReadResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
-import { BatchHeader, readRecords, type StoredRecord } from '@moldau/records';
+import { BatchHeader, iterateRecords, type StoredRecord } from '@moldau/records';
 import { wireRecord } from './wire.ts';
 
 /** What goes out in one message of a read. */
@@ -16,6 +16,8 @@ export interface ReadPart {
 /** A message of plain records ends when it holds so much: compressed records may unfold to a hundred times a batch. */
 const partBytes = 1024 * 1024;
 const recordCostBytes = 64;
+/** What a node unfolds of one batch for one reader of plain records. Readers of batches unfold as much as they like. */
+const unfoldedBytesMax = 24 * 1024 * 1024;
 
 /** A slice as it is. */
 export function* batchParts({ chunks, nextOffset }: LogSlice): Generator<ReadPart> {
@@ -63,7 +65,7 @@ function* recordsOf({ chunks }: LogSlice): Generator<StoredRecord> {
   for (const chunk of chunks) {
     let at = 0;
     for (const header of headersOf(chunk)) {
-      if (!header.isControl) yield* readRecords(chunk.subarray(at, at + header.sizeBytes));
+      if (!header.isControl) yield* iterateRecords(chunk.subarray(at, at + header.sizeBytes), unfoldedBytesMax);
       at += header.sizeBytes;
     }
   }

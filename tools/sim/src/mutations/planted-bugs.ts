@@ -146,8 +146,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'const epoch = partition && this.#takeRole(',
-        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);\n      const epoch = partition && this.#takeRole(',
+        from: 'else this.#appliedEpochs.set(key, assignment.partitionEpoch);',
+        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);',
       },
     ],
   },
