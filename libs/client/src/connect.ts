@@ -37,5 +37,8 @@ function addressesOf(endpoints: string | readonly string[]): string[] {
   const listed = typeof endpoints === 'string' ? endpoints.split(',') : endpoints;
   const addresses = listed.map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== '');
   if (addresses.length === 0) throw new StartError('no endpoint: give host:port of any process of the cluster');
+  const odd = addresses.find((address) => address.includes('/'));
+  if (odd !== undefined)
+    throw new StartError(`${JSON.stringify(odd)} is no endpoint: give host:port, without a scheme`);
   return addresses.map((address) => (/:\d+$/.test(address) ? address : `${address}:${defaultPort}`));
 }

@@ -5,6 +5,7 @@ import {
   type NodeEpoch,
   type NodeId,
   nodeEpoch,
+  nodeId,
   type Random,
   type Revision,
   type Timers,
@@ -92,7 +93,15 @@ export class Registrar {
         { cluster: clusterId, expected_cluster: this.#clusterId },
       );
     }
-    const { revision } = this.#parts.keeper.image;
+    const { image } = this.#parts.keeper;
+    const { revision } = image;
+    if (clusterId === '' && image.replicasOn(nodeId(node)).size > 0) {
+      throw new MoldauError(
+        'WRONG_CLUSTER',
+        `node ${node} keeps partitions of cluster ${this.#clusterId}, and its data directory is new: mount the right one, or give the new one a node id of its own`,
+        { cluster: clusterId, expected_cluster: this.#clusterId },
+      );
+    }
     if (highestVersion > revision) {
       throw new MoldauError(
         'WRONG_CLUSTER',

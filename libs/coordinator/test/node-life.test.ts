@@ -1,6 +1,7 @@
 import { partitionCodec } from '@moldau/metadata';
 import { ReplicaState } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import test from 'ava';
+import { FakeNode } from './fake-node.ts';
 import { World } from './world.ts';
 
 test('every start of a node leads under the next epoch', async (t) => {
@@ -182,4 +183,19 @@ test('blocks of producer ids never meet, lost answers included', async (t) => {
   firsts.push(...parallel.map(({ first }) => first ?? 0n));
   firsts.sort((a, b) => Number(a - b));
   for (let i = 1; i < firsts.length; i++) t.true((firsts[i] ?? 0n) - (firsts[i - 1] ?? 0n) >= 1_000n);
+});
+
+test('a node that keeps partitions is refused with a new data directory: its disk may not be mounted', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  await world.activeNode(office, 1);
+  const again = new FakeNode(world.time, 1, { incarnation: 'again' });
+  await world.run(again.register(office, ''));
+  t.true(again.epoch > 0n, 'without partitions nothing is at stake');
+  await world.activeNode(office, 1);
+  await world.run(office.createTopic({ name: 'a' }));
+  const empty = new FakeNode(world.time, 1, { incarnation: 'empty' });
+  await t.throwsAsync(world.run(empty.register(office, '')), {
+    message: /its data directory is new: mount the right one/,
+  });
 });

@@ -134,11 +134,15 @@ export class World {
     return twin;
   }
 
+  readonly #started = new Set<number>();
+
   /** A node that has registered; `join` opens its session. */
   async node(office: Office, id: number, options: { rack?: string; address?: string } = {}): Promise<FakeNode> {
     const node = new FakeNode(this.time, id, { ...options, incarnation: randomName(this.random) });
     this.#t.teardown(() => node.die());
-    await this.run(node.register(office));
+    // A later start of a node finds the cluster in its directory.
+    await this.run(node.register(office, this.#started.has(id) ? office.coordinator.clusterId : ''));
+    this.#started.add(id);
     return node;
   }
 

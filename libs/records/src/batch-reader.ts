@@ -54,6 +54,7 @@ function openBatch(batch: Uint8Array, maxUnfoldedBytes: number): RecordReader {
 class RecordReader {
   readonly #bytes: Uint8Array;
   #left: number;
+  #previousDelta = -1;
   readonly #varints: VarintReader;
   readonly #baseOffset: bigint;
   readonly #lastDelta: number;
@@ -85,9 +86,10 @@ class RecordReader {
     varints.position += 1;
     const timestampDelta = varints.next();
     const offsetDelta = varints.next();
-    if (Number.isNaN(timestampDelta) || !(offsetDelta >= 0 && offsetDelta <= this.#lastDelta)) {
+    if (Number.isNaN(timestampDelta) || !(offsetDelta > this.#previousDelta && offsetDelta <= this.#lastDelta)) {
       throw faults.corruptBatch(`a record with offset delta ${offsetDelta} of ${this.#lastDelta}`);
     }
+    this.#previousDelta = offsetDelta;
     const key = this.#field('key');
     const value = this.#field('value');
     const headers = this.#headers();

@@ -53,6 +53,8 @@ interface Handle {
 }
 
 const maxHandles = 10_000;
+/** Entries of one frame: what takes one turn of the loop. */
+const maxEntries = 10_000;
 const expiryEveryMs = 250;
 
 /**
@@ -91,7 +93,7 @@ export class AppendStream {
     try {
       for await (const { frame } of session.incoming) {
         this.#liveness.heard();
-        if (frame.case === 'batches') for (const entry of frame.value.entries) this.#append(entry);
+        if (frame.case === 'batches') this.#appendAll(frame.value.entries);
         else if (frame.case === 'open') this.#open(frame.value);
         else if (frame.case === 'close') this.#close(frame.value.handle);
         // Not reading on is what stops the client: by credit first, then by the transport's window.
@@ -137,6 +139,13 @@ export class AppendStream {
     handle.ended = true;
     handle.closing = true;
     if (handle.pending.length === 0) this.#handles.delete(number);
+  }
+
+  #appendAll(entries: readonly AppendEntry[]): void {
+    if (entries.length > maxEntries) {
+      throw faults.invalidRequest('entries', `has ${entries.length}: at most ${maxEntries} in one frame`);
+    }
+    for (const entry of entries) this.#append(entry);
   }
 
   #append({ handle: number, sequence, batch, timeoutMs, expectedOffset }: AppendEntry): void {

@@ -21,6 +21,8 @@ export interface AppendPorts {
   readonly admit: () => void;
 }
 
+/** Records of one call: what takes one turn of the loop to encode. */
+const maxRecords = 100_000;
 // What the fields of a batch header hold.
 const maxProducerEpoch = 2 ** 15 - 1;
 const maxSequence = 2 ** 31 - 1;
@@ -43,6 +45,9 @@ export async function append(request: AppendRequest, ports: AppendPorts): Promis
 
 function choosePartition({ topic, partition, records, batch }: AppendRequest, ports: AppendPorts): Partition {
   if (records.length > 0 && batch.length > 0) throw faults.invalidRequest('records', 'and batch exclude each other');
+  if (records.length > maxRecords) {
+    throw faults.invalidRequest('records', `has ${records.length}: at most ${maxRecords} in one call`);
+  }
   if (records.length === 0 && batch.length === 0) throw faults.invalidRequest('records', 'is empty: give one or more');
   if (partition !== undefined) return ports.partitions.byName(topic, partition);
   if (batch.length > 0) throw faults.invalidRequest('partition', 'is missing: a batch needs one');

@@ -10,8 +10,16 @@ export const newRecord = ({ key, value, headers, timestampMs }: WireRecord, nowM
   key: key ?? null,
   value: value ?? null,
   headers: headers.map((header) => ({ name: header.name, value: header.value ?? null })),
-  timestampMs: timestampMs === undefined ? nowMs : Number(timestampMs),
+  timestampMs: timestampMs === undefined ? nowMs : timestampFrom(timestampMs),
 });
+
+/** What a record can hold: differences of two must fit 53 bits. */
+const maxTimestampMs = 2n ** 51n;
+
+function timestampFrom(value: bigint): number {
+  if (value >= 0n && value <= maxTimestampMs) return Number(value);
+  throw faults.invalidRequest('timestamp_ms', `is ${value}: milliseconds since 1970, from 0 to ${maxTimestampMs}`);
+}
 
 /** A record as `Read` gives it. */
 export const wireRecord = (record: StoredRecord): MessageInitShape<typeof RecordSchema> => ({

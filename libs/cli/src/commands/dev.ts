@@ -36,6 +36,8 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   const { host } = options;
   const http = httpPort === undefined ? undefined : { host, port: httpPort };
   const telemetry = await startDevTelemetry({ prettyLog: io.stderr.isTTY === true, http });
+  // The timers of services keep no process alive, and a start may have to wait: for space on its disk, for example.
+  const alive = setInterval(() => {}, 60_000);
   try {
     const { logger, meter } = telemetry;
     const cluster = await startDevCluster({ directory, memoryBytes, host, port, version, logger, meter });
@@ -50,6 +52,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
       await cluster.stop();
     }
   } finally {
+    clearInterval(alive);
     await telemetry.close();
   }
   if (options.quiet !== true)

@@ -1,4 +1,4 @@
-import { type PartitionKey, sleep, type Timers } from '@moldau/kernel';
+import { type PartitionKey, partitionKey, sleep, type Timers } from '@moldau/kernel';
 import type { DirectoryContext } from '../directory-context.ts';
 import type { DirectoryStart } from '../directory-start.ts';
 import { type Found, LogState } from '../log-state.ts';
@@ -50,7 +50,9 @@ async function recoverOne(
 ): Promise<RecoveredPartition> {
   const path = partitionDirectory(directory, key);
   if (isMissing) await context.fs.makeDirectory(path);
-  const known = await readIdentity(context.fs, path);
+  const read = await readIdentity(context.fs, path);
+  // A file that names another partition than its directory does is as damaged as one that names none.
+  const known = read !== undefined && partitionKey(read.topicId, read.partition) === key ? read : undefined;
   const identity = known ?? identityOfName(key);
   const state = new LogState(key, identity, path, new PartitionTail(context.tail));
   const found = await recoverPartition(context, state, {
