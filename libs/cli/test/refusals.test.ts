@@ -101,7 +101,7 @@ test('what the cluster refuses', async (t) => {
   await moldau(['topic', 'create', 'there'], { env });
   const refused: readonly (readonly [string[], number, RegExp])[] = [
     [['topic', 'create', 'there'], 1, /there/],
-    [['topic', 'create', 'there', '--if-not-exists'], 0, /created there/],
+    [['topic', 'create', 'there', '--if-not-exists'], 0, /there is there with 1 partition already/],
     [['topic', 'create', 'not/a/name'], 2, /name/],
     [['topic', 'create', 'more', '-c', 'retenton=7d'], 2, /retenton/],
     [['topic', 'create', 'more', '-r', '3'], 4, /node/],

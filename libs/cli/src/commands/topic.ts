@@ -5,7 +5,7 @@ import {
   DescribeTopicResponseSchema,
   TopicSummarySchema,
 } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { TopicSchema } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { type Topic, TopicSchema } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { type ConfirmOptions, confirm } from '../confirm.ts';
 import { CommandFailed, exitCode, exitCodeOf } from '../exit-code.ts';
 import type { Io } from '../io.ts';
@@ -59,13 +59,26 @@ export async function create(names: readonly string[], options: CreateOptions, i
   };
   await withClient(options, io, async (client, { output }) => {
     await each(names, async (name) => {
-      const topic = await client.admin.createTopic({ name, ...wanted }, { dryRun, ifNotExists });
+      const before = ifNotExists ? await existing(client, name) : undefined;
+      const topic = before ?? (await client.admin.createTopic({ name, ...wanted }, { dryRun, ifNotExists }));
       const count = topic.partitions.length;
-      const shown = `${dryRun ? 'would create' : 'created'} ${name} with ${count} partition${count === 1 ? '' : 's'}\n`;
+      const done = dryRun ? 'would create' : 'created';
+      const what = `${name} with ${count} partition${count === 1 ? '' : 's'}`;
+      const shown = before === undefined ? `${done} ${what}\n` : `there is ${what} already\n`;
       if (output === undefined) say(shown, options, io);
       else await printThing(rowOf(TopicSchema, topic), { name, table: () => shown }, output, io);
     });
   });
+}
+
+/** The topic, where there is one. */
+async function existing(client: Moldau, name: string): Promise<Topic | undefined> {
+  try {
+    return (await client.admin.describeTopic(name)).topic;
+  } catch (error) {
+    if (hasReason(error, 'UNKNOWN_TOPIC')) return undefined;
+    throw error;
+  }
 }
 
 /** `moldau topic describe` */
