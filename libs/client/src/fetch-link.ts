@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, MoldauError, offset, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import {
   type FetchEntry,
   type FetchSessionRequestSchema,
@@ -172,10 +172,9 @@ export class FetchLink {
     }
   }
 
-  #batches({ handle, batches, highWatermark, generation, from }: FetchEntry): void {
+  #batches({ handle, batches, generation, from }: FetchEntry): void {
     const source = this.#sources.get(handle);
     if (source === undefined || generation !== source.generation) return this.credit(batches.length);
-    source.highWatermark = offset(highWatermark);
     this.#events.fetched(source.accept(batches, from));
   }
 

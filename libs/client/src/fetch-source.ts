@@ -23,8 +23,6 @@ export class FetchSource {
   #lastEpoch: number | undefined;
   #generation = 0;
   isPaused = false;
-  /** The end of what is committed, as it was last heard. */
-  highWatermark: Offset | undefined;
 
   constructor(topic: string, partition: number, from: Place, until: bigint | undefined) {
     this.topic = topic;

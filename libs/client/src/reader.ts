@@ -81,11 +81,6 @@ export class Reader {
     }
   }
 
-  /** What is buffered now. `undefined`: nothing. */
-  takeBuffered(): Fetched | undefined {
-    return this.#take();
-  }
-
   /** Resolves when something has changed: records came, or the end. */
   async #change(signal: AbortSignal | undefined): Promise<void> {
     const wake = (): void => this.#changed.open();

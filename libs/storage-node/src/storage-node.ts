@@ -195,7 +195,7 @@ export class StorageNode {
     return this.#budget.heldBytes;
   }
 
-  /** Asks every client to leave, and the coordinator to let others lead. Appends are refused from now on. */
+  /** Asks every client to leave. Appends are refused from now on. */
   drain(graceMs: number): void {
     this.#enter('leaving');
     for (const session of this.#sessions) session.drain(graceMs);
