@@ -138,6 +138,12 @@ test('a dropped connection breaks every call between the two', async (t) => {
   t.is(network.openCalls, 0);
 });
 
+test('a call whose connection breaks as it sets out is told so', async (t) => {
+  const { network, channel } = setUp(() => 'drop-connection', echo);
+  t.is((await failure(t, first(channel.session(appendSession).incoming))).reason, 'UNREACHABLE');
+  t.is(network.openCalls, 0);
+});
+
 test('the server ends an unary call after the deadline of its policy, even when the client waits longer', async (t) => {
   const { time, channel } = setUp(() => ({ delayMs: 0 }), {
     append: async (_, { signal }) => {

@@ -5,6 +5,7 @@ import {
   hasReason,
   jittered,
   type Logger,
+  type Millis,
   MoldauError,
   type NodeEpoch,
   type NodeId,
@@ -50,6 +51,8 @@ export interface ControllerEvents {
 
 const heartbeatEveryMs = 1_000;
 const reopenAfterMs = 500;
+/** The coordinator speaks every second: silent for so long, it stands still or the stream is half open, whatever TCP says. */
+const silentAfterMs = 4_000;
 
 /** The node's line to the active coordinator: registers once, then keeps a session open for as long as the node lives. */
 export class ControllerLink {
@@ -131,15 +134,24 @@ export class ControllerLink {
     const session = this.#channel.session(ControllerService.method.nodeSession);
     this.#session = session;
     this.#say({});
-    const cancel: CancelTimer = repeat(this.#ports.timers, heartbeatEveryMs, () => this.#say({}));
+    const { clock, timers } = this.#ports;
+    /** `undefined`: a message is being applied, and what comes behind it waits unread. */
+    let listeningSince: Millis | undefined = clock.monotonicMs();
+    const cancel: CancelTimer = repeat(timers, heartbeatEveryMs, () => {
+      this.#say({});
+      if (listeningSince === undefined || clock.monotonicMs() - listeningSince < silentAfterMs) return;
+      session.cancel(silent(silentAfterMs));
+    });
     try {
       for await (const message of session.incoming) {
+        listeningSince = undefined;
         if (message.fenced !== undefined) {
           this.#events.fenced(message.fenced);
           return;
         }
         const reports = await this.#events.apply(message);
         if (reports.length > 0 || message.snapshot) this.#say({ reports: [...reports], ready: message.snapshot });
+        listeningSince = clock.monotonicMs();
       }
     } finally {
       cancel();
@@ -158,3 +170,6 @@ export class ControllerLink {
     });
   }
 }
+
+const silent = (forMs: Millis): MoldauError =>
+  new MoldauError('UNREACHABLE', `the coordinator has not spoken for ${forMs} ms: asking again, or another one`);

@@ -108,6 +108,7 @@ export class MemoryNetwork {
   #open(from: string, to: string, path: string, timeoutMs: number | undefined, listener: RawListener): MemoryStream {
     const stream = new MemoryStream(this.#network, from, to, path, timeoutMs, listener);
     this.#streams.add(stream);
+    stream.open();
     return stream;
   }
 

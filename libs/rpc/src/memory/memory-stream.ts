@@ -58,6 +58,10 @@ export class MemoryStream {
     this.#down = this.#pipe(to, from, (item) => this.#atClient(item));
     this.client = this.#clientEnd();
     this.server = this.#serverEnd();
+  }
+
+  /** Sets out for the server. The network must know the stream by now: it may break it on the way. */
+  open(): void {
     this.#up.send({ kind: 'open' }, () => {});
   }
 
