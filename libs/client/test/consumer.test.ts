@@ -5,8 +5,8 @@ import test from 'ava';
 
 async function withTopic(partitions = 2): Promise<{ cluster: SimulatedCluster; client: Moldau }> {
   const cluster = new SimulatedCluster({ seed: 3 });
-  await cluster.time.run(cluster.startCoordinator());
-  await cluster.time.run(cluster.startNode());
+  await cluster.time.run(cluster.coordinator().start());
+  await cluster.time.run(cluster.node().start());
   const client = cluster.client('app');
   await cluster.time.run(client.admin.createTopic({ name: 't', partitions }));
   return { cluster, client };
@@ -118,9 +118,9 @@ test('a reader goes on after the node was killed and came back', async (t) => {
   await write(world, 0, 20);
   const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
   await world.cluster.time.run(take(consumer, 20));
-  world.cluster.killNode('power');
+  world.cluster.node().kill('power');
   await world.cluster.time.runFor(300);
-  await world.cluster.time.run(world.cluster.startNode());
+  await world.cluster.time.run(world.cluster.node().start());
   const next = take(consumer, 20);
   await write(world, 20, 40);
   const values = (await world.cluster.time.run(next)).map((record) => Number(record.value)).sort((a, b) => a - b);
@@ -214,9 +214,9 @@ test('a reader outlasts an outage of minutes and goes on where it was', async (t
   await world.cluster.time.run(take(consumer, 10));
   await write(world, 20, 40);
   await world.cluster.time.runFor(1_000);
-  world.cluster.killNode('kill');
+  world.cluster.node().kill('kill');
   await world.cluster.time.runFor(180_000);
-  await world.cluster.time.run(world.cluster.startNode());
+  await world.cluster.time.run(world.cluster.node().start());
   const rest = await world.cluster.time.run(take(consumer, 10));
   t.deepEqual(
     rest.map((record) => Number(record.value)),

@@ -5,8 +5,8 @@ import test from 'ava';
 
 async function running(seed = 1): Promise<SimulatedCluster> {
   const cluster = new SimulatedCluster({ seed, diskLatencyMs: { min: 0.1, max: 3 } });
-  await cluster.time.run(cluster.startCoordinator());
-  await cluster.time.run(cluster.startNode());
+  await cluster.time.run(cluster.coordinator().start());
+  await cluster.time.run(cluster.node().start());
   return cluster;
 }
 
@@ -63,9 +63,9 @@ for (const how of ['kill', 'power'] as const) {
     const done = sending();
     await cluster.time.runUntil(() => tickets.length > 300);
     await cluster.time.runFor(4);
-    cluster.killNode(how);
+    cluster.node().kill(how);
     await cluster.time.runFor(500);
-    await cluster.time.run(cluster.startNode());
+    await cluster.time.run(cluster.node().start());
     await cluster.time.run(done);
     const offsets = await Promise.all(tickets.map(async (ticket) => (await ticket).offset));
     const found = await everything(cluster, 't');
@@ -88,7 +88,7 @@ test('when the cluster stays away, a record fails with what is known of it, and 
   const cluster = await running();
   const producer = cluster.client('app').producer({ topic: 't', deliveryTimeout: '5s' });
   await cluster.time.run(producer.send({ value: 'first' }));
-  cluster.killNode('kill');
+  cluster.node().kill('kill');
   const ticket = await cluster.time.run(producer.push({ value: 'second' }));
   const error = await t.throwsAsync(cluster.time.run(ticket.ack));
   t.true(error instanceof SendFailed);
@@ -101,7 +101,7 @@ test('a disk that fills up in the middle of a write loses nothing, and the produ
   const producer = cluster.client('app').producer({ topic: 't', linger: '1ms', batchSize: '1KiB' });
   await cluster.time.run(producer.send({ value: 'first' }));
   const tickets: Promise<{ offset: bigint | undefined }>[] = [];
-  cluster.disk.fail('append', 'ENOSPC', 3, '.log');
+  cluster.node().disk.fail('append', 'ENOSPC', 3, '.log');
   const sending = async (): Promise<void> => {
     for (let i = 0; i < 500; i += 1) tickets.push((await producer.push({ value: `${i}` })).ack);
     await producer.flush();
@@ -129,7 +129,7 @@ test('a deadline holds although the disk hangs and no credit comes back', async 
   const cluster = await running();
   const producer = cluster.client('app').producer({ topic: 't', deliveryTimeout: '20s', batchSize: '60KiB' });
   await cluster.time.run(producer.send({ value: 'first' }));
-  cluster.disk.holdSyncs();
+  cluster.node().disk.holdSyncs();
   const startedAt = cluster.time.monotonicMs();
   const tickets: Promise<unknown>[] = [];
   const pushing = async (): Promise<void> => {
@@ -139,7 +139,7 @@ test('a deadline holds although the disk hangs and no credit comes back', async 
   const fates = await cluster.time.run(Promise.allSettled(tickets));
   t.true(fates.every(({ status }) => status === 'rejected'));
   t.true(cluster.time.monotonicMs() - startedAt < 90_000);
-  cluster.disk.releaseSyncs();
+  cluster.node().disk.releaseSyncs();
   await t.throwsAsync(cluster.time.run(producer.flush()), { instanceOf: SendFailed });
 });
 
@@ -147,13 +147,13 @@ test('an aborted producer gives everything up at once, and answers that come lat
   const cluster = await running();
   const producer = cluster.client('app').producer({ topic: 't' });
   await cluster.time.run(producer.send({ value: 'first' }));
-  cluster.disk.holdSyncs();
+  cluster.node().disk.holdSyncs();
   const ticket = await cluster.time.run(producer.push({ value: 'second' }));
   await cluster.time.runFor(50);
   producer.abort();
   const error = await t.throwsAsync(cluster.time.run(ticket.ack));
   t.is(error instanceof SendFailed && error.outcome, 'UNKNOWN');
-  cluster.disk.releaseSyncs();
+  cluster.node().disk.releaseSyncs();
   await cluster.time.runFor(1_000);
   t.true(hasReason(await t.throwsAsync(cluster.time.run(producer.push({ value: 'third' }))), 'NOT_SERVING'));
 });

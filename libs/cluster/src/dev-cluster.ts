@@ -61,7 +61,7 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
         nodeId: nodeId(1),
         directory: join(directory ?? '/', 'node-1'),
         address: `${options.host}:${options.port}`,
-        coordinator: coordinatorAddress,
+        coordinators: [coordinatorAddress],
         rack: '',
         version,
         tailCacheBytes: 16 * MiB,

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
+  assert,
   type CancelTimer,
   type Clock,
   hasReason,
@@ -50,13 +51,17 @@ export interface ControllerEvents {
 }
 
 const heartbeatEveryMs = 1_000;
-const reopenAfterMs = 500;
+/** Before the next coordinator is asked: all but one of them are standing by. */
+const reopenAfterMs = 250;
 /** The coordinator speaks every second: silent for so long, it stands still or the stream is half open, whatever TCP says. */
 const silentAfterMs = 4_000;
 
-/** The node's line to the active coordinator: registers once, then keeps a session open for as long as the node lives. */
+/**
+ * The node's line to the active coordinator: registers once, then keeps a session open for as long as the node lives. It
+ * knows the addresses of all coordinators, and finds the active one by asking: the others answer NOT_SERVING.
+ */
 export class ControllerLink {
-  readonly #channel: Channel;
+  readonly #channels: readonly Channel[];
   readonly #registration: Registration;
   readonly #events: ControllerEvents;
   readonly #ports: { readonly clock: Clock; readonly timers: Timers; readonly random: Random; readonly logger: Logger };
@@ -64,14 +69,17 @@ export class ControllerLink {
   #epoch: NodeEpoch | undefined;
   #session: NodeSessionStream | undefined;
   #storageFailed = false;
+  /** Counts the coordinators that were asked. */
+  #asked = 0;
 
   constructor(
-    channel: Channel,
+    channels: readonly Channel[],
     registration: Registration,
     events: ControllerEvents,
     ports: { clock: Clock; timers: Timers; random: Random; logger: Logger },
   ) {
-    this.#channel = channel;
+    assert(channels.length > 0, 'a node knows a coordinator');
+    this.#channels = channels;
     this.#registration = registration;
     this.#events = events;
     this.#ports = ports;
@@ -87,7 +95,8 @@ export class ControllerLink {
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         if (hasReason(error, 'WRONG_CLUSTER') || hasReason(error, 'STALE_NODE')) throw error;
-        logger.warn('lost the coordinator; trying again', { error });
+        logger.warn('lost the coordinator; trying the next one', { coordinator: this.#channel.address, error });
+        this.#asked += 1;
       }
       await sleep(timers, jittered(random, reopenAfterMs), this.#stopping.signal).catch(() => {});
     }
@@ -109,13 +118,20 @@ export class ControllerLink {
     this.#say({ leaving: true });
     this.#stopping.abort();
     this.#session?.end();
-    this.#channel.close();
+    for (const channel of this.#channels) channel.close();
   }
 
   async takeProducerIds(): Promise<ProducerIdBlock> {
     const { nodeId } = this.#registration;
     if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
     return this.#channel.unary(ControllerService.method.allocateProducerIds, { nodeId, nodeEpoch: this.#epoch });
+  }
+
+  /** To the coordinator that is active, as far as this node knows. */
+  get #channel(): Channel {
+    const channel = this.#channels[this.#asked % this.#channels.length];
+    assert(channel !== undefined, 'there is a channel for each coordinator');
+    return channel;
   }
 
   async #register(): Promise<void> {

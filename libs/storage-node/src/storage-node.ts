@@ -37,7 +37,7 @@ export interface StorageNodePorts {
   readonly random: Random;
   readonly logger: Logger;
   readonly meter: Meter;
-  /** Reaches the coordinator. */
+  /** Reaches the coordinators. */
   readonly dialer: Dialer;
   /** Changes when the machine restarts: tells a kill from a loss of power. */
   readonly bootId: string;
@@ -49,7 +49,8 @@ export interface StorageNodeConfig {
   readonly directory: string;
   /** Where clients and peers reach this node, as host:port. */
   readonly address: string;
-  readonly coordinator: string;
+  /** Addresses of all coordinators; one of them is active. */
+  readonly coordinators: readonly string[];
   readonly rack: string;
   readonly version: string;
   /** Bytes of the last batches that stay in memory for readers at the tail. */
@@ -120,7 +121,7 @@ export class StorageNode {
       highestVersion: directory.assignedUpTo,
     };
     const link = new ControllerLink(
-      dialer.dial(this.#config.coordinator, 'control'),
+      this.#config.coordinators.map((coordinator) => dialer.dial(coordinator, 'control')),
       registration,
       this.#events(directory),
       {

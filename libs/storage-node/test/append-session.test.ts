@@ -127,7 +127,7 @@ test('an entry that does not commit in time is answered UNKNOWN, and is there wh
   const { cluster, channel, topicId } = await nodeWithTopic();
   const session = appendSession(channel);
   open(session, topicId);
-  cluster.disk.holdSyncs();
+  cluster.node().disk.holdSyncs();
   session.send({
     frame: {
       case: 'batches',
@@ -136,7 +136,7 @@ test('an entry that does not commit in time is answered UNKNOWN, and is there wh
   });
   await cluster.time.runUntil(() => acksOf(session).length === 1);
   t.deepEqual(told(session), ['0 TIMED_OUT']);
-  cluster.disk.releaseSyncs();
+  cluster.node().disk.releaseSyncs();
   const read = async (): Promise<string[]> => {
     const values: string[] = [];
     for await (const record of cluster.client('checker').read('t', { until: 'end' })) values.push(record.value ?? '');
@@ -159,7 +159,7 @@ test('answers of one handle come in the order of its entries, refusals too', asy
   const { cluster, channel, topicId } = await nodeWithTopic();
   const session = appendSession(channel);
   open(session, topicId);
-  cluster.disk.holdSyncs();
+  cluster.node().disk.holdSyncs();
   const bad = batchOf(['x']);
   bad[bad.length - 1] = 0xff;
   send(session, [
@@ -169,7 +169,7 @@ test('answers of one handle come in the order of its entries, refusals too', asy
   ]);
   await cluster.time.runFor(100);
   t.deepEqual(told(session), []);
-  cluster.disk.releaseSyncs();
+  cluster.node().disk.releaseSyncs();
   await cluster.time.runUntil(() => acksOf(session).length === 3);
   t.deepEqual(told(session), ['0 at 0', '1 CORRUPT_BATCH', '2 HANDLE_CLOSED']);
 });
@@ -178,7 +178,7 @@ test('a client that has said all it wanted is not cut off while it waits', async
   const { cluster, channel, topicId } = await nodeWithTopic();
   const session = appendSession(channel);
   open(session, topicId);
-  cluster.disk.holdSyncs();
+  cluster.node().disk.holdSyncs();
   session.send({
     frame: {
       case: 'batches',
@@ -187,7 +187,7 @@ test('a client that has said all it wanted is not cut off while it waits', async
   });
   session.end();
   await cluster.time.runFor(30_000);
-  cluster.disk.releaseSyncs();
+  cluster.node().disk.releaseSyncs();
   await cluster.time.runUntil(() => session.isOver);
   t.deepEqual(told(session), ['0 at 0']);
 });
@@ -200,8 +200,8 @@ test('an election that the disk had no room for is applied once it has', async (
     );
   await append('a');
   // The write fails, the leader resigns, and the epoch under which it is elected again can't be stored.
-  cluster.disk.fail('append', 'ENOSPC', 1, '.log');
-  for (let nth = 1; nth <= 3; nth += 1) cluster.disk.fail('append', 'ENOSPC', nth, 'checkpoint');
+  cluster.node().disk.fail('append', 'ENOSPC', 1, '.log');
+  for (let nth = 1; nth <= 3; nth += 1) cluster.node().disk.fail('append', 'ENOSPC', nth, 'checkpoint');
   t.true(hasReason(await t.throwsAsync(append('b')), 'DISK_FULL'));
   await cluster.time.runFor(10_000);
   t.is((await append('c')).baseOffset, 1n);

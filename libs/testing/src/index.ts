@@ -6,12 +6,9 @@ export { MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
 export { NetworkWeather } from './network-weather.ts';
 export { SeededRandom } from './seeded-random.ts';
-export {
-  coordinatorAddress,
-  nodeAddress,
-  SimulatedCluster,
-  type SimulatedClusterOptions,
-} from './simulated-cluster.ts';
+export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
+export { SimulatedCoordinator } from './simulated-coordinator.ts';
+export { SimulatedNode } from './simulated-node.ts';
 export { SkewedClock } from './skewed-clock.ts';
 export { type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';

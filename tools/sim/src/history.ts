@@ -43,7 +43,7 @@ async function live(world: World): Promise<void> {
   const { random, cluster } = world;
   world.startCoordinator();
   world.startNode();
-  await world.until('the cluster starts', () => cluster.isNodeRunning && cluster.node.isServing, 30_000);
+  await world.until('the cluster starts', () => cluster.node().isRunning && cluster.node().service.isServing, 30_000);
   const topics = [
     { name: 'kept', partitions: 1 + random.below(3), config: { 'segment.bytes': '64KiB' } },
     { name: 'trimmed', partitions: 1 + random.below(2), config: { 'segment.bytes': '64KiB', retention: '40m' } },
@@ -87,9 +87,9 @@ async function live(world: World): Promise<void> {
 /** Retention looks at the clock while the node's is ahead: nothing may go early. */
 async function idleWithWrongClock(world: World): Promise<void> {
   world.trace.note('idle, with a clock that is an hour ahead');
-  world.cluster.nodeClock.skewMs = 3_600_000;
+  world.cluster.node().clock.skewMs = 3_600_000;
   await world.runFor(idleMs);
-  world.cluster.nodeClock.skewMs = 0;
+  world.cluster.node().clock.skewMs = 0;
 }
 
 /** Nothing that went wrong before keeps a partition from being written to. */

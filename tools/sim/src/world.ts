@@ -1,14 +1,7 @@
 import type { Moldau } from '@moldau/client';
 import { type FileError, type Logger, type Millis, MoldauError, silentLogger, sleep } from '@moldau/kernel';
 import type { Channel } from '@moldau/rpc';
-import {
-  MortalTimers,
-  NetworkWeather,
-  nodeAddress,
-  SeededRandom,
-  SimulatedCluster,
-  WatchedFileSystem,
-} from '@moldau/testing';
+import { MortalTimers, NetworkWeather, SeededRandom, SimulatedCluster, WatchedFileSystem } from '@moldau/testing';
 import { Oracle } from './oracle/oracle.ts';
 import { Violation } from './oracle/violation.ts';
 import type { Trace } from './trace.ts';
@@ -71,7 +64,7 @@ export class World {
 
   person(name: string): Person {
     const timers = new MortalTimers(this.cluster.time);
-    const node = this.cluster.network.dialer(name).dial(nodeAddress, 'data');
+    const node = this.cluster.network.dialer(name).dial(this.cluster.node().address, 'data');
     const person = { name, client: this.cluster.client(name, 10_000, timers), node, timers };
     this.people.push(person);
     return person;
@@ -121,23 +114,26 @@ export class World {
 
   look(): void {
     const { cluster } = this;
-    this.oracle.look(this.#starts, cluster.isNodeRunning ? cluster.node : undefined);
+    this.oracle.look(this.#starts, cluster.node().isRunning ? cluster.node().service : undefined);
   }
 
   /** Starts the node in the background, unless it runs; it may die, or fail, before it serves. */
   startNode(): void {
-    if (this.cluster.isNodeRunning) return;
+    if (this.cluster.node().isRunning) return;
     this.#starts += 1;
     this.#diskFailed = false;
     const start = this.#starts;
     this.trace.note(`node start ${start}`);
-    this.cluster.startNode().then(
-      () => this.trace.note(`node ${start} serves`),
-      (error: unknown) => {
-        this.trace.note(`node ${start} could not start: ${error instanceof Error ? error.message : error}`);
-        if (start === this.#starts && this.cluster.isNodeRunning) this.#startFailed = true;
-      },
-    );
+    this.cluster
+      .node()
+      .start()
+      .then(
+        () => this.trace.note(`node ${start} serves`),
+        (error: unknown) => {
+          this.trace.note(`node ${start} could not start: ${error instanceof Error ? error.message : error}`);
+          if (start === this.#starts && this.cluster.node().isRunning) this.#startFailed = true;
+        },
+      );
   }
 
   /** The last start of the node has failed: its process is of no use. */
@@ -147,25 +143,28 @@ export class World {
 
   /** Starts the coordinator in the background, unless it serves. */
   startCoordinator(): void {
-    if (this.cluster.isCoordinatorRunning) return;
+    if (this.cluster.coordinator().isRunning) return;
     this.trace.note('coordinator start');
-    this.cluster.startCoordinator().then(
-      () => this.trace.note('the coordinator serves'),
-      (error: unknown) => this.trace.note(`the coordinator could not start: ${error}`),
-    );
+    this.cluster
+      .coordinator()
+      .start()
+      .then(
+        () => this.trace.note('the coordinator serves'),
+        (error: unknown) => this.trace.note(`the coordinator could not start: ${error}`),
+      );
   }
 
   killNode(how: 'kill' | 'power'): void {
     this.trace.note(`node ${how}`);
     this.#startFailed = false;
-    this.cluster.killNode(how);
+    this.cluster.node().kill(how);
   }
 
   #noteFailure(start: number, error: FileError): void {
     if (error.code === 'EIO' || error.code === 'ENOSPC') this.trace.note(`disk ${error.code} ${error.path}`);
     if (error.code !== 'EIO' || start !== this.#starts || this.#diskFailed) return;
     this.#diskFailed = true;
-    if (this.cluster.isNodeRunning) this.oracle.diskFailed(start, this.cluster.node);
+    if (this.cluster.node().isRunning) this.oracle.diskFailed(start, this.cluster.node().service);
   }
 }
 

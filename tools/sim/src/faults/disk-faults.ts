@@ -11,24 +11,24 @@ const inputOutputError = async (world: World): Promise<void> => {
   const { cluster, random, trace } = world;
   const operation = failing[random.below(failing.length)] ?? 'sync';
   trace.note(`the disk will fail: ${operation}`);
-  cluster.disk.fail(operation, 'EIO', 1 + random.below(6), random.chance(0.5) ? '.log' : '');
+  cluster.node().disk.fail(operation, 'EIO', 1 + random.below(6), random.chance(0.5) ? '.log' : '');
   await world.sleep(between(world, 1_000, 8_000));
-  cluster.disk.heal();
+  cluster.node().disk.heal();
   if (world.diskFailed || world.startFailed) await bounce(world, random.chance(0.5) ? 'kill' : 'power');
 };
 
 const noSpaceOnce = async (world: World): Promise<void> => {
   const { cluster, random, trace } = world;
   trace.note('the disk will have no room for one write');
-  cluster.disk.fail('append', 'ENOSPC', 1 + random.below(6), random.chance(0.7) ? '.log' : '');
+  cluster.node().disk.fail('append', 'ENOSPC', 1 + random.below(6), random.chance(0.7) ? '.log' : '');
   await world.sleep(between(world, 500, 4_000));
-  cluster.disk.heal();
+  cluster.node().disk.heal();
   if (world.startFailed) await bounce(world, 'kill');
 };
 
 const diskFull = async (world: World): Promise<void> => {
   const { cluster, random, trace } = world;
-  const { disk } = cluster;
+  const { disk } = cluster.node();
   disk.capacityBytes = 1e12;
   const used = 1e12 - disk.freeBytes;
   disk.capacityBytes = used + random.below(128 * 1024);
@@ -43,9 +43,9 @@ const stuckSyncs = async (world: World): Promise<void> => {
   const { cluster, random, trace } = world;
   for (let times = 1 + random.below(3); times > 0; times -= 1) {
     trace.note('syncs hang');
-    cluster.disk.holdSyncs();
+    cluster.node().disk.holdSyncs();
     await world.sleep(random.chance(0.7) ? between(world, 20, 800) : between(world, 1_000, 8_000));
-    cluster.disk.releaseSyncs();
+    cluster.node().disk.releaseSyncs();
     trace.note('syncs go on');
     await world.sleep(between(world, 20, 500));
   }

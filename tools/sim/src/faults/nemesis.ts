@@ -38,16 +38,16 @@ function choose(world: World, kinds: readonly Fault[]): Fault | undefined {
 export async function heal(world: World): Promise<void> {
   const { cluster, trace, weather } = world;
   trace.note('all is well');
-  cluster.disk.heal();
-  cluster.disk.releaseSyncs();
-  cluster.disk.capacityBytes = Number.POSITIVE_INFINITY;
-  for (const clock of [cluster.nodeClock, cluster.coordinatorClock, cluster.clientClock]) clock.skewMs = 0;
+  cluster.node().disk.heal();
+  cluster.node().disk.releaseSyncs();
+  cluster.node().disk.capacityBytes = Number.POSITIVE_INFINITY;
+  for (const clock of [cluster.node().clock, cluster.coordinator().clock, cluster.clientClock]) clock.skewMs = 0;
   cluster.store.faults.unavailable = false;
   cluster.store.faults.delayMs = 0;
   weather.clear(cluster.network);
   for (const { timers } of world.people) timers.resume();
-  if (!cluster.isCoordinatorRunning) world.startCoordinator();
-  if (!cluster.isNodeRunning) return world.startNode();
+  if (!cluster.coordinator().isRunning) world.startCoordinator();
+  if (!cluster.node().isRunning) return world.startNode();
   if (!world.diskFailed && !world.startFailed) return;
   world.killNode('kill');
   world.startNode();

@@ -1,13 +1,14 @@
 import type { World } from '../world.ts';
 import { between, type Fault } from './fault.ts';
 
-const processes = (world: World): string[] => ['coordinator', 'node-1', ...world.people.map(({ name }) => name)];
+const processes = (world: World): string[] => [...world.cluster.addresses, ...world.people.map(({ name }) => name)];
 
 function pair(world: World): readonly [string, string] {
   const names = processes(world);
   // Most of the traffic ends at the node.
-  const other = names[world.random.below(names.length)] ?? 'coordinator';
-  return other === 'node-1' || world.random.chance(0.2) ? ['coordinator', other] : ['node-1', other];
+  const [coordinator, node] = [world.cluster.coordinator().address, world.cluster.node().address];
+  const other = names[world.random.below(names.length)] ?? coordinator;
+  return other === node || world.random.chance(0.2) ? [coordinator, other] : [node, other];
 }
 
 const delay = async (world: World): Promise<void> => {
@@ -53,7 +54,7 @@ const hourMs = 3_600_000;
 const clocks = async (world: World): Promise<void> => {
   const { cluster, random, trace } = world;
   const [name, clock] =
-    [['node', cluster.nodeClock] as const, ['coordinator', cluster.coordinatorClock] as const][random.below(3)] ??
+    [['node', cluster.node().clock] as const, ['coordinator', cluster.coordinator().clock] as const][random.below(3)] ??
     (['client', cluster.clientClock] as const);
   const sign = random.chance(0.5) ? 1 : -1;
   clock.skewMs = name === 'client' && sign < 0 ? -600_000 : sign * hourMs;

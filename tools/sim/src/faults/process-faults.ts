@@ -4,7 +4,7 @@ import { between, type Fault } from './fault.ts';
 /** Ends the node as told, and starts it again after a while; it may die again while it starts. */
 export async function bounce(world: World, how: 'kill' | 'power'): Promise<void> {
   world.killNode(how);
-  world.cluster.disk.heal();
+  world.cluster.node().disk.heal();
   await world.sleep(between(world, 20, 3_000));
   world.startNode();
   while (world.random.chance(0.2)) {
@@ -16,11 +16,11 @@ export async function bounce(world: World, how: 'kill' | 'power'): Promise<void>
 
 const stopInOrder = async (world: World): Promise<void> => {
   const { cluster, trace } = world;
-  if (!cluster.isNodeRunning || !cluster.node.isServing) return;
+  if (!cluster.node().isRunning || !cluster.node().service.isServing) return;
   trace.note('node stop');
-  const { node } = cluster;
-  world.background('stop', () => cluster.stopNode());
-  const isStopping = (): boolean => cluster.isNodeRunning && cluster.node === node;
+  const { service } = cluster.node();
+  world.background('stop', () => cluster.node().stop());
+  const isStopping = (): boolean => cluster.node().isRunning && cluster.node().service === service;
   for (let waitedMs = 0; isStopping() && waitedMs < 10_000; waitedMs += 100) await world.sleep(100);
   // A disk or a coordinator that does not answer: whoever runs the node loses patience.
   if (isStopping()) world.killNode('kill');
@@ -32,7 +32,7 @@ const pauseSomeone = async (world: World): Promise<void> => {
   const person = world.people[world.random.below(world.people.length)];
   if (person === undefined) return;
   const { cluster, weather, trace } = world;
-  const others = ['coordinator', 'node-1'];
+  const others = cluster.addresses;
   trace.note(`pause ${person.name}`);
   person.timers.pause();
   for (const other of others) {
@@ -50,7 +50,7 @@ const pauseSomeone = async (world: World): Promise<void> => {
 
 const restartCoordinator = async (world: World): Promise<void> => {
   world.trace.note('coordinator kill');
-  world.cluster.killCoordinator();
+  world.cluster.coordinator().kill();
   await world.sleep(between(world, 50, 6_000));
   world.startCoordinator();
 };

@@ -19,7 +19,7 @@ export async function damageSomething(world: World): Promise<boolean> {
 
 async function readVouched({ cluster }: World): Promise<Vouched> {
   const nothing: Vouched = new Map();
-  const fs = new GuardedFileSystem(cluster.disk.mount(), () => {});
+  const fs = new GuardedFileSystem(cluster.node().disk.mount(), () => {});
   const read = readCheckpoint(fs, '/data/checkpoint').then(
     (checkpoint) => checkpoint?.partitions ?? nothing,
     (error: unknown) => {
@@ -34,17 +34,18 @@ async function readVouched({ cluster }: World): Promise<Vouched> {
 
 function flipBelow(world: World, vouched: Vouched): boolean {
   const { cluster, oracle, random, trace } = world;
-  if (!cluster.isNodeRunning || !cluster.node.isServing) return false;
-  const logs = [...cluster.node.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
+  if (!cluster.node().isRunning || !cluster.node().service.isServing) return false;
+  const logs = [...cluster.node().service.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
   const log = logs[random.below(logs.length)];
   if (log === undefined) return false;
   const syncedEnd = vouched.get(log.key)?.syncedEnd ?? 0n;
-  const segments = cluster.disk
-    .filesBelow('/data')
+  const segments = cluster
+    .node()
+    .disk.filesBelow('/data')
     .filter((path) => path.includes(`/${log.key}/`) && path.endsWith('.log'));
   const path = segments.slice(0, -1)[random.below(Math.max(1, segments.length - 1))];
   if (path === undefined) return false;
-  const file = cluster.disk.file(path);
+  const file = cluster.node().disk.file(path);
   const bytes = new Uint8Array(file.sizeBytes);
   file.read(0, bytes);
   const starts = batchStarts(bytes).filter((start) => new BatchHeader(bytes, start).nextOffset <= syncedEnd);
@@ -56,7 +57,7 @@ function flipBelow(world: World, vouched: Vouched): boolean {
   const byte = at + random.below(random.chance(0.5) ? 61 : header.sizeBytes);
   const name = `${log.identity.topic}/${log.identity.partition}`;
   oracle.truth(name).damages.push(damage);
-  cluster.disk.flipBit(path, byte * 8 + random.below(8));
+  cluster.node().disk.flipBit(path, byte * 8 + random.below(8));
   trace.note(`rot in ${name}@${damage.from}…${damage.to}, byte ${byte - at} of the batch`);
   return true;
 }

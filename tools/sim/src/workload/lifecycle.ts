@@ -36,7 +36,7 @@ export async function liveAndDie(world: World, name: string): Promise<void> {
 async function heardOf(world: World, id: string): Promise<void> {
   const { cluster } = world;
   const isKnown = (): boolean =>
-    cluster.isNodeRunning && [...cluster.node.partitions].some(({ log }) => log.identity.topicId === id);
+    cluster.node().isRunning && [...cluster.node().service.partitions].some(({ log }) => log.identity.topicId === id);
   while (world.isBusy && !isKnown()) await world.sleep(20);
 }
 
