@@ -46,9 +46,12 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
   const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
   const undo: (() => Promise<void>)[] = [async () => store.close()];
   try {
-    const coordinator = new Coordinator({ ...world, store }, { autoCreate: true, advertise: 'authority' });
     const limits = limitsFor(batchBytesMax);
     const inside = new MemoryNetwork({ limits, timers: world.timers });
+    const coordinator = new Coordinator(
+      { ...world, store, dialer: inside.dialer(coordinatorAddress) },
+      { autoCreate: true, advertise: 'authority' },
+    );
     const listening = inside.listen(coordinatorAddress, coordinator.services(), world);
     undo.push(
       async () => listening.close(),

@@ -16,18 +16,15 @@ export interface ClusterParts {
   readonly keeper: ImageKeeper;
   readonly creation: TopicCreation;
   readonly changes: TopicChanges;
+  /** Aborted when it is active no more. */
+  readonly over: AbortSignal;
 }
 
 const namesMax = 1_000;
 const partitionsInAnswerMax = 10_000;
 
 /** `active` throws NOT_SERVING while there is nothing to serve. */
-export function clusterService(
-  active: () => ClusterParts,
-  config: CoordinatorConfig,
-  timers: Timers,
-  stopped: AbortSignal,
-): ServedService {
+export function clusterService(active: () => ClusterParts, config: CoordinatorConfig, timers: Timers): ServedService {
   const rewrittenTo = (context: CallContext): string | undefined =>
     config.advertise === 'authority' ? context.authority : undefined;
 
@@ -46,13 +43,13 @@ export function clusterService(
     },
 
     async *watchMetadata(request, context) {
-      const { keeper, clusterId } = active();
+      const { keeper, clusterId, over } = active();
       checkNames(request.topics);
-      const signal = AbortSignal.any([context.signal, stopped]);
+      const signal = AbortSignal.any([context.signal, over]);
       for await (const change of watchMetadata(keeper, timers, request.topics, signal)) {
         yield wire.toMetadataChange(keeper.image, clusterId, change, rewrittenTo(context));
       }
-      if (stopped.aborted) throw stopped.reason;
+      over.throwIfAborted();
     },
 
     async createTopic(request) {

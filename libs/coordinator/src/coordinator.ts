@@ -1,135 +1,142 @@
-import { faults, randomName } from '@moldau/kernel';
+import { faults, Gate, jittered, sleep } from '@moldau/kernel';
 import { Keys } from '@moldau/metadata';
 import type { ServedService } from '@moldau/rpc';
-import { type ClusterParts, clusterService } from './cluster-service.ts';
-import { Compactor } from './compactor.ts';
-import { type ControllerParts, controllerService } from './controller-service.ts';
-import { Elections } from './elections.ts';
-import { ImageKeeper } from './image-keeper.ts';
-import { NodeConditions } from './node-conditions.ts';
-import { NodeRoster } from './node-roster.ts';
+import { Candidate } from './candidate.ts';
+import { findClusterId } from './cluster-id.ts';
+import { clusterService } from './cluster-service.ts';
+import { controllerService } from './controller-service.ts';
 import { type CoordinatorConfig, type CoordinatorPorts, defaultConfig } from './ports.ts';
-import { ProducerIds } from './producer-ids.ts';
-import { Registrar } from './registration.ts';
 import { untilAnswered } from './store-access.ts';
-import { StoreWriter } from './store-writer.ts';
-import { Sweeper } from './sweeper.ts';
-import { findClusterId, takeTerm } from './term.ts';
-import { TopicChanges } from './topic-changes.ts';
-import { TopicCreation } from './topic-creation.ts';
+import { Term } from './term.ts';
 
-type Parts = ClusterParts &
-  ControllerParts & {
-    readonly writer: StoreWriter;
-    readonly elections: Elections;
-    readonly sweeper: Sweeper;
-    readonly compactor: Compactor;
-  };
+/** What a coordinator does now. `standby`: another one is active. */
+export type CoordinatorStage = 'starting' | 'standby' | 'active' | 'stopped';
+
+const againAfterMs = 1_000;
 
 /**
- * The service that decides: topics, leaders, nodes, producer ids. Everything that it knows is in the store; everything that
- * it serves comes from an image of it. One start is one term: once another coordinator has taken over, this one serves
- * nothing any more.
+ * The service that decides: topics, leaders, nodes, producer ids. Several of them may run; one is active, and the others
+ * wait for its office. Everything that it knows is in the store; everything that it serves comes from an image of it.
  */
 export class Coordinator {
   readonly #ports: CoordinatorPorts;
   readonly #config: CoordinatorConfig;
   readonly #stopped = new AbortController();
-  #parts: Parts | undefined;
-  #stopping: Promise<void> | undefined;
+  readonly #staged = new Gate();
+  #stage: CoordinatorStage = 'starting';
+  #clusterId: string | undefined;
+  #candidate: Candidate | undefined;
+  #term: Term | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #failure: unknown;
 
   constructor(ports: CoordinatorPorts, config: Partial<CoordinatorConfig> = {}) {
     this.#ports = ports;
     this.#config = { ...defaultConfig, ...config };
   }
 
-  /** Of the cluster that is served. Throws NOT_SERVING before the start. */
+  /** Of the store's cluster. Throws NOT_SERVING before it is known. */
   get clusterId(): string {
-    return this.#active().clusterId;
+    if (this.#clusterId === undefined) throw faults.notServing('the coordinator', this.#stage);
+    return this.#clusterId;
   }
 
-  /** Aborted when this coordinator serves no more: stopped, replaced, or unable to read the store. */
+  get stage(): CoordinatorStage {
+    return this.#stage;
+  }
+
+  /** True while it answers as the active one. */
+  get isServing(): boolean {
+    return this.#term !== undefined && this.#term.office.isValid;
+  }
+
+  /** Aborted when this coordinator is of no use any more: stopped, or unable to read the store. */
   get stopped(): AbortSignal {
     return this.#stopped.signal;
   }
 
-  /** Resolves when it serves. Waits for a store that does not answer. Rejects with StartError. */
+  /** Resolves when it is active, or stands by for another one. Waits for a store that does not answer. */
   async start(): Promise<void> {
-    const { store, random, logger } = this.#ports;
-    const { instance } = this.#config;
-    const until = <T>(attempt: () => Promise<T>): Promise<T> =>
-      untilAnswered(this.#ports, this.#stopped.signal, attempt);
-    const clusterId = this.#config.clusterId ?? (await until(() => findClusterId(store, random)));
-    const nonce = randomName(random);
-    const fence = await until(() => takeTerm(store, new Keys(clusterId), instance, nonce));
-    const writer = new StoreWriter(this.#ports, fence, () => this.#fail('replaced by another coordinator'));
-    const keeper = new ImageKeeper(this.#ports, clusterId, (error) => this.#fail('unable to follow the store', error));
-    await keeper.start();
-    const parts = this.#assemble(clusterId, keeper, writer);
-    parts.roster.start();
-    parts.elections.start((error) => this.#fail('stopped by a bug', error));
-    parts.sweeper.start();
-    parts.compactor.start();
-    this.#parts = parts;
-    logger.info('the coordinator serves', { cluster: clusterId, instance, version: keeper.image.revision });
+    const { store, random } = this.#ports;
+    const { signal } = this.#stopped;
+    this.#clusterId =
+      this.#config.clusterId ?? (await untilAnswered(this.#ports, signal, () => findClusterId(store, random)));
+    const { instance, address, leaseMs } = this.#config;
+    this.#candidate = new Candidate(this.#ports, new Keys(this.#clusterId), { instance, address }, leaseMs);
+    this.#running = this.#run(this.#candidate, this.#clusterId).catch((error: unknown) => this.#fail(error));
+    while (this.#stage === 'starting') await this.#staged.wait();
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** May be asked for before the start: until then the handlers answer NOT_SERVING. */
   services(): ServedService[] {
-    const active = (): Parts => this.#active();
+    const active = (): Term => this.#active();
     return [
-      clusterService(active, this.#config, this.#ports.timers, this.#stopped.signal),
+      clusterService(active, this.#config, this.#ports.timers),
       controllerService(active, this.#config, this.#ports),
     ];
   }
 
-  /** Ends all sessions and watches. Nodes go on without a coordinator; only changes wait. */
+  /** Ends all sessions and watches, and lets another coordinator take over. */
   async stop(): Promise<void> {
-    this.#stopping ??= this.#end();
-    await this.#stopping;
-  }
-
-  async #end(): Promise<void> {
     this.#stopped.abort(faults.notServing('the coordinator', 'stopped'));
-    const parts = this.#parts;
-    this.#parts = undefined;
-    if (parts === undefined) return;
-    parts.roster.stop();
-    const { writer, elections, sweeper, compactor, keeper } = parts;
-    await Promise.all([writer, elections, sweeper, compactor, keeper].map((part) => part.stop()));
+    this.#enter('stopped');
+    await this.#running;
   }
 
-  #fail(why: string, error?: unknown): void {
-    if (this.#stopping !== undefined) return;
-    this.#ports.logger.error('the coordinator serves no more', { why, error });
-    this.stop().catch((cause: unknown) => this.#ports.logger.error('the coordinator did not stop cleanly', { cause }));
+  async #run(candidate: Candidate, clusterId: string): Promise<void> {
+    const { signal } = this.#stopped;
+    const { logger } = this.#ports;
+    const { instance } = this.#config;
+    while (!signal.aborted) {
+      const office = await candidate.win(signal, () => this.#enter('standby'));
+      const term = new Term(this.#ports, this.#config, clusterId, office);
+      signal.addEventListener('abort', () => office.end('stops'), { once: true });
+      try {
+        await term.begin();
+        this.#term = term;
+        this.#enter('active');
+        logger.info('the coordinator is active', { cluster: clusterId, instance, term: office.term });
+        const end = await term.ended();
+        if (end.kind === 'failed') throw end.error;
+        if (!signal.aborted) logger.warn('not the active coordinator any more', { why: office.over.reason.message });
+      } catch (error) {
+        if (!office.over.aborted) throw error;
+      } finally {
+        this.#term = undefined;
+        if (this.#stage === 'active') this.#enter('standby');
+        await term.stop();
+      }
+      // Whoever waits for the office comes first.
+      await sleep(this.#ports.timers, jittered(this.#ports.random, againAfterMs), signal);
+    }
   }
 
-  #active(): Parts {
-    if (this.#parts !== undefined) return this.#parts;
-    throw faults.notServing('the coordinator', this.#stopped.signal.aborted ? 'stopped' : 'starting');
+  #active(): Term {
+    const term = this.#term;
+    if (term !== undefined) {
+      term.office.requireValid();
+      return term;
+    }
+    throw faults.notServing('the coordinator', this.#stage === 'standby' ? this.#standingBy() : this.#stage);
   }
 
-  #assemble(clusterId: string, keeper: ImageKeeper, writer: StoreWriter): Parts {
-    const { sessionTimeoutMs, tombstoneGraceMs } = this.#config;
-    const conditions = new NodeConditions(this.#ports, keeper, writer);
-    const roster = new NodeRoster(this.#ports, sessionTimeoutMs, keeper, conditions);
-    const elections = new Elections(this.#ports, keeper, writer, roster);
-    const creation = new TopicCreation(this.#ports, this.#config, keeper, writer);
-    const { underway } = creation;
-    return {
-      clusterId,
-      keeper,
-      writer,
-      conditions,
-      roster,
-      elections,
-      creation,
-      changes: new TopicChanges(this.#ports, keeper, writer, elections),
-      registrar: new Registrar(this.#ports, clusterId, { keeper, writer, conditions, elections }),
-      producerIds: new ProducerIds(this.#ports, keeper, writer),
-      compactor: new Compactor(this.#ports),
-      sweeper: new Sweeper(this.#ports, keeper, writer, { underway, graceMs: tombstoneGraceMs }),
-    };
+  #standingBy(): string {
+    const holder = this.#candidate?.holder;
+    return holder === undefined ? 'not active: nobody is, at the moment' : `standing by for ${holder.instance}`;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#ports.logger.error('the coordinator serves no more', { error });
+    this.#failure = error;
+    this.#stopped.abort(faults.notServing('the coordinator', 'stopped'));
+    this.#enter('stopped');
+  }
+
+  #enter(stage: CoordinatorStage): void {
+    if (this.#stage === 'stopped') return;
+    this.#stage = stage;
+    this.#staged.open();
   }
 }

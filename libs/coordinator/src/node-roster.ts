@@ -2,7 +2,7 @@ import type { CancelTimer, Clock, Logger, Millis, NodeEpoch, NodeId, PartitionKe
 import type { ReplicaReport } from '@moldau/metadata';
 import type { ReplicaReports } from './elections.ts';
 import type { ImageKeeper } from './image-keeper.ts';
-import type { NodeConditions } from './node-conditions.ts';
+import type { SilentNodes } from './silent-nodes.ts';
 
 /** One open session of a node. */
 export interface OpenSession {
@@ -27,7 +27,7 @@ export class NodeRoster implements ReplicaReports {
   readonly #ports: { clock: Clock; timers: Timers; logger: Logger };
   readonly #timeoutMs: Millis;
   readonly #keeper: ImageKeeper;
-  readonly #conditions: NodeConditions;
+  readonly #silentNodes: SilentNodes;
   readonly #sessions = new Map<NodeId, OpenSession>();
   /** Of the newest start of each node: what it has said once holds for all its sessions. */
   readonly #reported = new Map<NodeId, Reported>();
@@ -38,12 +38,12 @@ export class NodeRoster implements ReplicaReports {
     ports: { clock: Clock; timers: Timers; logger: Logger },
     timeoutMs: Millis,
     keeper: ImageKeeper,
-    conditions: NodeConditions,
+    silentNodes: SilentNodes,
   ) {
     this.#ports = ports;
     this.#timeoutMs = timeoutMs;
     this.#keeper = keeper;
-    this.#conditions = conditions;
+    this.#silentNodes = silentNodes;
   }
 
   start(): void {
@@ -56,8 +56,9 @@ export class NodeRoster implements ReplicaReports {
   stop(): void {
     for (const { cancel } of this.#watched.values()) cancel();
     this.#watched.clear();
-    for (const session of [...this.#sessions.values()]) session.close('the coordinator stops');
+    const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
+    for (const session of sessions) session.close('the coordinator is not active any more');
   }
 
   /** A node has one session: an older one ends. */
@@ -71,7 +72,12 @@ export class NodeRoster implements ReplicaReports {
   }
 
   closed(session: OpenSession): void {
-    if (this.#sessions.get(session.node) === session) this.#sessions.delete(session.node);
+    const { node } = session;
+    if (this.#sessions.get(node) !== session) return;
+    this.#sessions.delete(node);
+    this.#silentNodes
+      .lost(node, () => this.#sessions.has(node))
+      .catch((error: unknown) => this.#ports.logger.info('a node that is gone waits for its timeout', { node, error }));
   }
 
   heard(node: NodeId): void {
@@ -128,8 +134,10 @@ export class NodeRoster implements ReplicaReports {
     const leftMs = watched.heardAt + this.#timeoutMs - now;
     this.#arm(id, leftMs > 0 ? leftMs : retryMs);
     if (leftMs > 0) return;
-    this.#conditions.fence(id, `not heard for ${this.#timeoutMs} ms`).catch((error: unknown) => {
-      this.#ports.logger.warn('a silent node could not be fenced: trying again', { node: id, error });
-    });
+    this.#silentNodes.judge(this.#silent(now), (node) => this.heard(node));
+  }
+
+  #silent(now: Millis): NodeId[] {
+    return [...this.#watched].flatMap(([id, { heardAt }]) => (now - heardAt >= this.#timeoutMs ? [id] : []));
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Logger, Meter, Millis, Random, Timers } from '@moldau/kernel';
 import type { MetadataStore } from '@moldau/metadata';
+import type { Dialer } from '@moldau/rpc';
 
 /** What the coordinator needs of the world. */
 export interface CoordinatorPorts {
@@ -9,6 +10,8 @@ export interface CoordinatorPorts {
   readonly random: Random;
   readonly logger: Logger;
   readonly meter: Meter;
+  /** Reaches the other coordinators, and nodes that have fallen silent. */
+  readonly dialer: Dialer;
 }
 
 export interface CoordinatorConfig {
@@ -16,6 +19,10 @@ export interface CoordinatorConfig {
   readonly clusterId?: string | undefined;
   /** Names this process in `DescribeCluster` and logs. */
   readonly instance: string;
+  /** Where the other coordinators reach this one, as host:port. Empty: there are no others. */
+  readonly address: string;
+  /** The office of the active coordinator is vacant when its holder was not heard by the store for so long. */
+  readonly leaseMs: Millis;
   /** A node that was not heard for so long is fenced. */
   readonly sessionTimeoutMs: Millis;
   /** Topics may be created by asking for their metadata. */
@@ -30,6 +37,8 @@ export interface CoordinatorConfig {
 
 export const defaultConfig: CoordinatorConfig = {
   instance: 'coordinator',
+  address: '',
+  leaseMs: 5_000,
   sessionTimeoutMs: 9_000,
   autoCreate: false,
   defaultPartitions: 1,

@@ -10,7 +10,8 @@ import {
   sleep,
   type Timers,
 } from '@moldau/kernel';
-import { type Compare, type MetadataStore, nonceOf, type StoreOp, type TxnResult } from '@moldau/metadata';
+import { type Compare, type Keys, type MetadataStore, nonceOf, type StoreOp, type TxnResult } from '@moldau/metadata';
+import type { Office } from './office.ts';
 
 /** One change of the store: `ops` get the nonce that goes into every value. */
 export interface Change {
@@ -32,16 +33,16 @@ const backoffMs = 100;
  */
 export class StoreWriter {
   readonly #ports: { store: MetadataStore; timers: Timers; random: Random };
-  readonly #fence: Compare;
-  readonly #onDeposed: () => void;
+  readonly #office: Office;
+  readonly #fence: { readonly key: string; readonly createRevision: bigint };
   readonly #idle = new Gate();
   #inFlight = 0;
   #stopped = false;
 
-  constructor(ports: { store: MetadataStore; timers: Timers; random: Random }, fence: Compare, onDeposed: () => void) {
+  constructor(ports: { store: MetadataStore; timers: Timers; random: Random }, keys: Keys, office: Office) {
     this.#ports = ports;
-    this.#fence = fence;
-    this.#onDeposed = onDeposed;
+    this.#office = office;
+    this.#fence = { key: keys.election, createRevision: office.term };
   }
 
   /** Resolves when nothing is on its way to the store any more; from now on `commit` rejects with NOT_SERVING. */
@@ -71,6 +72,7 @@ export class StoreWriter {
     );
     for (let attempt = 1; ; attempt++) {
       if (this.#stopped) throw faults.notServing('the coordinator', 'stopped');
+      this.#office.requireValid();
       const result = await this.#attempt(change.compares, ops, witness, attempt === attempts);
       if (result === undefined) {
         await sleep(this.#ports.timers, jittered(this.#ports.random, backoffMs * attempt));
@@ -81,9 +83,9 @@ export class StoreWriter {
       if (written !== undefined && nonceOf(written.key, written.value) === nonce) {
         return { kind: 'committed', revision: written.modRevision };
       }
-      if ('createRevision' in this.#fence && office?.createRevision !== this.#fence.createRevision) {
-        this.#onDeposed();
-        throw faults.notServing('the coordinator', 'replaced by another one');
+      if (office?.createRevision !== this.#fence.createRevision) {
+        this.#office.end('was replaced by another coordinator');
+        this.#office.requireValid();
       }
       return { kind: 'conflict' };
     }

@@ -1,32 +1,115 @@
-import { type Random, randomName } from '@moldau/kernel';
-import { type Compare, clusterIdKey, type Keys, type MetadataStore, nonceOf, noteCodec } from '@moldau/metadata';
-import { readKey } from './store-access.ts';
+import { faults } from '@moldau/kernel';
+import { Compactor } from './compactor.ts';
+import { Elections } from './elections.ts';
+import { ImageKeeper } from './image-keeper.ts';
+import { NodeConditions } from './node-conditions.ts';
+import { NodeRoster } from './node-roster.ts';
+import type { Office } from './office.ts';
+import type { CoordinatorConfig, CoordinatorPorts } from './ports.ts';
+import { ProducerIds } from './producer-ids.ts';
+import { Registrar } from './registration.ts';
+import { SilentNodes } from './silent-nodes.ts';
+import { StoreWriter } from './store-writer.ts';
+import { Sweeper } from './sweeper.ts';
+import { TopicChanges } from './topic-changes.ts';
+import { TopicCreation } from './topic-creation.ts';
 
-/** The id of the store's cluster; an empty store gets a new one. Rejects with STORE_UNAVAILABLE: ask again. */
-export async function findClusterId(store: MetadataStore, random: Random): Promise<string> {
-  const found = await readKey(store, clusterIdKey);
-  if (found !== undefined) return noteCodec.decode(found.key, found.value);
-  const value = noteCodec.encode(randomName(random), randomName(random));
-  await store.txn([{ key: clusterIdKey, modRevision: 0n }], [{ kind: 'put', key: clusterIdKey, value }]);
-  return findClusterId(store, random);
-}
+/** Why a term ended: `moved` leaves the office to others, `failed` means that this process can't fill it. */
+export type TermEnd =
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'failed'; readonly why: string; readonly error: unknown };
 
 /**
- * Takes the office of the active coordinator, and returns the compare that fences every write of this term: the create
- * revision of the election key. Whoever held it can write nothing from then on. Rejects with STORE_UNAVAILABLE: ask again
- * with the same nonce.
+ * One term of the active coordinator: an image that follows the store, and everything that decides from it. All of it
+ * begins anew with each term, so nothing is carried over from a time when somebody else decided.
  */
-export async function takeTerm(store: MetadataStore, keys: Keys, instance: string, nonce: string): Promise<Compare> {
-  const key = keys.election;
-  for (;;) {
-    const holder = await readKey(store, key);
-    if (holder === undefined) {
-      const value = noteCodec.encode(instance, nonce);
-      await store.txn([{ key, modRevision: 0n }], [{ kind: 'put', key, value }]);
-    } else if (nonceOf(key, holder.value) === nonce) {
-      return { key, createRevision: holder.createRevision };
-    } else {
-      await store.txn([{ key, modRevision: holder.modRevision }], [{ kind: 'delete', key }]);
+export class Term {
+  readonly clusterId: string;
+  readonly office: Office;
+  readonly keeper: ImageKeeper;
+  readonly conditions: NodeConditions;
+  readonly roster: NodeRoster;
+  readonly creation: TopicCreation;
+  readonly changes: TopicChanges;
+  readonly registrar: Registrar;
+  readonly producerIds: ProducerIds;
+  readonly #writer: StoreWriter;
+  readonly #elections: Elections;
+  readonly #sweeper: Sweeper;
+  readonly #compactor: Compactor;
+  readonly #over = new AbortController();
+  #end: TermEnd = { kind: 'moved' };
+
+  constructor(ports: CoordinatorPorts, config: CoordinatorConfig, clusterId: string, office: Office) {
+    this.clusterId = clusterId;
+    this.office = office;
+    const keeper = new ImageKeeper(ports, clusterId, (error) => this.#fail('is unable to follow the store', error));
+    const writer = new StoreWriter(ports, keeper.image.keys, office);
+    const conditions = new NodeConditions(ports, keeper, writer);
+    const silent = new SilentNodes(ports, config.sessionTimeoutMs, { keeper, writer, conditions, office });
+    const roster = new NodeRoster(ports, config.sessionTimeoutMs, keeper, silent);
+    const elections = new Elections(ports, keeper, writer, roster);
+    this.keeper = keeper;
+    this.conditions = conditions;
+    this.roster = roster;
+    this.creation = new TopicCreation(ports, config, keeper, writer);
+    this.changes = new TopicChanges(ports, keeper, writer, elections);
+    this.registrar = new Registrar(ports, clusterId, { keeper, writer, conditions, elections });
+    this.producerIds = new ProducerIds(ports, keeper, writer);
+    this.#writer = writer;
+    this.#elections = elections;
+    this.#compactor = new Compactor(ports);
+    this.#sweeper = new Sweeper(ports, keeper, writer, {
+      underway: this.creation.underway,
+      graceMs: config.tombstoneGraceMs,
+    });
+    office.over.addEventListener('abort', () => this.#over.abort(office.over.reason), { once: true });
+  }
+
+  /** Aborted with the end of the term: streams that it serves end with it. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Resolves when the image holds the whole cluster, and everything runs. Rejects with UnreadableValue. */
+  async begin(): Promise<void> {
+    const { keeper, office } = this;
+    office.over.throwIfAborted();
+    // Where the store does not answer, only the end of the office ends the wait for it.
+    office.over.addEventListener('abort', () => void keeper.stop(), { once: true });
+    await keeper.start();
+    const lookAtTerm = (): void => {
+      if (keeper.image.term !== office.term) office.end('was replaced by another coordinator');
+    };
+    keeper.onChange(lookAtTerm);
+    lookAtTerm();
+    office.over.throwIfAborted();
+    this.roster.start();
+    this.#elections.start((error) => this.#fail('is stopped by a bug', error));
+    this.#sweeper.start();
+    this.#compactor.start();
+  }
+
+  /** Resolves when the office is lost, or can't be filled any more. */
+  async ended(): Promise<TermEnd> {
+    if (!this.over.aborted) {
+      await new Promise<void>((resolve) => this.over.addEventListener('abort', () => resolve(), { once: true }));
     }
+    return this.#end;
+  }
+
+  /** Ends all sessions and watches, waits for what is on its way to the store, and gives the office up. */
+  async stop(): Promise<void> {
+    this.office.end('stops');
+    this.roster.stop();
+    const parts = [this.#writer, this.#elections, this.#sweeper, this.#compactor, this.keeper];
+    await Promise.all(parts.map((part) => part.stop()));
+    await this.office.resign();
+  }
+
+  #fail(why: string, error: unknown): void {
+    if (this.over.aborted) return;
+    this.#end = { kind: 'failed', why, error };
+    this.#over.abort(faults.notServing('the coordinator', `not active: it ${why}`));
   }
 }

@@ -15,7 +15,7 @@ import {
   WatchMetadataRequestSchema,
 } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { AllocateProducerIdsRequestSchema, ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
-import type { CallContext, Handlers } from '@moldau/rpc';
+import { type CallContext, defaultLimits, type Handlers, MemoryNetwork } from '@moldau/rpc';
 import { MemoryStore, SeededRandom, VirtualTime } from '@moldau/testing';
 import type { ExecutionContext } from 'ava';
 import { Coordinator, type CoordinatorConfig } from '../src/index.ts';
@@ -90,6 +90,8 @@ export class World {
   readonly time = new VirtualTime();
   readonly random: SeededRandom;
   readonly store: MemoryStore;
+  /** Where addresses of nodes are probed. */
+  readonly network: MemoryNetwork;
   readonly #t: ExecutionContext;
   #skewMs = 0;
 
@@ -97,12 +99,14 @@ export class World {
     this.#t = t;
     this.random = new SeededRandom(seed);
     this.store = new MemoryStore({ timers: this.time });
+    this.network = new MemoryNetwork({ limits: defaultLimits, timers: this.time });
   }
 
   coordinator(config: Partial<CoordinatorConfig> = {}, store: MetadataStore = this.store): Office {
     const { time, random } = this;
     const clock = { wallMs: () => time.wallMs(), monotonicMs: () => time.monotonicMs() + this.#skewMs };
-    const ports = { store, clock, timers: time, random, logger: silentLogger, meter: silentMeter };
+    const dialer = this.network.dialer('coordinator');
+    const ports = { store, clock, timers: time, random, logger: silentLogger, meter: silentMeter, dialer };
     const office = new Office(new Coordinator(ports, config));
     this.#t.teardown(async () => {
       await this.time.run(office.coordinator.stop());

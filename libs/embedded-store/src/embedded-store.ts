@@ -4,6 +4,7 @@ import { type CancelTimer, StartError, type Timers } from '@moldau/kernel';
 import {
   assertTxn,
   type Compare,
+  LeaseGone,
   type LeaseId,
   leaseId,
   type MetadataStore,
@@ -66,7 +67,7 @@ export class EmbeddedStore implements MetadataStore {
     assertTxn(compares, ops, otherwise);
     for (const op of [...ops, ...otherwise]) {
       if (op.kind === 'put' && op.lease !== undefined && !this.#leases.has(op.lease)) {
-        throw new Error(`lease ${op.lease} is gone`);
+        throw new LeaseGone(op.lease);
       }
     }
     return this.#change(() => {

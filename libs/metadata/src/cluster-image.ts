@@ -20,6 +20,8 @@ import {
   nodeConditionCodec,
   type PartitionState,
   partitionCodec,
+  type Suspects,
+  suspectsCodec,
   type Tombstone,
   tombstoneCodec,
   topicCodec,
@@ -52,6 +54,8 @@ export class ClusterImage {
   readonly #tombstones = new Map<TopicId, Tombstone>();
   #clusterConfig: Readonly<Record<string, string>> = {};
   #producerIdsRevision = 0n;
+  #term = 0n;
+  #suspects: { readonly value: Suspects; readonly revision: Revision } | undefined;
 
   constructor(clusterId: string) {
     this.keys = new Keys(clusterId);
@@ -70,6 +74,14 @@ export class ClusterImage {
   /** The write that took the last block of producer ids. 0: none was. */
   get producerIdsRevision(): bigint {
     return this.#producerIdsRevision;
+  }
+  /** The create revision of the election key: who holds the office now. 0: nobody. */
+  get term(): bigint {
+    return this.#term;
+  }
+  /** Whom the last coordinator that resigned could not reach, and when it wrote that. */
+  get suspects(): { readonly value: Suspects; readonly revision: Revision } | undefined {
+    return this.#suspects;
   }
   get topicCount(): number {
     return this.#topics.size;
@@ -185,6 +197,15 @@ export class ClusterImage {
         break;
       case 'producer-ids':
         this.#producerIdsRevision = entry?.modRevision ?? 0n;
+        break;
+      case 'election':
+        this.#term = entry?.createRevision ?? 0n;
+        break;
+      case 'suspects':
+        this.#suspects =
+          entry === undefined
+            ? undefined
+            : { value: suspectsCodec.decode(entry.key, entry.value), revision: entry.modRevision };
         break;
       case 'other':
         break;

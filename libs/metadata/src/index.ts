@@ -5,6 +5,7 @@ export type * from './image-parts.ts';
 export { clusterIdKey, Keys, type ParsedKey, parseKey } from './keys.ts';
 export { type PlacementNode, placeReplicas } from './placement.ts';
 export { producerBlock, producerBlockSize } from './producer-ids.ts';
+export { onProbed, onSilence, type SilenceView } from './silence.ts';
 export * from './store.ts';
 export { UnreadableValue } from './stored-fields.ts';
 export * from './stored-values.ts';

@@ -7,6 +7,7 @@ export const clusterIdKey = '/moldau/cluster-id';
 export class Keys {
   readonly prefix: string;
   readonly election: string;
+  readonly suspects: string;
   readonly clusterConfig: string;
   readonly producerIds: string;
   readonly partitions: string;
@@ -14,6 +15,7 @@ export class Keys {
   constructor(clusterId: string) {
     this.prefix = `/moldau/${clusterId}/`;
     this.election = `${this.prefix}election/coordinator`;
+    this.suspects = `${this.prefix}election/suspects`;
     this.clusterConfig = `${this.prefix}configs/cluster`;
     this.producerIds = `${this.prefix}producer-ids`;
     this.partitions = `${this.prefix}partitions/`;
@@ -47,13 +49,15 @@ export type ParsedKey =
   | { readonly kind: 'node' | 'node-state'; readonly node: NodeId }
   | { readonly kind: 'topic' | 'tombstone'; readonly topic: TopicId }
   | { readonly kind: 'partition'; readonly topic: TopicId; readonly partition: PartitionIndex }
-  | { readonly kind: 'cluster-config' | 'producer-ids' }
+  | { readonly kind: 'cluster-config' | 'producer-ids' | 'election' | 'suspects' }
   | { readonly kind: 'other' };
 
 /** Reads a key of {@link Keys} without its prefix. */
 export function parseKey(relative: string): ParsedKey {
   const [kind, id, partition] = relative.split('/');
   if (relative === 'producer-ids') return { kind: 'producer-ids' };
+  if (relative === 'election/coordinator') return { kind: 'election' };
+  if (relative === 'election/suspects') return { kind: 'suspects' };
   if (kind === undefined || id === undefined) return { kind: 'other' };
   switch (kind) {
     case 'nodes':

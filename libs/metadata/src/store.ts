@@ -95,7 +95,8 @@ export interface MetadataStore {
   range(prefix: string, options?: RangeOptions): Promise<RangePage>;
   /**
    * If all `compares` hold, carries out `ops`, else `otherwise`: atomically, under one new revision when it wrote anything.
-   * At most {@link maxTxnOps} entries in each list and {@link maxTxnBytes} in all; no key is written twice.
+   * At most {@link maxTxnOps} entries in each list and {@link maxTxnBytes} in all; no key is written twice. Rejects with
+   * {@link LeaseGone}, and writes nothing, when it puts a key under a lease that is gone.
    */
   txn(
     compares: readonly Compare[],
@@ -126,6 +127,15 @@ export class StoreCompacted extends Error {
   constructor(asked: bigint, oldest: Revision) {
     super(`revision ${asked} of the metadata store is compacted: ${oldest} is the oldest that is kept`);
     this.oldest = oldest;
+  }
+}
+
+/** A key was to be put under a lease that has ended. */
+export class LeaseGone extends Error {
+  override readonly name = 'LeaseGone';
+
+  constructor(lease: LeaseId) {
+    super(`lease ${lease} is gone`);
   }
 }
 

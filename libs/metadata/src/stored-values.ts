@@ -6,6 +6,8 @@ import {
   type NodeId,
   nodeEpoch,
   nodeId,
+  type Revision,
+  revision,
   type TopicId,
   topicId,
 } from '@moldau/kernel';
@@ -164,7 +166,32 @@ export const clusterConfigCodec = codec<ClusterConfigRecord>(
   (f) => ({ config: f.texts('config') }),
 );
 
-/** A plain fact: who holds the election key, who took a block of producer ids, what the cluster is called. */
+export const officeCodec = codec<OfficeHolder>(
+  (holder) => holder,
+  (f) => ({ instance: f.text('instance'), address: f.text('address') }),
+);
+
+export const suspectsCodec = codec<Suspects>(
+  ({ nodes, term }) => ({ nodes, term: String(term) }),
+  (f) => ({ nodes: f.integers('nodes').map(nodeId), term: revision(f.bigint('term')) }),
+);
+
+/** Who holds the office of the active coordinator. */
+export interface OfficeHolder {
+  /** Names the process. */
+  readonly instance: string;
+  /** Where the other coordinators reach it, as host:port. Empty: nowhere. */
+  readonly address: string;
+}
+
+/** Nodes that a coordinator could not reach when it resigned, because most had fallen silent at once. */
+export interface Suspects {
+  readonly nodes: readonly NodeId[];
+  /** The term that resigned: the create revision of its election key. */
+  readonly term: Revision;
+}
+
+/** A plain fact: who took a block of producer ids, what the cluster is called. */
 export const noteCodec = codec<string>(
   (note) => ({ note }),
   (f) => f.text('note'),

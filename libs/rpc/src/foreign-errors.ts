@@ -20,7 +20,11 @@ export function foreignError(status: WireStatus, { address, method, sentLarge }:
   switch (code) {
     case Code.CANCELLED:
     case Code.UNAVAILABLE:
-      return error('UNREACHABLE', unreachable(address, message));
+      return new MoldauError('UNREACHABLE', unreachable(address, message), {
+        address,
+        method,
+        ...(isRefused(message) && { refused: 1 }),
+      });
     case Code.DEADLINE_EXCEEDED:
       return error('TIMED_OUT', `${method} at ${address} did not end in time: its outcome is unknown`);
     case Code.UNIMPLEMENTED:
@@ -39,6 +43,9 @@ export function foreignError(status: WireStatus, { address, method, sentLarge }:
       return error('INTERNAL', `${method} failed at ${address} with gRPC code ${code}: ${message}`);
   }
 }
+
+/** Nobody listens at the address: the process that did is gone. */
+const isRefused = (message: string): boolean => /ECONNREFUSED|nobody listens/.test(message);
 
 /** grpc-js wraps the one fact that helps, such as ECONNREFUSED, in its own words. */
 function unreachable(address: string, message: string): string {

@@ -5,10 +5,12 @@ export { failsWith, fileSystemContract, type MadeFileSystem } from './file-syste
 export { MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
 export { NetworkWeather } from './network-weather.ts';
+export { ProcessStore } from './process-store.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
 export { SimulatedCoordinator } from './simulated-coordinator.ts';
 export { SimulatedNode } from './simulated-node.ts';
+export { SimulatedProcess } from './simulated-process.ts';
 export { SkewedClock } from './skewed-clock.ts';
 export { type MadeStore, storeContract } from './store-contract.ts';
 export { VirtualTime } from './virtual-time.ts';

@@ -2,6 +2,7 @@ import { revision as asRevision, assert, type Millis, type Revision, sleep, type
 import {
   assertTxn,
   type Compare,
+  LeaseGone,
   type LeaseId,
   leaseId,
   type MetadataStore,
@@ -57,7 +58,7 @@ export class MemoryStore implements MetadataStore {
     await this.#arrive();
     const fault = this.faults.takeTxnFault();
     if (fault?.kind === 'delayed') {
-      this.#timers.after(fault.byMs, () => this.#apply(compares, ops, otherwise));
+      this.#timers.after(fault.byMs, () => this.#applyLate(compares, ops, otherwise));
       throw storeUnavailable('the request is still on its way');
     }
     const result = this.#apply(compares, ops, otherwise);
@@ -129,13 +130,23 @@ export class MemoryStore implements MetadataStore {
     const branch = succeeded ? ops : otherwise;
     for (const op of branch) {
       if (op.kind === 'put' && op.lease !== undefined && !this.#leases.has(op.lease)) {
-        throw new Error(`lease ${op.lease} is gone`);
+        throw new LeaseGone(op.lease);
       }
     }
     const read = this.#history.write(branch);
     for (const op of branch) if (op.kind !== 'get') this.#bind(op.key, op.kind === 'put' ? op.lease : undefined);
     for (const watch of this.#watches) watch.wake();
     return { succeeded, revision: asRevision(this.#history.revision), read };
+  }
+
+  /** Nobody hears whether it was refused: its lease may be gone by now. */
+  #applyLate(...request: Parameters<MemoryStore['txn']>): void {
+    const [compares, ops, otherwise = []] = request;
+    try {
+      this.#apply(compares, ops, otherwise);
+    } catch (error) {
+      assert(error instanceof LeaseGone, 'a late request is refused for its lease only');
+    }
   }
 
   #holds(compare: Compare): boolean {

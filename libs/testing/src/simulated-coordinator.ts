@@ -2,7 +2,8 @@ import { Coordinator } from '@moldau/coordinator';
 import { type Logger, type Random, silentMeter } from '@moldau/kernel';
 import type { MetadataStore } from '@moldau/metadata';
 import type { MemoryNetwork } from '@moldau/rpc';
-import { MortalTimers } from './mortal-timers.ts';
+import { ProcessStore } from './process-store.ts';
+import { SimulatedProcess } from './simulated-process.ts';
 import { SkewedClock } from './skewed-clock.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -15,12 +16,18 @@ export interface SimulatedCoordinatorWorld {
   readonly store: MetadataStore;
 }
 
+interface Running {
+  readonly coordinator: Coordinator;
+  readonly process: SimulatedProcess;
+  readonly store: ProcessStore;
+}
+
 /** The machine of one coordinator: it keeps its clock and its address; its processes come and go. */
 export class SimulatedCoordinator {
   readonly address: string;
   readonly clock: SkewedClock;
   readonly #world: SimulatedCoordinatorWorld;
-  #process: { readonly coordinator: Coordinator; readonly timers: MortalTimers } | undefined;
+  #running: Running | undefined;
 
   constructor(address: string, world: SimulatedCoordinatorWorld) {
     this.address = address;
@@ -28,32 +35,60 @@ export class SimulatedCoordinator {
     this.#world = world;
   }
 
-  get isRunning(): boolean {
-    return this.#process !== undefined && !this.#process.coordinator.stopped.aborted;
+  /** The service of the process that runs. Throws while there is none. */
+  get service(): Coordinator {
+    if (this.#running === undefined) throw new Error(`${this.address} is not running`);
+    return this.#running.coordinator;
   }
 
-  /** Starts it in a new process, in the place of one that has stopped by itself. */
+  get isRunning(): boolean {
+    return this.#running !== undefined && !this.#running.coordinator.stopped.aborted;
+  }
+
+  get isPaused(): boolean {
+    return this.#running?.process.isPaused ?? false;
+  }
+
+  /** Starts it in a new process, in the place of one that has stopped by itself; resolves when it is active, or stands by. */
   async start(): Promise<void> {
     this.kill();
-    const { time, random, logger, network, store } = this.#world;
-    const timers = new MortalTimers(time);
-    const world = { random, logger, meter: silentMeter, clock: this.clock, timers };
-    const coordinator = new Coordinator({ ...world, store }, { autoCreate: true });
-    this.#process = { coordinator, timers };
-    network.listen(this.address, coordinator.services(), world);
+    const { time, random, logger, network } = this.#world;
+    const { address } = this;
+    const process = new SimulatedProcess(time);
+    const world = { random, logger, meter: silentMeter, clock: this.clock, timers: process.timers };
+    const store = new ProcessStore(this.#world.store, process);
+    const ports = { ...world, store, dialer: network.dialer(address) };
+    const coordinator = new Coordinator(ports, { autoCreate: true, instance: address, address });
+    this.#running = { coordinator, process, store };
+    network.listen(address, coordinator.services(), world);
     await coordinator.start();
   }
 
   /** Ends the process in order. */
   async stop(): Promise<void> {
-    await this.#process?.coordinator.stop();
+    await this.#running?.coordinator.stop();
+  }
+
+  /** The process stands still; nothing reaches it, and nothing leaves it. */
+  pause(): void {
+    if (this.#running === undefined) return;
+    this.#running.process.pause();
+    this.#world.network.freeze(this.address);
+  }
+
+  resume(): void {
+    if (this.#running === undefined) return;
+    this.#world.network.thaw(this.address);
+    this.#running.process.resume();
   }
 
   /** The process dies; what it has sent to the store still counts. */
   kill(): void {
-    if (this.#process === undefined) return;
-    this.#process.timers.kill();
-    this.#process = undefined;
+    if (this.#running === undefined) return;
+    const { process, store } = this.#running;
+    process.kill();
+    void store.close();
+    this.#running = undefined;
     this.#world.network.crash(this.address);
   }
 }

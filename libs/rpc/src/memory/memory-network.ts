@@ -32,6 +32,8 @@ export class MemoryNetwork {
   readonly #options: MemoryNetworkOptions;
   readonly #hosts = new Map<string, ServiceHost>();
   readonly #streams = new Set<MemoryStream>();
+  /** Addresses whose process stands still: its kernel takes what is sent to it, and it reads nothing. */
+  readonly #frozen = new Set<string>();
   readonly #network: StreamNetwork;
 
   constructor(options: MemoryNetworkOptions) {
@@ -40,7 +42,7 @@ export class MemoryNetwork {
     this.#network = {
       timers: options.timers,
       windowBytes: options.limits.windowBytes,
-      passage: conditions,
+      passage: (from, to, bytes) => (this.#frozen.has(to) ? 'hold' : conditions(from, to, bytes)),
       dropped: (from, to) => this.cut(from, to),
       arrived: (stream) => this.#accept(stream),
       forget: (stream) => this.#streams.delete(stream),
@@ -98,8 +100,19 @@ export class MemoryNetwork {
     }
   }
 
+  /** A process stands still: nothing that is sent to it arrives before `thaw`. */
+  freeze(address: string): void {
+    this.#frozen.add(address);
+  }
+
+  thaw(address: string): void {
+    this.#frozen.delete(address);
+    for (const stream of this.#between((one) => one.from === address || one.to === address)) stream.release(address);
+  }
+
   /** Ends a process without a farewell: its server and its calls are gone; its peers learn of it if the network lets them. */
   crash(address: string): void {
+    this.#frozen.delete(address);
     this.#hosts.delete(address);
     for (const stream of this.#between((one) => one.to === address)) stream.serverGone();
     for (const stream of this.#between((one) => one.from === address)) stream.clientGone();
