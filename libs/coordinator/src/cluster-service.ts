@@ -1,5 +1,5 @@
 import { faults, hasReason, type Timers, topicId } from '@moldau/kernel';
-import { clusterHealth, resolveTopicConfig, type TopicImage } from '@moldau/metadata';
+import { clusterHealth, type Finding, resolveTopicConfig, type TopicImage } from '@moldau/metadata';
 import { ClusterService, type GetMetadataRequest } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { type CallContext, type ServedService, serve } from '@moldau/rpc';
 import type { ImageKeeper } from './image-keeper.ts';
@@ -16,6 +16,8 @@ export interface ClusterParts {
   readonly keeper: ImageKeeper;
   readonly creation: TopicCreation;
   readonly changes: TopicChanges;
+  /** What is wrong with the world around the metadata. */
+  findings(): Finding[];
   /** Aborted when it is active no more. */
   readonly over: AbortSignal;
 }
@@ -106,14 +108,15 @@ export function clusterService(active: () => ClusterParts, config: CoordinatorCo
     },
 
     async describeCluster() {
-      const { keeper, clusterId } = active();
+      const parts = active();
+      const { keeper, clusterId } = parts;
       const { findings, ...counts } = clusterHealth(keeper.image);
       return {
         ...counts,
         clusterId,
         version: keeper.image.revision,
         coordinator: config.instance,
-        findings: findings.map(wire.toFinding),
+        findings: [...findings, ...parts.findings()].map(wire.toFinding),
       };
     },
 

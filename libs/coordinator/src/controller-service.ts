@@ -1,4 +1,14 @@
-import { type Clock, faults, type Logger, nodeEpoch, nodeId, type Timers } from '@moldau/kernel';
+import {
+  type Clock,
+  faults,
+  type Logger,
+  type NodeId,
+  nodeEpoch,
+  nodeId,
+  type Revision,
+  revision,
+  type Timers,
+} from '@moldau/kernel';
 import { producerBlockSize } from '@moldau/metadata';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { type ServedService, serve } from '@moldau/rpc';
@@ -19,6 +29,8 @@ export interface ControllerParts {
   readonly roster: NodeRoster;
   readonly conditions: NodeConditions;
   readonly producerIds: ProducerIds;
+  /** Rejects with WRONG_CLUSTER when the store is older than what a node has seen. */
+  requireNotRestored(node: NodeId, seen: Revision): Promise<void>;
 }
 
 const messageVersion = 1;
@@ -31,11 +43,14 @@ export function controllerService(
 ): ServedService {
   return serve(ControllerService, {
     async registerNode(request) {
-      const { registrar, clusterId } = active();
+      const term = active();
+      const { registrar, clusterId } = term;
       if (request.version > messageVersion) {
         throw faults.invalidRequest('version', `is ${request.version}: this coordinator knows ${messageVersion}`);
       }
-      const epoch = await registrar.register(wire.fromRegisterNode(request));
+      const asked = wire.fromRegisterNode(request);
+      if (asked.clusterId === clusterId) await term.requireNotRestored(asked.node, revision(request.highestVersion));
+      const epoch = await registrar.register(asked);
       return { clusterId, nodeEpoch: epoch, sessionTimeoutMs: config.sessionTimeoutMs };
     },
 
@@ -53,7 +68,8 @@ export function controllerService(
       const incoming = stream.incoming[Symbol.asyncIterator]();
       const first = await incoming.next();
       if (first.done === true) return session.end();
-      const { node, epoch }: NodeSays = first.value;
+      const { node, epoch, seen }: NodeSays = first.value;
+      await parts.requireNotRestored(node, seen);
       await new NodeSession(ports, parts, stream, { node, epoch }).run(first.value, incoming);
     },
 

@@ -47,7 +47,7 @@ export class Coordinator {
 
   /** True while it answers as the active one. */
   get isServing(): boolean {
-    return this.#term !== undefined && this.#term.office.isValid;
+    return this.#term?.office.isValid ?? false;
   }
 
   /** Aborted when this coordinator is of no use any more: stopped, or unable to read the store. */

@@ -26,6 +26,8 @@ export interface NodeSays {
   readonly ready: boolean;
   readonly leaving: boolean;
   readonly storageFailed: boolean;
+  /** The highest metadata version that it has seen. */
+  readonly seen: Revision;
 }
 
 /** What a node is told. No assignments: a heartbeat. */

@@ -7,7 +7,6 @@ import {
   nodeEpoch,
   nodeId,
   type Random,
-  type Revision,
   type Timers,
 } from '@moldau/kernel';
 import { type NodeImage, type NodeRegistration, nodeCodec, nodeConditionCodec } from '@moldau/metadata';
@@ -21,8 +20,6 @@ export interface Registering {
   readonly clusterId: string;
   readonly node: NodeId;
   readonly registration: NodeRegistration;
-  /** The highest metadata version that the node has seen. */
-  readonly highestVersion: Revision;
 }
 
 /** Registers one start of a node, and gives it its epoch. */
@@ -82,7 +79,7 @@ export class Registrar {
     return nodeEpoch(result.revision);
   }
 
-  #check({ clusterId, node, registration, highestVersion }: Registering): void {
+  #check({ clusterId, node, registration }: Registering): void {
     if (!Number.isInteger(node) || node < 1) throw faults.invalidRequest('node_id', `is ${node}: 1 or more`);
     if (registration.incarnation === '') throw faults.invalidRequest('incarnation', 'is empty');
     if (registration.address === '') throw faults.invalidRequest('address', 'is empty: host:port');
@@ -94,19 +91,11 @@ export class Registrar {
       );
     }
     const { image } = this.#parts.keeper;
-    const { revision } = image;
     if (clusterId === '' && image.replicasOn(nodeId(node)).size > 0) {
       throw new MoldauError(
         'WRONG_CLUSTER',
         `node ${node} keeps partitions of cluster ${this.#clusterId}, and its data directory is new: mount the right one, or give the new one a node id of its own`,
         { cluster: clusterId, expected_cluster: this.#clusterId },
-      );
-    }
-    if (highestVersion > revision) {
-      throw new MoldauError(
-        'WRONG_CLUSTER',
-        `node ${node} has seen metadata version ${highestVersion}, and the store is at ${revision}: it was restored to an older state. Restore it with its revision raised above ${highestVersion}`,
-        { cluster: this.#clusterId, expected_cluster: this.#clusterId },
       );
     }
   }

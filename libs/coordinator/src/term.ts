@@ -1,5 +1,6 @@
-import { faults } from '@moldau/kernel';
-import { Compactor } from './compactor.ts';
+import { faults, MoldauError, type NodeId, type Revision } from '@moldau/kernel';
+import type { Finding, MetadataStore } from '@moldau/metadata';
+import { AdvertisedAddresses } from './advertised-addresses.ts';
 import { Elections } from './elections.ts';
 import { ImageKeeper } from './image-keeper.ts';
 import { NodeConditions } from './node-conditions.ts';
@@ -9,6 +10,7 @@ import type { CoordinatorConfig, CoordinatorPorts } from './ports.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { Registrar } from './registration.ts';
 import { SilentNodes } from './silent-nodes.ts';
+import { StoreCare } from './store-care.ts';
 import { StoreWriter } from './store-writer.ts';
 import { Sweeper } from './sweeper.ts';
 import { TopicChanges } from './topic-changes.ts';
@@ -36,13 +38,16 @@ export class Term {
   readonly #writer: StoreWriter;
   readonly #elections: Elections;
   readonly #sweeper: Sweeper;
-  readonly #compactor: Compactor;
+  readonly #storeCare: StoreCare;
+  readonly #addresses: AdvertisedAddresses;
+  readonly #store: MetadataStore;
   readonly #over = new AbortController();
   #end: TermEnd = { kind: 'moved' };
 
   constructor(ports: CoordinatorPorts, config: CoordinatorConfig, clusterId: string, office: Office) {
     this.clusterId = clusterId;
     this.office = office;
+    this.#store = ports.store;
     const keeper = new ImageKeeper(ports, clusterId, (error) => this.#fail('is unable to follow the store', error));
     const writer = new StoreWriter(ports, keeper.image.keys, office);
     const conditions = new NodeConditions(ports, keeper, writer);
@@ -58,7 +63,8 @@ export class Term {
     this.producerIds = new ProducerIds(ports, keeper, writer);
     this.#writer = writer;
     this.#elections = elections;
-    this.#compactor = new Compactor(ports);
+    this.#storeCare = new StoreCare(ports);
+    this.#addresses = new AdvertisedAddresses(ports, keeper);
     this.#sweeper = new Sweeper(ports, keeper, writer, {
       underway: this.creation.underway,
       graceMs: config.tombstoneGraceMs,
@@ -87,7 +93,28 @@ export class Term {
     this.roster.start();
     this.#elections.start((error) => this.#fail('is stopped by a bug', error));
     this.#sweeper.start();
-    this.#compactor.start();
+    this.#storeCare.start();
+    this.#addresses.start();
+  }
+
+  /** What is wrong with the store and with addresses: what the image does not show. */
+  findings(): Finding[] {
+    return [...this.#addresses.findings(), ...this.#storeCare.findings()];
+  }
+
+  /**
+   * A node has seen this version of the metadata. Throws WRONG_CLUSTER, and ends the term for good, when the store has not
+   * come so far: then it was restored to an older state, and what it says of epochs can't be trusted.
+   */
+  async requireNotRestored(node: NodeId, seen: Revision): Promise<void> {
+    const { image } = this.keeper;
+    if (seen <= image.revision) return;
+    // The image may be behind for a moment; the store itself never is.
+    const { revision } = await this.#store.txn([], [{ kind: 'get', key: image.keys.election }]);
+    if (seen <= revision) throw faults.notServing('the coordinator', 'behind its metadata store');
+    const error = restoredStore(node, seen, revision, this.clusterId);
+    this.#fail('found its metadata store restored to an older state', error);
+    throw error;
   }
 
   /** Resolves when the office is lost, or can't be filled any more. */
@@ -102,7 +129,7 @@ export class Term {
   async stop(): Promise<void> {
     this.office.end('stops');
     this.roster.stop();
-    const parts = [this.#writer, this.#elections, this.#sweeper, this.#compactor, this.keeper];
+    const parts = [this.#writer, this.#elections, this.#sweeper, this.#storeCare, this.#addresses, this.keeper];
     await Promise.all(parts.map((part) => part.stop()));
     await this.office.resign();
   }
@@ -113,3 +140,10 @@ export class Term {
     this.#over.abort(faults.notServing('the coordinator', `not active: it ${why}`));
   }
 }
+
+const restoredStore = (node: NodeId, seen: Revision, revision: Revision, cluster: string): MoldauError =>
+  new MoldauError(
+    'WRONG_CLUSTER',
+    `node ${node} has seen metadata version ${seen}, and the store is at ${revision}: it was restored to an older state. Restore it with its revision raised above ${seen} (etcdutl snapshot restore --bump-revision)`,
+    { cluster, expected_cluster: cluster },
+  );

@@ -154,7 +154,6 @@ export const fromRegisterNode = (request: RegisterNodeRequest): Registering => (
     incarnation: request.incarnation,
     programVersion: request.programVersion,
   },
-  highestVersion: revision(request.highestVersion),
 });
 
 export const fromNodeSession = (request: NodeSessionRequest): NodeSays => ({
@@ -167,6 +166,7 @@ export const fromNodeSession = (request: NodeSessionRequest): NodeSays => ({
   ready: request.ready,
   leaving: request.leaving,
   storageFailed: request.storageFailed,
+  seen: revision(request.highestVersion),
 });
 
 const replicaStates = new Map<number, ReplicaReport['state']>([

@@ -120,6 +120,13 @@ export class World {
     return office;
   }
 
+  /** A process that has nothing to say but that it is there. */
+  listen(address: string): { close(): void } {
+    const { time, random } = this;
+    const ports = { clock: time, timers: time, random, logger: silentLogger, meter: silentMeter };
+    return this.network.listen(address, [], ports);
+  }
+
   /** Lets time pass until the promise settles. */
   run<T>(promise: Promise<T>): Promise<T> {
     return this.time.run(promise);

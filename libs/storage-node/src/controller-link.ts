@@ -37,6 +37,7 @@ export interface Registration {
   readonly address: string;
   readonly rack: string;
   readonly programVersion: string;
+  /** The highest metadata version that the node has seen. */
   readonly highestVersion: bigint;
 }
 
@@ -69,6 +70,8 @@ export class ControllerLink {
   #epoch: NodeEpoch | undefined;
   #session: NodeSessionStream | undefined;
   #storageFailed = false;
+  /** The highest metadata version that was applied. */
+  #seen: bigint;
   /** Counts the coordinators that were asked. */
   #asked = 0;
 
@@ -81,6 +84,7 @@ export class ControllerLink {
     assert(channels.length > 0, 'a node knows a coordinator');
     this.#channels = channels;
     this.#registration = registration;
+    this.#seen = registration.highestVersion;
     this.#events = events;
     this.#ports = ports;
   }
@@ -165,7 +169,9 @@ export class ControllerLink {
           this.#events.fenced(message.fenced);
           return;
         }
+        if (message.version < this.#seen) throw olderMetadata(message.version, this.#seen);
         const reports = await this.#events.apply(message);
+        this.#seen = message.version;
         if (reports.length > 0 || message.snapshot) this.#say({ reports: [...reports], ready: message.snapshot });
         listeningSince = clock.monotonicMs();
       }
@@ -182,6 +188,7 @@ export class ControllerLink {
       nodeId: this.#registration.nodeId,
       nodeEpoch: this.#epoch,
       storageFailed: this.#storageFailed,
+      highestVersion: this.#seen,
       ...words,
     });
   }
@@ -189,3 +196,10 @@ export class ControllerLink {
 
 const silent = (forMs: Millis): MoldauError =>
   new MoldauError('UNREACHABLE', `the coordinator has not spoken for ${forMs} ms: asking again, or another one`);
+
+/** Not even a deposed coordinator has older metadata: the store was restored, and its epochs can't be trusted. */
+const olderMetadata = (version: bigint, seen: bigint): MoldauError =>
+  new MoldauError(
+    'NOT_SERVING',
+    `the coordinator is at metadata version ${version}, and this node has seen ${seen}: its store was restored to an older state. Restore it with its revision raised above ${seen}`,
+  );

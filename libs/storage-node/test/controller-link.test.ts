@@ -1,4 +1,6 @@
-import type { Conditions } from '@moldau/rpc';
+import { offset, silentLogger, silentMeter } from '@moldau/kernel';
+import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import { type Conditions, serve } from '@moldau/rpc';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
 
@@ -19,4 +21,25 @@ test('a coordinator that falls silent is given up, though its stream looks alive
   await time.run(client.admin.createTopic({ name: 't' }));
   await time.run(client.producer({ topic: 't' }).send({ value: 'v' }));
   t.true(time.monotonicMs() - before < 7_000, `a new topic had no leader for ${time.monotonicMs() - before} ms`);
+});
+
+test('a node that has seen newer metadata takes none of a store that was restored, and goes on serving', async (t) => {
+  const cluster = new SimulatedCluster({ seed: 1, coordinators: 2 });
+  const { time } = cluster;
+  await time.run(cluster.start());
+  const client = cluster.client('app');
+  const topic = await time.run(client.admin.createTopic({ name: 't' }));
+  const producer = client.producer({ topic: 't' });
+  await time.run(producer.send({ value: 'before' }));
+  for (const coordinator of cluster.coordinators) coordinator.kill();
+  const older = serve(ControllerService, {
+    nodeSession: async (session) => {
+      session.send({ version: 1n, snapshot: true, tombstones: [topic.id] });
+      for await (const _ of session.incoming);
+    },
+  });
+  const world = { clock: time, timers: time, random: cluster.random, logger: silentLogger, meter: silentMeter };
+  for (const { address } of cluster.coordinators) cluster.network.listen(address, [older], world);
+  await time.runFor(10_000);
+  t.is((await time.run(producer.send({ value: 'after' }))).offset, offset(1n));
 });
