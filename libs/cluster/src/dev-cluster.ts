@@ -3,10 +3,10 @@ import { Coordinator } from '@moldau/coordinator';
 import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
 import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSystem } from '@moldau/host';
 import { type Logger, type Meter, nodeId } from '@moldau/kernel';
+import { batchBytesMax, drainMs, serverInfo } from '@moldau/process/server-info';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { GrpcServer, limitsFor, MemoryNetwork } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
-import { serverInfo } from './server-info.ts';
 
 /** How a cluster of one process is made. */
 export interface DevClusterOptions {
@@ -32,10 +32,7 @@ export interface DevCluster {
 }
 
 const MiB = 1024 * 1024;
-/** The largest batch that any topic may allow. */
-const batchBytesMax = 8 * MiB + 64 * 1024;
 const coordinatorAddress = 'coordinator';
-const drainMs = 1_000;
 
 /** Starts a coordinator over the embedded store and one storage node, behind one gRPC server. Throws a StartError. */
 export async function startDevCluster(options: DevClusterOptions): Promise<DevCluster> {
@@ -57,13 +54,12 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
       async () => listening.close(),
       () => coordinator.stop(),
     );
-    await coordinator.start();
+    await coordinator.start(coordinatorAddress);
     const node = new StorageNode(
       { ...world, fs, dialer: inside.dialer('node-1'), bootId: await bootId() },
       {
         nodeId: nodeId(1),
         directory: join(directory ?? '/', 'node-1'),
-        address: `${options.host}:${options.port}`,
         coordinators: [coordinatorAddress],
         rack: '',
         version,
@@ -91,7 +87,7 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
       () => server.drain(drainMs),
       async () => node.drain(drainMs),
     );
-    await node.start();
+    await node.start(`${bound.host}:${bound.port}`);
     server.setServing(true);
     return { ...bound, clusterId: coordinator.clusterId, stop: () => unwind(undo) };
   } catch (error) {

@@ -14,13 +14,12 @@ export function renderTable(schema: Schema): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |\n`).join('');
 }
 
-/** Every setting with its value and where it came from, for the log at start. Secrets are hidden. */
+/** Every setting that was given, with its value and where it came from, for the log at start. Secrets are hidden. */
 export function describeConfig<S extends Schema>(schema: S, config: Config<S>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(schema).map(([key, { secret }]) => {
-      const value = config.values[key];
-      return [key, `${secret && value !== undefined ? '***' : String(value)} (${config.sources[key]})`];
-    }),
+    Object.entries(schema)
+      .filter(([key]) => config.sources[key] !== 'default')
+      .map(([key, { secret }]) => [key, `${secret ? '***' : String(config.values[key])} (${config.sources[key]})`]),
   );
 }
 

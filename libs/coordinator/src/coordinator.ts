@@ -28,11 +28,14 @@ export class Coordinator {
   #candidate: Candidate | undefined;
   #term: Term | undefined;
   #running: Promise<void> = Promise.resolve();
+  readonly #failing = Promise.withResolvers<never>();
   #failure: unknown;
 
   constructor(ports: CoordinatorPorts, config: Partial<CoordinatorConfig> = {}) {
     this.#ports = ports;
     this.#config = { ...defaultConfig, ...config };
+    // Whoever runs it may listen, and need not.
+    this.#failing.promise.catch(() => {});
   }
 
   /** Of the store's cluster. Throws NOT_SERVING before it is known. */
@@ -50,18 +53,26 @@ export class Coordinator {
     return this.#term?.office.isValid ?? false;
   }
 
+  /** Rejects when it can't be active in this process; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failing.promise;
+  }
+
   /** Aborted when this coordinator is of no use any more: stopped, or unable to read the store. */
   get stopped(): AbortSignal {
     return this.#stopped.signal;
   }
 
-  /** Resolves when it is active, or stands by for another one. Waits for a store that does not answer. */
-  async start(): Promise<void> {
+  /**
+   * Resolves when it is active, or stands by for another one. Waits for a store that does not answer. `address`: where the
+   * other coordinators reach this one, as host:port. Empty: nowhere, and there are none.
+   */
+  async start(address = ''): Promise<void> {
     const { store, random } = this.#ports;
     const { signal } = this.#stopped;
     this.#clusterId =
       this.#config.clusterId ?? (await untilAnswered(this.#ports, signal, () => findClusterId(store, random)));
-    const { instance, address, leaseMs } = this.#config;
+    const { instance, leaseMs } = this.#config;
     this.#candidate = new Candidate(this.#ports, new Keys(this.#clusterId), { instance, address }, leaseMs);
     this.#running = this.#run(this.#candidate, this.#clusterId).catch((error: unknown) => this.#fail(error));
     while (this.#stage === 'starting') await this.#staged.wait();
@@ -130,6 +141,7 @@ export class Coordinator {
     if (this.#stopped.signal.aborted) return;
     this.#ports.logger.error('the coordinator serves no more', { error });
     this.#failure = error;
+    this.#failing.reject(error);
     this.#stopped.abort(faults.notServing('the coordinator', 'stopped'));
     this.#enter('stopped');
   }

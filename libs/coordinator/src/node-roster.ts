@@ -32,6 +32,7 @@ export class NodeRoster implements ReplicaReports {
   /** Of the newest start of each node: what it has said once holds for all its sessions. */
   readonly #reported = new Map<NodeId, Reported>();
   readonly #watched = new Map<NodeId, Watched>();
+  #stopped = false;
   #onReport: (node: NodeId, partition: PartitionKey) => void = () => {};
 
   constructor(
@@ -54,6 +55,7 @@ export class NodeRoster implements ReplicaReports {
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const { cancel } of this.#watched.values()) cancel();
     this.#watched.clear();
     const sessions = [...this.#sessions.values()];
@@ -73,7 +75,7 @@ export class NodeRoster implements ReplicaReports {
 
   closed(session: OpenSession): void {
     const { node } = session;
-    if (this.#sessions.get(node) !== session) return;
+    if (this.#stopped || this.#sessions.get(node) !== session) return;
     this.#sessions.delete(node);
     this.#silentNodes
       .lost(node, () => this.#sessions.has(node))

@@ -19,8 +19,6 @@ export interface CoordinatorConfig {
   readonly clusterId?: string | undefined;
   /** Names this process in `DescribeCluster` and logs. */
   readonly instance: string;
-  /** Where the other coordinators reach this one, as host:port. Empty: there are no others. */
-  readonly address: string;
   /** The office of the active coordinator is vacant when its holder was not heard by the store for so long. */
   readonly leaseMs: Millis;
   /** A node that was not heard for so long is fenced. */
@@ -37,7 +35,6 @@ export interface CoordinatorConfig {
 
 export const defaultConfig: CoordinatorConfig = {
   instance: 'coordinator',
-  address: '',
   leaseMs: 5_000,
   sessionTimeoutMs: 9_000,
   autoCreate: false,

@@ -47,8 +47,6 @@ export interface StorageNodePorts {
 export interface StorageNodeConfig {
   readonly nodeId: NodeId;
   readonly directory: string;
-  /** Where clients and peers reach this node, as host:port. */
-  readonly address: string;
   /** Addresses of all coordinators; one of them is active. */
   readonly coordinators: readonly string[];
   readonly rack: string;
@@ -67,7 +65,8 @@ const maxOpenFiles = 4_096;
 /** Reads from disk at one time, fair among partitions. */
 const coldReads = 4;
 
-type Stage = 'starting' | 'recovering' | 'registering' | 'serving' | 'leaving' | 'stopped';
+/** What a storage node does now. */
+export type NodeStage = 'starting' | 'recovering' | 'registering' | 'serving' | 'leaving' | 'stopped';
 
 /** A storage node: keeps partitions, appends to those it leads, and serves readers. */
 export class StorageNode {
@@ -78,10 +77,11 @@ export class StorageNode {
   readonly #sessions = new Set<AppendStream | FetchStream>();
   readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
   readonly #staged = new Gate();
-  #stage: Stage = 'starting';
+  #stage: NodeStage = 'starting';
   #directory: LogDirectory | undefined;
   #link: ControllerLink | undefined;
   #linkEnded: Promise<void> = Promise.resolve();
+  readonly #failing = Promise.withResolvers<never>();
   #failure: Error | undefined;
   /** The coordinator's wall clock less our monotonic one. */
   #coordinatorAhead: number | undefined;
@@ -90,12 +90,17 @@ export class StorageNode {
     this.#ports = ports;
     this.#config = config;
     this.#budget = new AppendBudget(config.appendBudgetBytes);
+    // Whoever runs the node may listen, and need not.
+    this.#failing.promise.catch(() => {});
   }
 
-  /** Opens the data directory, recovers it, registers, and resolves when the first assignments are applied. */
-  async start(): Promise<void> {
+  /**
+   * Opens the data directory, recovers it, registers, and resolves when the first assignments are applied. `address`: where
+   * clients and peers reach this node, as host:port. Its services must be served there by then. Rejects with a StartError.
+   */
+  async start(address: string): Promise<void> {
     const { fs, clock, timers, random, logger, meter, dialer, bootId } = this.#ports;
-    const { nodeId, directory: path, address, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
+    const { nodeId, directory: path, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
     this.#enter('recovering');
     const options = {
       path,
@@ -186,6 +191,20 @@ export class StorageNode {
     return this.#stage === 'serving';
   }
 
+  get stage(): NodeStage {
+    return this.#stage;
+  }
+
+  /** Of the data directory. Empty before it is known. */
+  get clusterId(): string {
+    return this.#directory?.clusterId ?? '';
+  }
+
+  /** Rejects when this process can't go on as this node; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failing.promise;
+  }
+
   /** What it holds, for those who only look: measurements, and the simulator after every event. */
   get partitions(): Iterable<Partition> {
     return this.#partitions.all();
@@ -267,9 +286,10 @@ export class StorageNode {
     this.#failure = error instanceof Error ? error : new Error(String(error));
     this.#ports.logger.error('this node can not go on', { error });
     this.#enter('stopped');
+    this.#failing.reject(this.#failure);
   }
 
-  #enter(stage: Stage): void {
+  #enter(stage: NodeStage): void {
     this.#stage = stage;
     this.#staged.open();
   }

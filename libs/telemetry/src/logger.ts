@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from '@moldau/kernel';
+import { type LogFields, type Logger, MoldauError } from '@moldau/kernel';
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
 import { PrettyLines } from './pretty-lines.ts';
 
@@ -29,12 +29,18 @@ export function createLogger({ level, pretty, colors = onTerminal(), destination
         errorKey: 'error',
         timestamp: () => `,"time":"${new Date().toISOString()}"`,
         formatters: { level: (label) => ({ level: label }) },
-        serializers: { error: pino.stdSerializers.errWithCause },
+        serializers: { error: describe },
       },
       sink,
     ),
   );
 }
+
+/** What somebody can act on needs no stack; anything else may be a bug. */
+const describe = (error: unknown): unknown => {
+  if (error instanceof MoldauError && error.reason !== 'INTERNAL') return `${error.reason}: ${error.message}`;
+  return error instanceof Error ? pino.stdSerializers.errWithCause(error) : error;
+};
 
 const onTerminal = (): boolean => process.stderr.isTTY && !process.env.NO_COLOR;
 

@@ -58,10 +58,10 @@ export class SimulatedCoordinator {
     const world = { random, logger, meter: silentMeter, clock: this.clock, timers: process.timers };
     const store = new ProcessStore(this.#world.store, process);
     const ports = { ...world, store, dialer: network.dialer(address) };
-    const coordinator = new Coordinator(ports, { autoCreate: true, instance: address, address });
+    const coordinator = new Coordinator(ports, { autoCreate: true, instance: address });
     this.#running = { coordinator, process, store };
     network.listen(address, coordinator.services(), world);
-    await coordinator.start();
+    await coordinator.start(address);
   }
 
   /** Ends the process in order. */

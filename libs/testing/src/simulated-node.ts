@@ -63,7 +63,6 @@ export class SimulatedNode {
       {
         nodeId: this.id,
         directory: '/data',
-        address: this.address,
         coordinators,
         rack: '',
         version: 'simulated',
@@ -74,7 +73,7 @@ export class SimulatedNode {
       },
     );
     this.#process = { node, timers, listening: network.listen(this.address, node.services(), world) };
-    await node.start();
+    await node.start(this.address);
   }
 
   /** Ends the process in order. Never resolves when it is killed meanwhile. */

@@ -53,6 +53,7 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
   },
   composition: {
     kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'client'],
+    rooms: ['process'],
     packages: 'any',
     node: 'any',
     ownTime: true,
@@ -66,14 +67,14 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
   },
   cli: {
     kinds: ['base', 'contract', 'client'],
-    rooms: ['cluster', 'bench', 'log', 'host', 'records', 'rpc', 'telemetry'],
+    rooms: ['cluster', 'process', 'bench', 'log', 'host', 'records', 'rpc', 'telemetry'],
     packages: 'any',
     node: 'any',
     ownTime: true,
   },
   app: {
     kinds: ['base'],
-    rooms: ['cli', 'cluster', 'host', 'telemetry', 'rpc'],
+    rooms: ['cli', 'process'],
     packages: 'any',
     node: 'any',
     ownTime: true,
@@ -108,6 +109,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   client: 'client',
   'storage-node': 'service',
   coordinator: 'service',
+  process: 'composition',
   cluster: 'composition',
   cli: 'cli',
   testing: 'test',
@@ -117,7 +119,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
 export const exclusive: Readonly<Record<string, readonly string[]>> = {
   [grpc]: ['rpc'],
   etcd3: ['etcd'],
-  'node:fs': ['host', 'cli', 'cluster'],
-  'node:fs/promises': ['host', 'cli', 'cluster'],
+  'node:fs': ['host', 'cli', 'process'],
+  'node:fs/promises': ['host', 'cli'],
   'node:sqlite': ['host', 'embedded-store'],
 };

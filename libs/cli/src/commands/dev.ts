@@ -1,4 +1,5 @@
-import { type DevCluster, startDevCluster, startDevTelemetry } from '@moldau/cluster';
+import { type DevCluster, startDevCluster } from '@moldau/cluster';
+import { startTelemetry } from '@moldau/process/telemetry';
 import { confirm } from '../confirm.ts';
 import { lookAt, make, remove } from '../dev-directory.ts';
 import { usage } from '../exit-code.ts';
@@ -35,14 +36,14 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   if (directory !== undefined) await prepare(directory, options, io);
   const { host } = options;
   const http = httpPort === undefined ? undefined : { host, port: httpPort };
-  const telemetry = await startDevTelemetry({ prettyLog: io.stderr.isTTY === true, http });
+  const telemetry = await startTelemetry({ level: 'warn', prettyLog: io.stderr.isTTY === true, http });
   // The timers of services keep no process alive, and a start may have to wait: for space on its disk, for example.
   const alive = setInterval(() => {}, 60_000);
   try {
     const { logger, meter } = telemetry;
     const cluster = await startDevCluster({ directory, memoryBytes, host, port, version, logger, meter });
     try {
-      telemetry.markReady();
+      telemetry.readyWhen(() => undefined);
       const tookMs = Math.round(performance.now() - startedAt);
       const ready = { cluster, httpPort: telemetry.httpPort, directory, tookMs };
       if (output === 'json' || output === 'jsonl') await announceToScript(ready, io);

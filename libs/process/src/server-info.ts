@@ -11,6 +11,11 @@ export type ProcessIdentity = Pick<
 
 const protocolVersion = 1;
 
+/** The largest batch that any topic may allow. */
+export const batchBytesMax = 8 * 1024 * 1024 + 64 * 1024;
+/** Clients that are asked to leave have so long. */
+export const drainMs = 1_000;
+
 /** Serves GetServerInfo. `clusterId` is asked at each call: a new process learns it when it joins. */
 export const serverInfo = (identity: ProcessIdentity, limits: Limits, clusterId: () => string): ServedService =>
   serve(ServerInfoService, {

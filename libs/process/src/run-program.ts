@@ -1,0 +1,136 @@
+import { parseArgs } from 'node:util';
+import {
+  type Config,
+  describeConfig,
+  environmentName,
+  flagName,
+  renderTable,
+  resolve,
+  type Schema,
+} from '@moldau/config';
+import { hostClock, hostRandom, hostTimers } from '@moldau/host';
+import { type Logger, StartError } from '@moldau/kernel';
+import type { Program, RunningService } from './program.ts';
+import { startTelemetry, type Telemetry } from './telemetry.ts';
+import { version } from './version.ts';
+
+/** A stop that takes longer is cut off: what is acknowledged is on disk all the same. */
+const stopWithinMs = 20_000;
+/** A Ctrl-C reaches the whole process group, and a wrapper hands it on: within this time it is the same one. */
+const echoMs = 100;
+
+const exit = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** Runs a service until it is told to stop. Resolves with what the process shall end with. */
+export async function runProgram<S extends Schema>(program: Program<S>, args: readonly string[]): Promise<number> {
+  let config: Config<S>;
+  try {
+    const flags = flagsOf(program, args);
+    if (flags === undefined) return exit.ok;
+    config = resolve(program.settings, { flags, environment: process.env });
+  } catch (error) {
+    process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return exit.usage;
+  }
+  let telemetry: Telemetry;
+  try {
+    telemetry = await startTelemetry(program.telemetry(config.values));
+  } catch (error) {
+    process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return exit.failed;
+  }
+  const { logger } = telemetry;
+  logger.info(`${program.name} starts`, { version, ...describeConfig(program.settings, config) });
+  // The timers of services keep no process alive, and a start may have to wait.
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    return await serve(program, config, telemetry, logger);
+  } finally {
+    clearInterval(alive);
+    await telemetry.close();
+  }
+}
+
+async function serve<S extends Schema>(
+  program: Program<S>,
+  config: Config<S>,
+  telemetry: Telemetry,
+  logger: Logger,
+): Promise<number> {
+  const told = untilToldToStop();
+  const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger, meter: telemetry.meter };
+  let service: RunningService | undefined;
+  try {
+    const starting = program.start(config.values, world);
+    service = await Promise.race([starting, told]);
+    if (service === undefined) return exit.ok;
+    const { host, port } = service;
+    telemetry.readyWhen(() => service?.problem());
+    logger.info(`${program.name} is ready`, { address: `${host}:${port}`, http: telemetry.httpPort });
+    await Promise.race([told, service.failed]);
+  } catch (error) {
+    const problem = error instanceof StartError ? error.message : error;
+    logger.error(`${program.name} can not go on`, { problem: problem instanceof Error ? problem.message : problem });
+    if (!(error instanceof StartError)) logger.debug('the cause', { error });
+    await service?.stop().catch(() => {});
+    return exit.failed;
+  }
+  logger.info(`${program.name} stops`);
+  return await stopInTime(service, logger);
+}
+
+async function stopInTime(service: RunningService, logger: Logger): Promise<number> {
+  const late = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), stopWithinMs).unref());
+  const ended = await Promise.race([service.stop(), late]);
+  if (ended !== 'late') return exit.ok;
+  logger.warn('stopping took too long: ended where it was', { stopWithinMs });
+  return exit.failed;
+}
+
+/** The first signal asks; the second ends the process, whatever is under way. */
+function untilToldToStop(): Promise<undefined> {
+  return new Promise((resolve) => {
+    let toldAt: number | undefined;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        const now = performance.now();
+        if (toldAt !== undefined && now - toldAt > echoMs) process.exit(130);
+        toldAt ??= now;
+        resolve(undefined);
+      });
+    }
+  });
+}
+
+/** Settings given as flags, by key. `undefined`: only the help or the version was wanted. Throws a StartError. */
+function flagsOf({ name, summary, settings }: Program, args: readonly string[]): Record<string, string> | undefined {
+  const keys = Object.keys(settings);
+  const options = Object.fromEntries(keys.map((key) => [flagName(key), { type: 'string' as const }]));
+  const more = { help: { type: 'boolean' as const }, version: { type: 'boolean' as const } };
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({ args: [...args], options: { ...options, ...more } }));
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(`${problem}\n--help shows every setting`, { cause });
+  }
+  if (values.version === true) process.stdout.write(`${version}\n`);
+  else if (values.help === true) process.stdout.write(helpOf(name, summary, settings));
+  else return Object.fromEntries(keys.flatMap((key) => given(key, values[flagName(key)])));
+  return undefined;
+}
+
+const given = (key: string, value: string | boolean | undefined): [string, string][] =>
+  typeof value === 'string' ? [[key, value]] : [];
+
+function helpOf(name: string, summary: string, settings: Schema): string {
+  const lines = Object.entries(settings).map(([key, { type, defaultText, required, bounds, doc }]) => {
+    const standard = required ? 'must be set' : defaultText === '' ? '' : `default ${defaultText}`;
+    const facts = [type, standard, bounds].filter((fact) => fact !== '').join('; ');
+    return `  --${flagName(key)}, ${environmentName(key)}\n      ${doc} (${facts})\n`;
+  });
+  return `${name}: ${summary}\n\nSettings, as a flag or as a variable:\n${lines.join('')}`;
+}
+
+/** All settings of a program as a table, for the documentation. */
+export const settingsTable = ({ settings }: Program): string => renderTable(settings);

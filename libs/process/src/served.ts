@@ -1,0 +1,33 @@
+import type { Millis } from '@moldau/kernel';
+import { GrpcServer, type Limits, type ServedService } from '@moldau/rpc';
+import { advertisedAddress, type ProcessSettings } from './process-settings.ts';
+import type { ProcessWorld } from './program.ts';
+import type { Tls } from './tls-files.ts';
+
+/** The gRPC server of a process, listening. */
+export interface Served {
+  readonly host: string;
+  readonly port: number;
+  /** Where others reach it. */
+  readonly address: string;
+  /** The health service says yes from now on. */
+  ready(): void;
+  drain(graceMs: Millis): Promise<void>;
+}
+
+/** Listens where the settings say. Throws a StartError that says what to do. */
+export async function serveServices(
+  services: readonly ServedService[],
+  settings: ProcessSettings,
+  { limits, tls, world }: { limits: Limits; tls: Tls; world: ProcessWorld },
+): Promise<Served> {
+  const server = new GrpcServer({ ...world, limits, services, tls: tls.server });
+  const { host, port } = await server.listen(settings['listen.host'], settings['listen.port']);
+  return {
+    host,
+    port,
+    address: advertisedAddress(settings, port),
+    ready: () => server.setServing(true),
+    drain: (graceMs) => server.drain(graceMs),
+  };
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { StartError } from '@moldau/kernel';
+import type { ClientTls, ServerTls } from '@moldau/rpc';
+import type { ProcessSettings } from './process-settings.ts';
+
+/** How a process shows itself to those who call it, and to those whom it calls. */
+export interface Tls {
+  readonly server: ServerTls | undefined;
+  readonly client: ClientTls | undefined;
+}
+
+/** Reads what the settings name. Throws a StartError that names the file. */
+export function readTls(settings: ProcessSettings): Tls {
+  const { 'tls.cert': certPath, 'tls.key': keyPath, 'tls.ca': caPath } = settings;
+  if ((certPath === undefined) !== (keyPath === undefined)) {
+    throw new StartError('tls.cert and tls.key go together: set both, or none');
+  }
+  const cert = read('tls.cert', certPath);
+  const key = read('tls.key', keyPath);
+  const ca = read('tls.ca', caPath);
+  const server = cert === undefined || key === undefined ? undefined : { cert, key, clientCa: ca };
+  return { server, client: server === undefined && ca === undefined ? undefined : { cert, key, ca } };
+}
+
+function read(setting: string, path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new StartError(`${setting} ${path} can't be read: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+}
