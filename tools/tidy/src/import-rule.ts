@@ -47,7 +47,8 @@ function isDeclared(name: string, { workspace, isTest }: SourceFile): boolean {
   if (workspace.dependencies.includes(name)) return true;
   // The root brings the test runner, and what makes random cases, to every test.
   if (['ava', 'fast-check'].includes(name)) return isTest || workspace.kind === 'test';
-  return isTest && workspace.devDependencies.includes(name);
+  // A tool is no part of what is shipped, and so is what only it needs.
+  return (isTest || workspace.kind === 'tool') && workspace.devDependencies.includes(name);
 }
 
 const packageOf = (name: string): string =>
