@@ -13,6 +13,7 @@ import {
   topicId,
 } from '@moldau/kernel';
 import type { LogDirectory, PartitionLog } from '@moldau/log';
+import { forEachParallel } from '@moldau/log/slots';
 import {
   type NodeSessionResponse,
   type PartitionAssignment,
@@ -31,6 +32,23 @@ const replicaStates = {
   doubtful: ReplicaState.DOUBTFUL,
   corrupt: ReplicaState.CORRUPT,
 } as const;
+
+/** Those that are applied lead before the next ones are looked at: a large topic comes up bit by bit. */
+const groupSize = 512;
+/** New directories are synced side by side: the disk takes their names in one go. */
+const directoriesAtOnce = 16;
+
+/** A partition that this node is to lead. */
+interface Elected {
+  readonly partition: Partition;
+  readonly epoch: LeaderEpoch;
+  readonly partitionEpoch: bigint;
+}
+
+interface Applied {
+  readonly report: Report | undefined;
+  readonly elected?: Elected;
+}
 
 /**
  * Makes the partitions of this node what the coordinator says that they are. Data goes only on a tombstone, never
@@ -63,29 +81,41 @@ export class Assignments {
   async apply(message: NodeSessionResponse, myEpoch: NodeEpoch): Promise<Report[]> {
     for (const tombstone of message.tombstones) await this.#remove(tombstone);
     const reports: Report[] = [];
-    const elected: [Partition, LeaderEpoch, bigint][] = [];
-    for (const assignment of message.assignments) {
-      const index = assignment.partition?.index ?? 0;
-      const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
-      const known = this.#appliedEpochs.get(key);
-      const partition = await this.#open(key, assignment);
-      if (known === undefined || message.snapshot)
-        reports.push(partition === undefined ? missing(assignment, index) : reportOn(partition));
-      if (known !== undefined && known >= assignment.partitionEpoch) continue;
-      partition?.log.configure(logConfigOf(assignment.config));
-      const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
-      if (partition !== undefined && epoch !== undefined) elected.push([partition, epoch, assignment.partitionEpoch]);
-      else this.#appliedEpochs.set(key, assignment.partitionEpoch);
+    for (let at = 0; at < message.assignments.length; at += groupSize) {
+      const elected: Elected[] = [];
+      await forEachParallel(message.assignments.slice(at, at + groupSize), directoriesAtOnce, async (assignment) => {
+        const applied = await this.#applyOne(assignment, message.snapshot, myEpoch);
+        if (applied.report !== undefined) reports.push(applied.report);
+        if (applied.elected !== undefined) elected.push(applied.elected);
+      });
+      await this.#lead(elected);
     }
-    await this.#lead(elected);
     await this.#directory.noteAssigned(revision(message.version));
     return reports;
   }
 
+  async #applyOne(assignment: PartitionAssignment, snapshot: boolean, myEpoch: NodeEpoch): Promise<Applied> {
+    const index = assignment.partition?.index ?? 0;
+    const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
+    const known = this.#appliedEpochs.get(key);
+    const partition = await this.#open(key, assignment);
+    const asked = known === undefined || snapshot;
+    const found = partition === undefined ? missing(assignment, index) : reportOn(partition);
+    const report = asked ? found : undefined;
+    if (known !== undefined && known >= assignment.partitionEpoch) return { report };
+    partition?.log.configure(logConfigOf(assignment.config));
+    const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
+    if (partition !== undefined && epoch !== undefined) {
+      return { report, elected: { partition, epoch, partitionEpoch: assignment.partitionEpoch } };
+    }
+    this.#appliedEpochs.set(key, assignment.partitionEpoch);
+    return { report };
+  }
+
   /** A leader that forgot its epoch could reuse its offsets: they go to disk first, all of them in one write. */
-  async #lead(elected: readonly [Partition, LeaderEpoch, bigint][]): Promise<void> {
-    await Promise.all(elected.map(([{ log }, epoch]) => this.#directory.storeEpoch(log.key, epoch)));
-    for (const [partition, epoch, partitionEpoch] of elected) {
+  async #lead(elected: readonly Elected[]): Promise<void> {
+    await Promise.all(elected.map(({ partition, epoch }) => this.#directory.storeEpoch(partition.log.key, epoch)));
+    for (const { partition, epoch, partitionEpoch } of elected) {
       partition.lead(epoch);
       // Applied only now: had the disk refused, the next snapshot would bring it again.
       this.#appliedEpochs.set(partition.log.key, partitionEpoch);
