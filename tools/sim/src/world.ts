@@ -28,6 +28,8 @@ export class World {
   readonly people: Person[] = [];
   /** Writers begin nothing new once this is false. */
   isBusy = true;
+  /** Nothing goes wrong any more: a start that an earlier fault has spoilt is tried again. */
+  isHealed = false;
   /** What broke first. */
   broken: unknown;
   #starts = 0;
@@ -131,9 +133,16 @@ export class World {
         () => this.trace.note(`node ${start} serves`),
         (error: unknown) => {
           this.trace.note(`node ${start} could not start: ${error instanceof Error ? error.message : error}`);
-          if (start === this.#starts && this.cluster.node().isRunning) this.#startFailed = true;
+          if (start !== this.#starts || !this.cluster.node().isRunning) return;
+        this.#startFailed = true;
+        if (this.isHealed) this.restartNode();
         },
       );
+  }
+
+  restartNode(): void {
+    this.killNode('kill');
+    this.startNode();
   }
 
   /** The last start of the node has failed: its process is of no use. */

@@ -38,6 +38,7 @@ function choose(world: World, kinds: readonly Fault[]): Fault | undefined {
 export async function heal(world: World): Promise<void> {
   const { cluster, trace, weather } = world;
   trace.note('all is well');
+  world.isHealed = true;
   cluster.node().disk.heal();
   cluster.node().disk.releaseSyncs();
   cluster.node().disk.capacityBytes = Number.POSITIVE_INFINITY;
@@ -48,7 +49,5 @@ export async function heal(world: World): Promise<void> {
   for (const { timers } of world.people) timers.resume();
   if (!cluster.coordinator().isRunning) world.startCoordinator();
   if (!cluster.node().isRunning) return world.startNode();
-  if (!world.diskFailed && !world.startFailed) return;
-  world.killNode('kill');
-  world.startNode();
+  if (world.diskFailed || world.startFailed) world.restartNode();
 }
