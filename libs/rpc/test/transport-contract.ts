@@ -38,8 +38,6 @@ const sequenceOf = (request: AppendSessionRequest): bigint => {
   return request.frame.value.entries[0]?.sequence ?? -1n;
 };
 
-const leftOf = (timeLeftMs: () => number | undefined): bigint => BigInt(Math.ceil(timeLeftMs() ?? 0));
-
 /** What both transports must do alike. */
 export function transportContract(test: TestFn, open: Open): void {
   const withLog = async (t: ExecutionContext, handlers: LogHandlers, ports: ServerPorts = { logger: silentLogger }) => {
@@ -62,28 +60,6 @@ export function transportContract(test: TestFn, open: Open): void {
     t.is(answer.partition, 3);
     t.is(answer.timestampMs, 7n);
     t.is(answer.baseOffset, undefined);
-  });
-
-  test('a call that is passed on says so, and brings what is left of its time', async (t) => {
-    const { channel } = await withLog(t, {
-      append: async (_, { forwarded, timeLeftMs }) => ({
-        partition: forwarded ? 1 : 0,
-        timestampMs: leftOf(timeLeftMs),
-      }),
-      appendSession: async (session, { forwarded, timeLeftMs }) => {
-        t.is(timeLeftMs(), undefined);
-        session.send({ frame: { case: 'drain', value: { graceMs: forwarded ? 1 : 0 } } });
-      },
-    });
-    const own = await channel.unary(append, {});
-    const passedOn = await channel.unary(append, {}, { forwarded: true, timeoutMs: 5_000 });
-    t.deepEqual([own.partition, passedOn.partition], [0, 1]);
-    t.true(own.timestampMs > 60_000n && own.timestampMs <= 70_000n, 'the deadline of the method');
-    t.true(passedOn.timestampMs > 0n && passedOn.timestampMs <= 5_000n);
-    for (const forwarded of [false, true]) {
-      const said = await first(channel.session(appendSession, { forwarded }).incoming);
-      t.is(said?.frame.case === 'drain' && said.frame.value.graceMs, forwarded ? 1 : 0);
-    }
   });
 
   test('a typed error keeps its reason, message, facts and wait', async (t) => {
