@@ -76,11 +76,13 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
       nodeId: 1,
       capabilities: ['batches', 'sessions'],
     };
-    const published = coordinator.services().filter(({ service }) => service === ClusterService);
+    // One port, one of each: the coordinator answers for the cluster itself.
+    const cluster = coordinator.services().filter(({ service }) => service === ClusterService);
+    const log = node.services().filter(({ service }) => service !== ClusterService);
     const server = new GrpcServer({
       ...world,
       limits,
-      services: [...published, ...node.services(), serverInfo(identity, limits, () => coordinator.clusterId)],
+      services: [...cluster, ...log, serverInfo(identity, limits, () => coordinator.clusterId)],
     });
     const bound = await server.listen(options.host, options.port);
     undo.push(

@@ -8,6 +8,7 @@ import {
   revision,
   sleep,
   type Timers,
+  Wakeup,
 } from '@moldau/kernel';
 import {
   type Keys,
@@ -21,7 +22,6 @@ import type { Dialer } from '@moldau/rpc';
 import { Office } from './office.ts';
 import { type Probed, probe } from './probe.ts';
 import { readKey, untilAnswered } from './store-access.ts';
-import { Wakeup } from './wakeup.ts';
 
 /** The store and the world, as a candidate needs them. */
 export interface CandidatePorts {

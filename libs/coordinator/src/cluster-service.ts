@@ -1,9 +1,10 @@
-import { faults, hasReason, type Timers, topicId } from '@moldau/kernel';
-import { clusterHealth, type Finding, resolveTopicConfig, type TopicImage } from '@moldau/metadata';
-import { ClusterService, type GetMetadataRequest } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import { faults, hasReason, type Timers } from '@moldau/kernel';
+import { clusterHealth, type Finding, resolveTopicConfig } from '@moldau/metadata';
+import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import { checkNames, wantedTopics, watchMetadata } from '@moldau/routing';
 import { type CallContext, type ServedService, serve } from '@moldau/rpc';
 import type { ImageKeeper } from './image-keeper.ts';
-import { watchMetadata } from './metadata-watch.ts';
+import { metadataSource } from './metadata-source.ts';
 import { pageOf } from './pages.ts';
 import type { CoordinatorConfig } from './ports.ts';
 import type { TopicChanges } from './topic-changes.ts';
@@ -22,9 +23,6 @@ export interface ClusterParts {
   readonly over: AbortSignal;
 }
 
-const namesMax = 1_000;
-const partitionsInAnswerMax = 10_000;
-
 /** `active` throws NOT_SERVING while there is nothing to serve. */
 export function clusterService(active: () => ClusterParts, config: CoordinatorConfig, timers: Timers): ServedService {
   const rewrittenTo = (context: CallContext): string | undefined =>
@@ -40,7 +38,7 @@ export function clusterService(active: () => ClusterParts, config: CoordinatorCo
         clusterId: parts.clusterId,
         version: image.revision,
         nodes: image.nodes().map((node) => wire.toNode(node, rewrittenTo(context))),
-        topics: wantedTopics(parts, request).map((topic) => wire.toTopic(image, topic)),
+        topics: wantedTopics(metadataSource(parts.keeper), request).map((topic) => wire.toTopic(image, topic)),
       };
     },
 
@@ -48,7 +46,7 @@ export function clusterService(active: () => ClusterParts, config: CoordinatorCo
       const { keeper, clusterId, over } = active();
       checkNames(request.topics);
       const signal = AbortSignal.any([context.signal, over]);
-      for await (const change of watchMetadata(keeper, timers, request.topics, signal)) {
+      for await (const change of watchMetadata(metadataSource(keeper), timers, request.topics, signal)) {
         yield wire.toMetadataChange(keeper.image, clusterId, change, rewrittenTo(context));
       }
       over.throwIfAborted();
@@ -128,27 +126,6 @@ export function clusterService(active: () => ClusterParts, config: CoordinatorCo
       };
     },
   });
-}
-
-function checkNames(names: readonly string[]): void {
-  if (names.length > namesMax) throw faults.invalidRequest('topics', `are ${names.length}: at most ${namesMax}`);
-}
-
-function wantedTopics({ keeper: { image } }: ClusterParts, request: GetMetadataRequest): TopicImage[] {
-  const named = [
-    ...request.topics.map((name) => image.topicByName(name)),
-    ...request.topicIds.map((id) => image.topic(topicId(id))),
-  ].filter((topic) => topic !== undefined);
-  const wanted = new Set(request.allTopics ? image.topics() : named);
-  let partitions = 0;
-  for (const { record } of wanted) partitions += record.partitions;
-  if (request.allTopics && partitions > partitionsInAnswerMax) {
-    throw faults.invalidRequest(
-      'all_topics',
-      `are ${partitions} partitions, too many for one answer: use WatchMetadata`,
-    );
-  }
-  return [...wanted];
 }
 
 /** With the cluster's defaults. Someone else may have been faster. */

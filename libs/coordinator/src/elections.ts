@@ -12,6 +12,7 @@ import {
   type Random,
   sleep,
   type Timers,
+  Wakeup,
 } from '@moldau/kernel';
 import {
   type ClusterImage,
@@ -27,7 +28,6 @@ import {
 import type { ImageKeeper } from './image-keeper.ts';
 import { PartitionBatch } from './partition-batch.ts';
 import type { StoreWriter } from './store-writer.ts';
-import { Wakeup } from './wakeup.ts';
 
 /** What nodes have reported of their replicas. */
 export interface ReplicaReports {

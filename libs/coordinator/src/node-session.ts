@@ -9,6 +9,7 @@ import {
   partitionKey,
   type Revision,
   type Timers,
+  Wakeup,
 } from '@moldau/kernel';
 import type { ReplicaReport } from '@moldau/metadata';
 import { AssignmentFeed, type Assignments } from './assignment-feed.ts';
@@ -16,7 +17,6 @@ import type { ImageKeeper } from './image-keeper.ts';
 import type { NodeConditions } from './node-conditions.ts';
 import { staleNode } from './node-conditions.ts';
 import type { NodeRoster, OpenSession } from './node-roster.ts';
-import { Wakeup } from './wakeup.ts';
 
 /** What a node says on its session. */
 export interface NodeSays {

@@ -45,7 +45,7 @@ import {
   type RegisterNodeRequest,
   ReplicaState,
 } from '@moldau/proto/moldau/internal/v1/controller_pb';
-import type { MetadataChange } from './metadata-feed.ts';
+import type { MetadataChange } from '@moldau/routing';
 import type { NodeHears, NodeSays } from './node-session.ts';
 import type { Registering } from './registration.ts';
 
@@ -132,7 +132,7 @@ export function fromConfig(entries: readonly ConfigEntry[]): Record<string, stri
 export const toMetadataChange = (
   image: ClusterImage,
   clusterId: string,
-  change: MetadataChange,
+  change: MetadataChange<NodeImage, TopicImage>,
   rewrittenTo: string | undefined,
 ): MessageInitShape<typeof WatchMetadataResponseSchema> => ({
   version: change.version,

@@ -25,7 +25,9 @@ export const context = (signal = new AbortController().signal): CallContext => (
   principal: { kind: 'anonymous', name: '' },
   authority: 'here.example:7070',
   peer: 'test',
+  forwarded: false,
   signal,
+  timeLeftMs: () => undefined,
 });
 
 type Init<S extends Parameters<typeof create>[0]> = MessageInitShape<S>;

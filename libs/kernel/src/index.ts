@@ -9,3 +9,4 @@ export * from './ports/file-system.ts';
 export * from './ports/random.ts';
 export * from './ports/telemetry.ts';
 export * from './ports/time.ts';
+export { Wakeup } from './wakeup.ts';

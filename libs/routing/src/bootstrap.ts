@@ -1,4 +1,4 @@
-import type { Clock, Millis, Random, Timers } from '@moldau/kernel';
+import { type Clock, type Millis, MoldauError, type Random, type Timers } from '@moldau/kernel';
 import type { Channel } from '@moldau/rpc';
 import type { Connections } from './connections.ts';
 import { retrying } from './retrying.ts';
@@ -29,17 +29,25 @@ export class Bootstrap {
   }
 
   /**
-   * Calls, and calls again elsewhere while the error says that it may help, for at most `timeoutMs`. Only for calls that
-   * may be repeated. Throws the last error.
+   * Calls, and calls again elsewhere while the error says that it may help (`mayRepeat`: or who knows better), for at
+   * most `timeoutMs`. Only for calls that may be repeated. Throws the last error.
    */
-  call<T>(timeoutMs: Millis, call: (channel: Channel, timeoutMs: Millis) => Promise<T>): Promise<T> {
-    return retrying(this.#ports, timeoutMs, async (leftMs) => {
+  call<T>(
+    timeoutMs: Millis,
+    call: (channel: Channel, timeoutMs: Millis) => Promise<T>,
+    mayRepeat?: (error: MoldauError) => boolean,
+  ): Promise<T> {
+    const attempt = async (leftMs: Millis): Promise<T> => {
+      const asked = this.#current;
       try {
         return await call(this.#ports.connections.to(this.address, 'control'), leftMs);
       } catch (error) {
-        this.#current += 1;
+        // A refusal for good is an answer; and of several calls that fail at one address, one goes on.
+        const isAnswer = error instanceof MoldauError && !error.retriable;
+        if (!isAnswer && this.#current === asked) this.#current += 1;
         throw error;
       }
-    });
+    };
+    return retrying(this.#ports, timeoutMs, attempt, mayRepeat);
   }
 }

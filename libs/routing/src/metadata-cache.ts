@@ -10,12 +10,13 @@ export interface Leader {
   readonly epoch: number;
 }
 
-/** What a client knows of the topics it uses. Older answers never replace newer ones. */
+/** What a client knows of the topics it uses. Older answers of one cluster never replace newer ones. */
 export class MetadataCache {
   readonly #bootstrap: Bootstrap;
   readonly #topics = new Map<string, Topic>();
   readonly #addresses = new Map<number, string>();
   readonly #asking = new Map<string, Promise<Topic>>();
+  #clusterId = '';
   #version = -1n;
 
   constructor(bootstrap: Bootstrap) {
@@ -58,16 +59,26 @@ export class MetadataCache {
       channel.unary(ClusterService.method.getMetadata, request, { timeoutMs: leftMs }),
     );
     this.#adopt(answer);
-    const topic = answer.topics.find((found) => found.name === name);
+    // Whoever is behind proves nothing: neither that a topic is gone, nor how it is.
+    const known = answer.version < this.#version ? this.#topics.get(name) : undefined;
+    const topic = known ?? answer.topics.find((found) => found.name === name);
     if (topic !== undefined) return topic;
     this.#topics.delete(name);
     throw faults.unknownTopic(name);
   }
 
-  #adopt({ version, nodes, topics }: GetMetadataResponse): void {
-    if (version < this.#version) return;
+  #adopt({ clusterId, version, nodes, topics }: GetMetadataResponse): void {
+    if (clusterId !== this.#clusterId) this.#forget();
+    else if (version < this.#version) return;
+    this.#clusterId = clusterId;
     this.#version = version;
     for (const node of nodes) this.#addresses.set(node.id, node.address);
     for (const topic of topics) this.#topics.set(topic.name, topic);
+  }
+
+  /** Another cluster answers now: nothing that was known holds there. */
+  #forget(): void {
+    this.#topics.clear();
+    this.#addresses.clear();
   }
 }

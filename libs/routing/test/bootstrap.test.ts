@@ -39,6 +39,18 @@ test('an error that no other address can help against is thrown at once', async 
   });
   await t.throwsAsync(time.run(failing), { message: 'no topic' });
   t.is(calls, 1);
+  t.is(any.address, 'a:1', 'who refuses for good has answered');
+});
+
+test('several calls that fail at one address go on to the next, not past it', async (t) => {
+  const { time, bootstrap: any } = bootstrap(['a:1', 'b:1', 'c:1']);
+  const answers = [1, 2, 3].map(() =>
+    any.call(10_000, async ({ address }) => {
+      if (address === 'a:1') throw down;
+      return address;
+    }),
+  );
+  t.deepEqual(await time.run(Promise.all(answers)), ['b:1', 'b:1', 'b:1']);
 });
 
 test('it gives up in time, with the last error', async (t) => {

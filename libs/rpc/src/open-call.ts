@@ -1,6 +1,6 @@
 import { type CancelTimer, faults, MoldauError, type Timers } from '@moldau/kernel';
 import { fromStatus } from './errors.ts';
-import type { RawChannel, RawClientStream } from './raw-stream.ts';
+import type { CallHead, RawChannel, RawClientStream } from './raw-stream.ts';
 
 /** What a call tells its owner: messages, then `over` once, with the error if it did not end well. */
 export interface CallEvents {
@@ -9,9 +9,7 @@ export interface CallEvents {
 }
 
 /** A call to make. */
-export interface CallPlan {
-  readonly path: string;
-  readonly timeoutMs: number | undefined;
+export interface CallPlan extends CallHead {
   readonly signal: AbortSignal | undefined;
   /** The call will send more than small requests. */
   readonly sendsLarge: boolean;
@@ -35,7 +33,7 @@ export class OpenCall {
       this.#cancelDeadline = timers.after(timeoutMs, () => this.break(faults.timedOut(path.slice(1), timeoutMs)));
     }
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.stream = raw.open(path, timeoutMs, {
+    this.stream = raw.open(plan, {
       message: (bytes) => {
         if (!this.#over) events.message(bytes);
       },

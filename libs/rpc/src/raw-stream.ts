@@ -40,10 +40,19 @@ export interface RawServerStream extends RawStream {
   finish(status: WireStatus): void;
 }
 
+/** What a client says of a call before its first message. */
+export interface CallHead {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  /** How long the client waits. */
+  readonly timeoutMs: number | undefined;
+  /** It is someone else's call, passed on. */
+  readonly forwarded: boolean;
+}
+
 /** Opens calls to one address. */
 export interface RawChannel {
   readonly address: string;
-  /** `path`: `/package.Service/Method`. `timeoutMs` tells the server how long the client waits. */
-  open(path: string, timeoutMs: number | undefined, listener: RawListener): RawClientStream;
+  open(head: CallHead, listener: RawListener): RawClientStream;
   close(): void;
 }

@@ -1,4 +1,12 @@
-import { type CancelTimer, type Clock, type ErrorReason, faults, MoldauError, type Timers } from '@moldau/kernel';
+import {
+  type CancelTimer,
+  type Clock,
+  type ErrorReason,
+  faults,
+  type Millis,
+  MoldauError,
+  type Timers,
+} from '@moldau/kernel';
 import { toStatus } from './errors.ts';
 import { okStatus, type RawServerStream } from './raw-stream.ts';
 import { type SealPorts, sealError } from './seal.ts';
@@ -15,6 +23,7 @@ export interface CallPorts extends SealPorts {
 export interface Caller {
   readonly authority: string;
   readonly peer: string;
+  readonly forwarded: boolean;
 }
 
 /** One call on the server: its context, its deadline, and its one end. */
@@ -27,6 +36,7 @@ export class ServedCall {
   readonly #startedMs: number;
   readonly #controller = new AbortController();
   #cancelDeadline: CancelTimer | undefined;
+  #endsAtMs: number | undefined;
   #finished = false;
 
   constructor(
@@ -42,7 +52,14 @@ export class ServedCall {
     this.#ports = ports;
     this.#metrics = metrics;
     this.#startedMs = ports.clock.monotonicMs();
-    this.context = { principal, authority: caller.authority, peer: caller.peer, signal: this.#controller.signal };
+    this.context = {
+      principal,
+      authority: caller.authority,
+      peer: caller.peer,
+      forwarded: caller.forwarded,
+      signal: this.#controller.signal,
+      timeLeftMs: () => this.#timeLeftMs(),
+    };
   }
 
   get finished(): boolean {
@@ -52,6 +69,7 @@ export class ServedCall {
   /** Calls back when the call has lasted for `ms`, unless it has ended. */
   deadline(ms: number, passed: (error: MoldauError) => void): void {
     if (this.#finished) return;
+    this.#endsAtMs = this.#ports.clock.monotonicMs() + ms;
     this.#cancelDeadline = this.#ports.timers.after(ms, () => passed(faults.timedOut(this.method, ms)));
   }
 
@@ -77,6 +95,10 @@ export class ServedCall {
   gone(): void {
     this.#finish('UNREACHABLE');
     this.#controller.abort(new MoldauError('UNREACHABLE', `the caller of ${this.method} left`));
+  }
+
+  #timeLeftMs(): Millis | undefined {
+    return this.#endsAtMs === undefined ? undefined : Math.max(0, this.#endsAtMs - this.#ports.clock.monotonicMs());
   }
 
   /** False if it had ended before. */

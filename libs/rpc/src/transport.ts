@@ -19,6 +19,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** The call's deadline from now. Default: that of the method's policy. Sessions and followed reads have none. */
   readonly timeoutMs?: Millis | undefined;
+  /** The call of someone else, passed on: whoever gets it answers it, or refuses; it is not passed on again. */
+  readonly forwarded?: boolean | undefined;
 }
 
 /** One connection to one address. Made without waiting; connects, and reconnects, when it is used. */
@@ -78,6 +80,10 @@ export interface CallContext {
   readonly authority: string;
   /** The peer's address, for logs. */
   readonly peer: string;
+  /** Another process has passed this call on: it must not be passed on again. */
+  readonly forwarded: boolean;
+  /** What is left of the call's deadline. `undefined`: it has none. */
+  timeLeftMs(): Millis | undefined;
   /** Aborted when the call is over or its deadline has passed. */
   readonly signal: AbortSignal;
 }

@@ -131,6 +131,7 @@ export class WireChannel implements Channel {
     const plan = {
       path: methodPath(method),
       timeoutMs: deadlineOf(policyOf(method.parent, method.name), request, options.timeoutMs),
+      forwarded: options.forwarded ?? false,
       signal: options.signal,
       sendsLarge: sendBytes > this.#limits.controlBytesMax,
     };

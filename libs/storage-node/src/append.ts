@@ -51,10 +51,16 @@ function choosePartition({ topic, partition, records, batch }: AppendRequest, po
   if (records.length === 0 && batch.length === 0) throw faults.invalidRequest('records', 'is empty: give one or more');
   if (partition !== undefined) return ports.partitions.byName(topic, partition);
   if (batch.length > 0) throw faults.invalidRequest('partition', 'is missing: a batch needs one');
-  const count = ports.partitions.count(topic);
   const key = records[0]?.key;
-  const index = key === undefined ? Math.floor(ports.random.next() * count) : partitionOfKey(key, count);
-  return ports.partitions.byName(topic, index);
+  if (key === undefined) return anyPartition(topic, ports);
+  return ports.partitions.byName(topic, partitionOfKey(key, ports.partitions.count(topic)));
+}
+
+/** One that this node leads, if there is any. */
+function anyPartition(topic: string, { partitions, random }: AppendPorts): Partition {
+  const led = partitions.ledOf(topic);
+  const chosen = led[Math.floor(random.next() * led.length)];
+  return chosen ?? partitions.byName(topic, Math.floor(random.next() * partitions.count(topic)));
 }
 
 function encode({ records, producerId, producerEpoch, sequence }: AppendRequest, nowMs: number): Uint8Array {

@@ -14,20 +14,17 @@ import {
   type Timers,
 } from '@moldau/kernel';
 import { LogDirectory } from '@moldau/log';
-import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
-import { type Dialer, type ServedService, sealError, serve } from '@moldau/rpc';
-import { append } from './append.ts';
+import { Relay } from '@moldau/routing';
+import { type Dialer, type ServedService, sealError } from '@moldau/rpc';
 import { AppendBudget } from './append-budget.ts';
-import { AppendStream } from './append-session.ts';
+import type { AppendStream } from './append-session.ts';
 import { Assignments } from './assignments.ts';
 import { ControllerLink } from './controller-link.ts';
-import { FetchStream } from './fetch-session.ts';
-import { listOffsets } from './list-offsets.ts';
+import type { FetchStream } from './fetch-session.ts';
+import { logService } from './log-service.ts';
 import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
-import { read } from './read.ts';
-import { trimPartition } from './trim.ts';
 
 /** The world, as a storage node sees it. */
 export interface StorageNodePorts {
@@ -72,7 +69,8 @@ export type NodeStage = 'starting' | 'recovering' | 'registering' | 'serving' | 
 export class StorageNode {
   readonly #ports: StorageNodePorts;
   readonly #config: StorageNodeConfig;
-  readonly #partitions = new Partitions();
+  readonly #relay: Relay;
+  readonly #partitions: Partitions;
   readonly #budget: AppendBudget;
   readonly #sessions = new Set<AppendStream | FetchStream>();
   readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
@@ -90,6 +88,8 @@ export class StorageNode {
     this.#ports = ports;
     this.#config = config;
     this.#budget = new AppendBudget(config.appendBudgetBytes);
+    this.#relay = new Relay({ coordinators: config.coordinators, advertise: 'registered' }, ports);
+    this.#partitions = new Partitions(config.nodeId, this.#relay.view);
     // Whoever runs the node may listen, and need not.
     this.#failing.promise.catch(() => {});
   }
@@ -99,6 +99,16 @@ export class StorageNode {
    * clients and peers reach this node, as host:port. Its services must be served there by then. Rejects with a StartError.
    */
   async start(address: string): Promise<void> {
+    this.#relay.start();
+    try {
+      await this.#join(address);
+    } catch (error) {
+      await this.#relay.stop();
+      throw error;
+    }
+  }
+
+  async #join(address: string): Promise<void> {
     const { fs, clock, timers, random, logger, meter, dialer, bootId } = this.#ports;
     const { nodeId, directory: path, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
     this.#enter('recovering');
@@ -146,45 +156,21 @@ export class StorageNode {
   /** What it serves. */
   services(): ServedService[] {
     const { clock, timers, random } = this.#ports;
-    const partitions = this.#partitions;
-    const admit = (): void => this.#admit();
-    const seal = (error: unknown): MoldauError => sealError(error, 'a session', this.#ports);
-    const ports = {
-      partitions,
+    const log = logService({
+      partitions: this.#partitions,
       budget: this.#budget,
+      producerIds: this.#producerIds,
       clock,
       timers,
       random,
-      admit,
-      seal,
       windowBytes: this.#config.appendWindowBytes,
-    };
-    return [
-      serve(LogService, {
-        append: async (request) => {
-          this.#requireServing();
-          return append(request, ports);
-        },
-        appendSession: (session) => this.#hold(new AppendStream(session, ports)),
-        read: (request, { signal }) => {
-          this.#requireServing();
-          return read(request, partitions, signal);
-        },
-        fetchSession: (session) => this.#hold(new FetchStream(session, ports)),
-        listOffsets: async (request) => {
-          this.#requireServing();
-          return listOffsets(request, partitions);
-        },
-        trimPartition: async (request) => {
-          this.#requireServing();
-          return trimPartition(request, partitions);
-        },
-        initProducer: async (request) => {
-          this.#requireServing();
-          return this.#producerIds.init(request.producerId, request.producerEpoch);
-        },
-      }),
-    ];
+      admit: () => this.#admit(),
+      seal: (error) => sealError(error, 'a session', this.#ports),
+      requireServing: () => this.#requireServing(),
+      catchUp: () => this.#relay.catchUp(),
+      hold: (session) => this.#hold(session),
+    });
+    return [log, this.#relay.service()];
   }
 
   get isServing(): boolean {
@@ -230,6 +216,7 @@ export class StorageNode {
       partition.follow({ kind: 'follower', leader: undefined, epoch: partition.log.lastEpoch });
     }
     await this.#directory?.close();
+    await this.#relay.stop();
   }
 
   #events(directory: LogDirectory) {

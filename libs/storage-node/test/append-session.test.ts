@@ -102,15 +102,22 @@ test('compare-and-append writes only at the expected end', async (t) => {
   t.is(error?.fields.actual, '1');
 });
 
-test('opening what is not there is answered, and entries on it are refused', async (t) => {
-  const { cluster, channel } = await nodeWithTopic();
-  const session = appendSession(channel);
-  open(session, 'nosuchtopic');
-  send(session, [{ sequence: 0, batch: batchOf(['a']) }]);
-  await cluster.time.runUntil(() => acksOf(session).length === 1);
-  const moved = session.of('moved')[0]?.value;
-  t.is(moved?.error && fromWireError(moved.error).reason, 'UNKNOWN_TOPIC');
-  t.deepEqual(told(session), ['0 HANDLE_CLOSED']);
+test('opening what is gone, or what nobody has told of, is answered, and entries on it are refused', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  await cluster.time.run(cluster.client('admin').admin.deleteTopic('t'));
+  await cluster.time.runFor(1_000);
+  for (const [id, reason] of [
+    [topicId, 'UNKNOWN_TOPIC'],
+    ['newtopic', 'NOT_LEADER'],
+  ] as const) {
+    const session = appendSession(channel);
+    open(session, id);
+    send(session, [{ sequence: 0, batch: batchOf(['a']) }]);
+    await cluster.time.runUntil(() => acksOf(session).length === 1);
+    const moved = session.of('moved')[0]?.value;
+    t.is(moved?.error && fromWireError(moved.error).reason, reason);
+    t.deepEqual(told(session), ['0 HANDLE_CLOSED']);
+  }
 });
 
 test('a client that ends its session gets every answer first', async (t) => {

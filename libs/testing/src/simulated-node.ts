@@ -25,22 +25,32 @@ interface Process {
   readonly listening: { close(): void };
 }
 
-/** The machine of one storage node: it keeps its disk, its clock and its address; its processes come and go. */
+/** The machine of one storage node: it keeps its disk and its clock; its processes come and go. */
 export class SimulatedNode {
   readonly id: NodeId;
-  readonly address: string;
   readonly disk: CruelDisk;
   readonly clock: SkewedClock;
   readonly #world: SimulatedNodeWorld;
+  #address: string;
   #process: Process | undefined;
   #boot = 1;
 
   constructor(id: number, world: SimulatedNodeWorld) {
     this.id = nodeId(id);
-    this.address = `node-${id}`;
+    this.#address = `node-${id}`;
     this.disk = world.disk;
     this.clock = new SkewedClock(world.time);
     this.#world = world;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** From its next start on it is somewhere else. */
+  moveTo(address: string): void {
+    if (this.isRunning) throw new Error(`${this.address} is running`);
+    this.#address = address;
   }
 
   /** The running service. Throws while there is none. */

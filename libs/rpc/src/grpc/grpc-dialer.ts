@@ -1,9 +1,10 @@
 import { type ChannelOptions, Channel as LibraryChannel, Metadata } from '@grpc/grpc-js';
 import type { Clock, Timers } from '@moldau/kernel';
 import type { Limits } from '../limits.ts';
-import type { RawChannel, RawClientStream, RawListener } from '../raw-stream.ts';
+import type { CallHead, RawChannel, RawClientStream, RawListener } from '../raw-stream.ts';
 import type { Channel, ChannelPurpose, Dialer } from '../transport.ts';
 import { WireChannel } from '../wire-channel.ts';
+import { forwardedKey } from './forwarded-header.ts';
 import { GrpcClientStream } from './grpc-client-stream.ts';
 import { silenceLibrary } from './library-log.ts';
 import { type ClientTls, clientCredentials } from './tls.ts';
@@ -41,18 +42,21 @@ class GrpcRawChannel implements RawChannel {
   readonly #clock: Clock;
   readonly #channel: LibraryChannel;
   readonly #metadata = new Metadata();
+  readonly #forwardedMetadata: Metadata;
 
   constructor(address: string, purpose: ChannelPurpose, { clock, limits, tls, token }: GrpcDialerOptions) {
     this.address = address;
     this.#clock = clock;
     this.#channel = new LibraryChannel(address, clientCredentials(tls), channelOptions(limits, purpose, tls));
     if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
+    this.#forwardedMetadata = this.#metadata.clone();
+    this.#forwardedMetadata.set(forwardedKey, '1');
   }
 
-  open(path: string, timeoutMs: number | undefined, listener: RawListener): RawClientStream {
+  open({ path, timeoutMs, forwarded }: CallHead, listener: RawListener): RawClientStream {
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.wallMs() + timeoutMs;
     const call = this.#channel.createCall(path, deadline, null, null, null);
-    return new GrpcClientStream(call, this.#metadata, listener);
+    return new GrpcClientStream(call, forwarded ? this.#forwardedMetadata : this.#metadata, listener);
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { Clock } from '@moldau/kernel';
 import { okStatus, type RawListener, type RawServerStream, type WireStatus } from '../raw-stream.ts';
 import type { Incoming } from '../service-host.ts';
+import { forwardedKey } from './forwarded-header.ts';
 import { asBuffer, toGrpcStatus } from './grpc-status.ts';
 
 /** A call on the server below the library's Node streams, which count messages where we count bytes. */
@@ -22,6 +23,7 @@ export class GrpcServerStream implements RawServerStream {
         accept(this, {
           authority: call.getHost(),
           peer: call.getPeer(),
+          forwarded: metadata.get(forwardedKey).length > 0,
           timeoutMs: remainingMs(call.getDeadline(), clock.wallMs()),
           credentials: {
             token: typeof authorization === 'string' ? /^bearer (.+)$/i.exec(authorization)?.[1] : undefined,

@@ -1,6 +1,6 @@
 import { assert, type Timers } from '@moldau/kernel';
 import type { Limits } from '../limits.ts';
-import type { RawListener } from '../raw-stream.ts';
+import type { CallHead, RawListener } from '../raw-stream.ts';
 import { type HostOptions, ServiceHost } from '../service-host.ts';
 import type { Dialer, ServedService } from '../transport.ts';
 import { WireChannel } from '../wire-channel.ts';
@@ -76,7 +76,7 @@ export class MemoryNetwork {
         new WireChannel(
           {
             address,
-            open: (path, timeoutMs, listener) => this.#open(from, address, path, timeoutMs, listener).client,
+            open: (head, listener) => this.#open(from, address, head, listener).client,
             close() {},
           },
           limits,
@@ -118,8 +118,8 @@ export class MemoryNetwork {
     for (const stream of this.#between((one) => one.from === address)) stream.clientGone();
   }
 
-  #open(from: string, to: string, path: string, timeoutMs: number | undefined, listener: RawListener): MemoryStream {
-    const stream = new MemoryStream(this.#network, from, to, path, timeoutMs, listener);
+  #open(from: string, to: string, head: CallHead, listener: RawListener): MemoryStream {
+    const stream = new MemoryStream(this.#network, from, to, head, listener);
     this.#streams.add(stream);
     stream.open();
     return stream;
@@ -128,10 +128,11 @@ export class MemoryNetwork {
   #accept(stream: MemoryStream): boolean {
     const host = this.#hosts.get(stream.to);
     if (host === undefined) return false;
-    host.accept(stream.path, stream.server, {
+    host.accept(stream.head.path, stream.server, {
       authority: stream.to,
       peer: stream.from,
-      timeoutMs: stream.timeoutMs,
+      timeoutMs: stream.head.timeoutMs,
+      forwarded: stream.head.forwarded,
       credentials: { token: undefined, certificateName: undefined },
     });
     return true;

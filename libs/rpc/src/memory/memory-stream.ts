@@ -1,6 +1,7 @@
 import type { Timers } from '@moldau/kernel';
 import { Code } from '@moldau/proto/google/rpc/code_pb';
 import {
+  type CallHead,
   okStatus,
   type RawClientStream,
   type RawListener,
@@ -28,8 +29,7 @@ export const unavailable = (message: string): WireStatus => ({ code: Code.UNAVAI
 export class MemoryStream {
   readonly from: string;
   readonly to: string;
-  readonly path: string;
-  readonly timeoutMs: number | undefined;
+  readonly head: CallHead;
   readonly client: RawClientStream;
   readonly server: RawServerStream;
   readonly #network: StreamNetwork;
@@ -40,19 +40,11 @@ export class MemoryStream {
   #upEnded = false;
   #serverDone = false;
 
-  constructor(
-    network: StreamNetwork,
-    from: string,
-    to: string,
-    path: string,
-    timeoutMs: number | undefined,
-    listener: RawListener,
-  ) {
+  constructor(network: StreamNetwork, from: string, to: string, head: CallHead, listener: RawListener) {
     this.#network = network;
     this.from = from;
     this.to = to;
-    this.path = path;
-    this.timeoutMs = timeoutMs;
+    this.head = head;
     this.#clientListener = listener;
     this.#up = this.#pipe(from, to, (item) => this.#atServer(item));
     this.#down = this.#pipe(to, from, (item) => this.#atClient(item));

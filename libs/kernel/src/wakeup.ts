@@ -1,4 +1,6 @@
-import { Gate, type Millis, type Timers } from '@moldau/kernel';
+import { Gate } from './gate.ts';
+import type { Millis } from './ids.ts';
+import type { Timers } from './ports/time.ts';
 
 /** For one loop that waits for work: a wake before the wait is not lost. */
 export class Wakeup {

@@ -1,23 +1,22 @@
-import type { Millis, Timers } from '@moldau/kernel';
-import type { ImageKeeper } from './image-keeper.ts';
+import { type Millis, type Timers, Wakeup } from '@moldau/kernel';
 import { type MetadataChange, MetadataFeed } from './metadata-feed.ts';
-import { Wakeup } from './wakeup.ts';
+import type { WatchedMetadata } from './metadata-source.ts';
 
 /** Longer silence could be a dead connection: an empty change says that it is not. */
 const heartbeatMs: Millis = 5_000;
 
 /** A snapshot, and then every change, until the signal is aborted. */
-export async function* watchMetadata(
-  keeper: ImageKeeper,
+export async function* watchMetadata<N extends { readonly id: number }, T extends { readonly id: string }>(
+  source: WatchedMetadata<N, T>,
   timers: Timers,
   topics: readonly string[],
   signal: AbortSignal,
-): AsyncGenerator<MetadataChange> {
-  const feed = new MetadataFeed(keeper.image, topics);
+): AsyncGenerator<MetadataChange<N, T>> {
+  const feed = new MetadataFeed(source, topics);
   const wakeup = new Wakeup();
   const wake = (): void => wakeup.wake();
-  const ignore = keeper.onChange((delta) => {
-    if (feed.note(delta)) wakeup.wake();
+  const ignore = source.onChange((changed) => {
+    if (feed.note(changed)) wakeup.wake();
   });
   signal.addEventListener('abort', wake);
   try {
@@ -27,7 +26,7 @@ export async function* watchMetadata(
         yield change;
         told = true;
       }
-      if (!told) yield quiet(keeper);
+      if (!told) yield { ...nothing, version: source.version };
       if (!signal.aborted) await wakeup.wait(timers, heartbeatMs);
     }
   } finally {
@@ -36,12 +35,4 @@ export async function* watchMetadata(
   }
 }
 
-const quiet = ({ image }: ImageKeeper): MetadataChange => ({
-  version: image.revision,
-  snapshot: false,
-  complete: true,
-  nodes: [],
-  removedNodes: [],
-  topics: [],
-  removedTopics: [],
-});
+const nothing = { snapshot: false, complete: true, nodes: [], removedNodes: [], topics: [], removedTopics: [] };

@@ -1,0 +1,2 @@
+/** The header of a call that another process has passed on. */
+export const forwardedKey = 'moldau-forwarded';

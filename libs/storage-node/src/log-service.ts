@@ -1,0 +1,56 @@
+import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
+import { type ServedService, serve } from '@moldau/rpc';
+import { type AppendPorts, append } from './append.ts';
+import { type AppendSessionPorts, AppendStream } from './append-session.ts';
+import { type FetchSessionPorts, FetchStream } from './fetch-session.ts';
+import { listOffsets } from './list-offsets.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import { read } from './read.ts';
+import { trimPartition } from './trim.ts';
+
+/** What the service is made of. */
+export interface LogServiceParts extends AppendPorts, AppendSessionPorts, FetchSessionPorts {
+  readonly producerIds: ProducerIds;
+  /** Throws NOT_SERVING while the node does not serve. */
+  readonly requireServing: () => void;
+  /** Asks a coordinator, so that nothing is called unknown that is only new. */
+  readonly catchUp: () => Promise<void>;
+  /** Serves a session to its end, and knows of it until then. */
+  readonly hold: (session: AppendStream | FetchStream) => Promise<void>;
+}
+
+/** `LogService` of a storage node: one file a message, put together here. */
+export function logService(parts: LogServiceParts): ServedService {
+  const { partitions, producerIds, requireServing, catchUp, hold } = parts;
+
+  /** Every unary call begins here: with a node that serves, and that has heard of the partition if there is one. */
+  const ready = async (topic: string, highestPartition = 0): Promise<void> => {
+    requireServing();
+    if (!partitions.isKnown(topic, highestPartition)) await catchUp();
+  };
+
+  return serve(LogService, {
+    append: async (request) => {
+      await ready(request.topic, request.partition);
+      return append(request, parts);
+    },
+    appendSession: (session) => hold(new AppendStream(session, parts)),
+    read: async function* (request, { signal }) {
+      await ready(request.topic, request.partition);
+      yield* read(request, partitions, signal);
+    },
+    fetchSession: (session) => hold(new FetchStream(session, parts)),
+    listOffsets: async (request) => {
+      await ready(request.topic, Math.max(0, ...request.queries.map(({ partition }) => partition)));
+      return listOffsets(request, partitions);
+    },
+    trimPartition: async (request) => {
+      await ready(request.topic, request.partition);
+      return trimPartition(request, partitions);
+    },
+    initProducer: async (request) => {
+      requireServing();
+      return producerIds.init(request.producerId, request.producerEpoch);
+    },
+  });
+}
