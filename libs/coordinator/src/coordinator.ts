@@ -6,6 +6,7 @@ import { findClusterId } from './cluster-id.ts';
 import { clusterService } from './cluster-service.ts';
 import { controllerService } from './controller-service.ts';
 import { type CoordinatorConfig, type CoordinatorPorts, defaultConfig } from './ports.ts';
+import { withStandby } from './standby.ts';
 import { untilAnswered } from './store-access.ts';
 import { Term } from './term.ts';
 
@@ -82,8 +83,12 @@ export class Coordinator {
   /** May be asked for before the start: until then the handlers answer NOT_SERVING. */
   services(): ServedService[] {
     const active = (): Term => this.#active();
+    const standby = {
+      isActive: () => this.#term !== undefined,
+      activeAddress: () => this.#candidate?.holder?.address || undefined,
+    };
     return [
-      clusterService(active, this.#config, this.#ports.timers),
+      withStandby(clusterService(active, this.#config, this.#ports.timers), standby, this.#ports.dialer),
       controllerService(active, this.#config, this.#ports),
     ];
   }

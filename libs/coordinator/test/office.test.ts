@@ -64,10 +64,7 @@ test('one that stands still is replaced when its lease ends; when it goes on it 
   await time.runFor(10_000);
   t.is((await store.status()).revision, before);
   t.deepEqual([first.service.stage, second.service.stage], ['standby', 'active']);
-  await t.throwsAsync(time.run(create(first, 'after')), {
-    name: 'NOT_SERVING',
-    message: /standing by for coordinator-2/,
-  });
+  t.is((await time.run(create(first, 'after'))).topic?.name, 'after', 'it passes on what it does not decide any more');
 });
 
 test('a holder that never answered is left to its lease: it may be out of reach from here only', async (t) => {
@@ -111,4 +108,16 @@ test('whatever the store does, no two are active, and in the end one is', async 
     await until(30_000);
     t.is([first, second].filter(isActive).length, 1, `seed ${seed}`);
   }
+});
+
+test('a call that was passed on to a standby is refused, so that none goes in circles', async (t) => {
+  const { cluster, second } = await pair(t);
+  const channel = cluster.network.dialer('app').dial(second.address, 'control');
+  const { method } = ClusterService;
+  t.is((await cluster.time.run(channel.unary(method.getMetadata, {}))).nodes.length, 0, 'it asks the active one');
+  const passedOn = channel.unary(method.getMetadata, {}, { forwarded: true });
+  await t.throwsAsync(cluster.time.run(passedOn), { name: 'NOT_SERVING', message: /standing by for coordinator-1/ });
+  const watch = channel.serverStream(method.watchMetadata, {})[Symbol.asyncIterator]();
+  t.true((await cluster.time.run(watch.next())).value?.snapshot);
+  await watch.return?.();
 });

@@ -134,8 +134,8 @@ export class World {
         (error: unknown) => {
           this.trace.note(`node ${start} could not start: ${error instanceof Error ? error.message : error}`);
           if (start !== this.#starts || !this.cluster.node().isRunning) return;
-        this.#startFailed = true;
-        if (this.isHealed) this.restartNode();
+          this.#startFailed = true;
+          if (this.isHealed) this.restartNode();
         },
       );
   }
