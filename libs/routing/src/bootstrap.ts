@@ -2,6 +2,7 @@ import { type Clock, type Millis, MoldauError, type Random, type Timers } from '
 import type { Channel } from '@moldau/rpc';
 import type { Connections } from './connections.ts';
 import { retrying } from './retrying.ts';
+import { watchForLife } from './sign-of-life.ts';
 
 /** The world, as routing sees it. */
 export interface RoutingPorts {
@@ -11,7 +12,10 @@ export interface RoutingPorts {
   readonly random: Random;
 }
 
-/** Calls any process of the cluster: the one that answered last, else the next. Every process can answer for the whole. */
+/**
+ * Calls any process of the cluster: the one that answered last, else the next. Every process can answer for the whole. One
+ * that has not answered for seconds, and gives no sign of life, is left for the next one.
+ */
 export class Bootstrap {
   readonly #endpoints: readonly string[];
   readonly #ports: RoutingPorts;
@@ -21,6 +25,10 @@ export class Bootstrap {
   constructor(endpoints: readonly string[], ports: RoutingPorts) {
     this.#endpoints = endpoints;
     this.#ports = ports;
+  }
+
+  get #hasOthers(): boolean {
+    return this.#endpoints.length > 1;
   }
 
   /** The address that is asked now. */
@@ -39,13 +47,18 @@ export class Bootstrap {
   ): Promise<T> {
     const attempt = async (leftMs: Millis): Promise<T> => {
       const asked = this.#current;
+      const { connections, timers } = this.#ports;
+      const channel = connections.to(this.address, 'control');
+      const unwatch = this.#hasOthers ? watchForLife(channel, timers, () => connections.drop(channel)) : () => {};
       try {
-        return await call(this.#ports.connections.to(this.address, 'control'), leftMs);
+        return await call(channel, leftMs);
       } catch (error) {
         // A refusal for good is an answer; and of several calls that fail at one address, one goes on.
         const isAnswer = error instanceof MoldauError && !error.retriable;
         if (!isAnswer && this.#current === asked) this.#current += 1;
         throw error;
+      } finally {
+        unwatch();
       }
     };
     return retrying(this.#ports, timeoutMs, attempt, mayRepeat);

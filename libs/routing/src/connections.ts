@@ -18,6 +18,12 @@ export class Connections {
     return channel;
   }
 
+  /** Breaks what is open on this channel: the next call takes a new one. */
+  drop(channel: Channel): void {
+    for (const [name, known] of this.#channels) if (known === channel) this.#channels.delete(name);
+    channel.close();
+  }
+
   close(): void {
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();
