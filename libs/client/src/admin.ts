@@ -130,7 +130,7 @@ export class Admin {
       for (const [address, group] of this.#byLeader(topic, asked)) {
         for (let at = 0; at < group.length; at += pageSize) {
           const page = group.slice(at, at + pageSize);
-          for (const one of await this.#findOffsets(address, topic, page, place, timeoutMs))
+          for (const one of await this.#findOffsets(address, known, page, place, timeoutMs))
             found.set(one.partition, one);
         }
       }
@@ -145,9 +145,9 @@ export class Admin {
     beforeOffset: bigint,
     { dryRun = false }: Dry = {},
   ): Promise<bigint> {
-    const request = { topic, partition, beforeOffset, validateOnly: dryRun };
     return retrying(this.#ports, this.#ports.timeoutMs, async (timeoutMs) => {
-      await this.#ports.metadata.refresh(topic, { autoCreate: false, timeoutMs });
+      const { id: topicId } = await this.#ports.metadata.refresh(topic, { autoCreate: false, timeoutMs });
+      const request = { topic, topicId, partition, beforeOffset, validateOnly: dryRun };
       const channel = this.#ports.connections.to(this.#leaderAddress(topic, partition), 'control');
       const { logStart } = await channel.unary(LogService.method.trimPartition, request, { timeoutMs });
       return logStart;
@@ -183,14 +183,14 @@ export class Admin {
 
   async #findOffsets(
     address: string,
-    topic: string,
+    { name: topic, id: topicId }: Topic,
     partitions: readonly number[],
     place: Place,
     timeoutMs: number,
   ): Promise<FoundOffset[]> {
     const channel = this.#ports.connections.to(address, 'control');
     const queries = partitions.map((partition) => ({ partition, position: positionOf(place) }));
-    const { answers } = await channel.unary(LogService.method.listOffsets, { topic, queries }, { timeoutMs });
+    const { answers } = await channel.unary(LogService.method.listOffsets, { topic, topicId, queries }, { timeoutMs });
     return answers.map(({ partition, offset, timestampMs, leaderEpoch, sizeBytes, error }) => {
       if (error !== undefined) throw fromWireError(error);
       const time = timestampMs === undefined ? undefined : Number(timestampMs);

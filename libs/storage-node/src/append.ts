@@ -43,24 +43,25 @@ export async function append(request: AppendRequest, ports: AppendPorts): Promis
   };
 }
 
-function choosePartition({ topic, partition, records, batch }: AppendRequest, ports: AppendPorts): Partition {
+function choosePartition(request: AppendRequest, ports: AppendPorts): Partition {
+  const { topic, partition, records, batch } = request;
   if (records.length > 0 && batch.length > 0) throw faults.invalidRequest('records', 'and batch exclude each other');
   if (records.length > maxRecords) {
     throw faults.invalidRequest('records', `has ${records.length}: at most ${maxRecords} in one call`);
   }
   if (records.length === 0 && batch.length === 0) throw faults.invalidRequest('records', 'is empty: give one or more');
-  if (partition !== undefined) return ports.partitions.byName(topic, partition);
+  if (partition !== undefined) return ports.partitions.find(request, partition);
   if (batch.length > 0) throw faults.invalidRequest('partition', 'is missing: a batch needs one');
   const key = records[0]?.key;
-  if (key === undefined) return anyPartition(topic, ports);
-  return ports.partitions.byName(topic, partitionOfKey(key, ports.partitions.count(topic)));
+  if (key === undefined) return anyPartition(request, ports);
+  return ports.partitions.find(request, partitionOfKey(key, ports.partitions.count(topic)));
 }
 
 /** One that this node leads, if there is any. */
-function anyPartition(topic: string, { partitions, random }: AppendPorts): Partition {
-  const led = partitions.ledOf(topic);
+function anyPartition(request: AppendRequest, { partitions, random }: AppendPorts): Partition {
+  const led = partitions.ledOf(request);
   const chosen = led[Math.floor(random.next() * led.length)];
-  return chosen ?? partitions.byName(topic, Math.floor(random.next() * partitions.count(topic)));
+  return chosen ?? partitions.find(request, Math.floor(random.next() * partitions.count(request.topic)));
 }
 
 function encode({ records, producerId, producerEpoch, sequence }: AppendRequest, nowMs: number): Uint8Array {

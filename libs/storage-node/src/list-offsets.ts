@@ -11,20 +11,21 @@ type Answer = NonNullable<Response['answers']>[number];
 const maxQueries = 1_000;
 
 /** Serves `LogService.ListOffsets`: a bad query fails alone. */
-export async function listOffsets({ topic, queries }: ListOffsetsRequest, partitions: Partitions): Promise<Response> {
+export async function listOffsets(request: ListOffsetsRequest, partitions: Partitions): Promise<Response> {
+  const { topic, topicId, queries } = request;
   if (queries.length > maxQueries)
     throw faults.invalidRequest('queries', `has ${queries.length}: at most ${maxQueries}`);
-  partitions.count(topic);
-  return { answers: await Promise.all(queries.map((query) => answer(topic, query, partitions))) };
+  if (topicId === undefined) partitions.count(topic);
+  return { answers: await Promise.all(queries.map((query) => answer(request, query, partitions))) };
 }
 
 async function answer(
-  topic: string,
+  request: ListOffsetsRequest,
   { partition: index, position }: OffsetQuery,
   partitions: Partitions,
 ): Promise<Answer> {
   try {
-    const partition = partitions.byName(topic, index);
+    const partition = partitions.find(request, index);
     partition.requireLeader();
     const found = await resolvePosition(partition, position);
     return {

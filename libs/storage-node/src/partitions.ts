@@ -17,6 +17,12 @@ import type { Partition } from './partition.ts';
 /** What this node knows of the whole cluster. */
 export type Cluster = Pick<ClusterView, 'isKnown' | 'topic' | 'topicByName' | 'wasRemoved'>;
 
+/** A topic as a unary call names it. */
+interface Named {
+  readonly topic: string;
+  readonly topicId?: string | undefined;
+}
+
 /**
  * The partitions of this node. Which topics exist is for the cluster to say: what it has and this node has not is led
  * elsewhere, or about to come or to go, and a client may look again.
@@ -71,11 +77,16 @@ export class Partitions {
   }
 
   /** The partitions of a topic that this node leads. Throws as `count`. */
-  ledOf(topic: string): Partition[] {
-    return this.ofTopic(topicId(this.#named(topic).id)).filter(({ role }) => role.kind === 'leader');
+  ledOf({ topic, topicId: id }: Named): Partition[] {
+    return this.ofTopic(topicId(id ?? this.#named(topic).id)).filter(({ role }) => role.kind === 'leader');
   }
 
-  /** By name, as unary calls name them. Throws as `count`; UNKNOWN_PARTITION; or NOT_LEADER or NOT_SERVING: it is not here. */
+  /** As unary calls name them: by the id where there is one, else by the name. Throws as those do. */
+  find({ topic, topicId: id }: Named, index: number): Partition {
+    return id === undefined ? this.byName(topic, index) : this.byId(id, index);
+  }
+
+  /** By name, which may come to mean another topic. Throws as `count`; UNKNOWN_PARTITION; or NOT_LEADER or NOT_SERVING: it is not here. */
   byName(name: string, index: number): Partition {
     const topic = this.#named(name);
     const found = this.#byKey.get(partitionKey(topicId(topic.id), partitionIndex(index)));

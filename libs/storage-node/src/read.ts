@@ -17,7 +17,7 @@ export async function* read(
   partitions: Partitions,
   signal: AbortSignal,
 ): AsyncGenerator<Response> {
-  const partition = partitions.byName(request.topic, request.partition);
+  const partition = partitions.find(request, request.partition);
   partition.requireLeader();
   let next = await startOf(partition, request.from);
   const until = await endOf(partition, request);

@@ -6,10 +6,11 @@ import { offsetFrom } from './wire.ts';
 
 /** Serves `LogService.TrimPartition`. Trimming below the log start changes nothing. */
 export async function trimPartition(
-  { topic, partition: index, beforeOffset, validateOnly }: TrimPartitionRequest,
+  request: TrimPartitionRequest,
   partitions: Partitions,
 ): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
-  const partition = partitions.byName(topic, index);
+  const { beforeOffset, validateOnly } = request;
+  const partition = partitions.find(request, request.partition);
   partition.requireLeader();
   const { log } = partition;
   const before = offsetFrom('before_offset', beforeOffset);

@@ -2,7 +2,7 @@ export type { Assertions } from './assertions.ts';
 export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-disk.ts';
 export { CruelFileSystem } from './cruel-file-system.ts';
 export { failsWith, fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
-export { MemoryStore } from './memory-store.ts';
+export { type Commit, MemoryStore } from './memory-store.ts';
 export { MortalTimers } from './mortal-timers.ts';
 export { NetworkWeather } from './network-weather.ts';
 export { ProcessStore } from './process-store.ts';

@@ -18,6 +18,13 @@ import { StoreFaults } from './memory-store-faults.ts';
 import { MemoryStoreHistory } from './memory-store-history.ts';
 import { MemoryStoreWatch } from './memory-store-watch.ts';
 
+/** A transaction whose compares held. */
+export interface Commit {
+  readonly compares: readonly Compare[];
+  readonly ops: readonly StoreOp[];
+  readonly revision: Revision;
+}
+
 type Lease = { readonly keys: Set<string>; readonly ttlMs: Millis; cancel: () => void };
 
 /**
@@ -26,6 +33,8 @@ type Lease = { readonly keys: Set<string>; readonly ttlMs: Millis; cancel: () =>
  */
 export class MemoryStore implements MetadataStore {
   readonly faults: StoreFaults;
+  /** Told of every transaction that was carried out, as it happens. */
+  onCommit: (commit: Commit) => void = () => {};
   readonly #timers: Timers;
   readonly #history = new MemoryStoreHistory();
   readonly #leases = new Map<LeaseId, Lease>();
@@ -136,7 +145,9 @@ export class MemoryStore implements MetadataStore {
     const read = this.#history.write(branch);
     for (const op of branch) if (op.kind !== 'get') this.#bind(op.key, op.kind === 'put' ? op.lease : undefined);
     for (const watch of this.#watches) watch.wake();
-    return { succeeded, revision: asRevision(this.#history.revision), read };
+    const revision = asRevision(this.#history.revision);
+    if (succeeded) this.onCommit({ compares, ops, revision });
+    return { succeeded, revision, read };
   }
 
   /** Nobody hears whether it was refused: its lease may be gone by now. */

@@ -2,7 +2,8 @@ import { type FileSystem, type Logger, type NodeId, nodeId, type Random, silentM
 import type { MemoryNetwork } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 import type { CruelDisk } from './cruel-disk.ts';
-import { MortalTimers } from './mortal-timers.ts';
+import { ProcessFileSystem } from './process-file-system.ts';
+import { SimulatedProcess } from './simulated-process.ts';
 import { SkewedClock } from './skewed-clock.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -19,9 +20,9 @@ export interface SimulatedNodeWorld {
   readonly mount: (fs: FileSystem) => FileSystem;
 }
 
-interface Process {
+interface Running {
   readonly node: StorageNode;
-  readonly timers: MortalTimers;
+  readonly process: SimulatedProcess;
   readonly listening: { close(): void };
 }
 
@@ -32,7 +33,7 @@ export class SimulatedNode {
   readonly clock: SkewedClock;
   readonly #world: SimulatedNodeWorld;
   #address: string;
-  #process: Process | undefined;
+  #running: Running | undefined;
   #boot = 1;
 
   constructor(id: number, world: SimulatedNodeWorld) {
@@ -55,21 +56,26 @@ export class SimulatedNode {
 
   /** The running service. Throws while there is none. */
   get service(): StorageNode {
-    if (this.#process === undefined) throw new Error(`${this.address} is not running`);
-    return this.#process.node;
+    if (this.#running === undefined) throw new Error(`${this.address} is not running`);
+    return this.#running.node;
   }
 
   get isRunning(): boolean {
-    return this.#process !== undefined;
+    return this.#running !== undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.#running?.process.isPaused ?? false;
   }
 
   /** Starts a new process; resolves when it has recovered and knows what it leads. */
   async start(): Promise<void> {
     const { time, random, logger, network, appendBudgetBytes, mount, coordinators } = this.#world;
-    const timers = new MortalTimers(time);
-    const world = { random, logger, meter: silentMeter, clock: this.clock, timers };
+    const process = new SimulatedProcess(time);
+    const world = { random, logger, meter: silentMeter, clock: this.clock, timers: process.timers };
+    const fs = new ProcessFileSystem(mount(this.disk.mount()), process);
     const node = new StorageNode(
-      { ...world, fs: mount(this.disk.mount()), dialer: network.dialer(this.address), bootId: `boot-${this.#boot}` },
+      { ...world, fs, dialer: network.dialer(this.address), bootId: `boot-${this.#boot}` },
       {
         nodeId: this.id,
         directory: '/data',
@@ -82,23 +88,36 @@ export class SimulatedNode {
         minFreeBytes: 64 * 1024,
       },
     );
-    this.#process = { node, timers, listening: network.listen(this.address, node.services(), world) };
+    this.#running = { node, process, listening: network.listen(this.address, node.services(), world) };
     await node.start(this.address);
   }
 
   /** Ends the process in order. Never resolves when it is killed meanwhile. */
   async stop(): Promise<void> {
-    const process = this.#process;
-    process?.node.drain(1_000);
-    process?.listening.close();
-    await process?.node.stop();
-    if (this.#process === process) this.#process = undefined;
+    const running = this.#running;
+    running?.node.drain(1_000);
+    running?.listening.close();
+    await running?.node.stop();
+    if (this.#running === running) this.#running = undefined;
+  }
+
+  /** The process stands still, as under SIGSTOP; nothing reaches it, and nothing leaves it. */
+  pause(): void {
+    if (this.#running === undefined) return;
+    this.#running.process.pause();
+    this.#world.network.freeze(this.address);
+  }
+
+  resume(): void {
+    if (this.#running === undefined) return;
+    this.#world.network.thaw(this.address);
+    this.#running.process.resume();
   }
 
   /** The process dies: `kill` keeps the page cache, `power` loses and tears what was not synced. */
   kill(how: 'kill' | 'power'): void {
-    this.#process?.timers.kill();
-    this.#process = undefined;
+    this.#running?.process.kill();
+    this.#running = undefined;
     this.#world.network.crash(this.address);
     if (how === 'kill') return this.disk.kill();
     this.disk.crash();

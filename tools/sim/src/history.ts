@@ -41,9 +41,9 @@ export async function runHistory(seed: number, echo?: (line: string) => void): P
 
 async function live(world: World): Promise<void> {
   const { random, cluster } = world;
-  world.startCoordinator();
-  world.startNode();
-  await world.until('the cluster starts', () => cluster.node().isRunning && cluster.node().service.isServing, 30_000);
+  for (const coordinator of cluster.coordinators) world.startCoordinator(coordinator);
+  for (const operator of world.operators) operator.run();
+  await world.until('the cluster starts', () => world.operators.every(({ isServing }) => isServing), 30_000);
   const topics = [
     { name: 'kept', partitions: 1 + random.below(3), config: { 'segment.bytes': '64KiB' } },
     { name: 'trimmed', partitions: 1 + random.below(2), config: { 'segment.bytes': '64KiB', retention: '40m' } },
@@ -86,10 +86,10 @@ async function live(world: World): Promise<void> {
 
 /** Retention looks at the clock while the node's is ahead: nothing may go early. */
 async function idleWithWrongClock(world: World): Promise<void> {
-  world.trace.note('idle, with a clock that is an hour ahead');
-  world.cluster.node().clock.skewMs = 3_600_000;
+  world.trace.note('idle, with clocks that are an hour ahead');
+  for (const { clock } of world.cluster.nodes) clock.skewMs = 3_600_000;
   await world.runFor(idleMs);
-  world.cluster.node().clock.skewMs = 0;
+  for (const { clock } of world.cluster.nodes) clock.skewMs = 0;
 }
 
 /** Nothing that went wrong before keeps a partition from being written to. */

@@ -1,8 +1,17 @@
 import type { Moldau } from '@moldau/client';
-import { type FileError, type Logger, type Millis, MoldauError, silentLogger, sleep } from '@moldau/kernel';
+import { type Logger, type Millis, MoldauError, silentLogger, sleep } from '@moldau/kernel';
 import type { Channel } from '@moldau/rpc';
-import { MortalTimers, NetworkWeather, SeededRandom, SimulatedCluster, WatchedFileSystem } from '@moldau/testing';
+import {
+  MortalTimers,
+  NetworkWeather,
+  SeededRandom,
+  SimulatedCluster,
+  type SimulatedCoordinator,
+  WatchedFileSystem,
+} from '@moldau/testing';
+import { Operator } from './operator.ts';
 import { Oracle } from './oracle/oracle.ts';
+import { StoreOracle } from './oracle/store-oracle.ts';
 import { Violation } from './oracle/violation.ts';
 import type { Trace } from './trace.ts';
 
@@ -12,8 +21,8 @@ const appendBudgetBytes = 512 * 1024;
 export interface Person {
   readonly name: string;
   readonly client: Moldau;
-  /** Straight to the node, past the client's library. */
-  readonly node: Channel;
+  /** Straight to a node, past the client's library. */
+  readonly nodes: readonly Channel[];
   readonly timers: MortalTimers;
 }
 
@@ -32,9 +41,7 @@ export class World {
   isHealed = false;
   /** What broke first. */
   broken: unknown;
-  #starts = 0;
-  #startFailed = false;
-  #diskFailed = false;
+  readonly operators: readonly Operator[];
   #ended = new Set<string>();
 
   constructor(seed: number, makeTrace: (now: () => number) => Trace) {
@@ -42,21 +49,52 @@ export class World {
     this.weather = new NetworkWeather(new SeededRandom(seed ^ 0x1b873593), { min: 0.05, max: 0.4 });
     this.cluster = new SimulatedCluster({
       seed,
+      // What one machine shows is found sooner where there is nothing else.
+      nodes: [1, 1, 2, 3][this.random.below(4)] ?? 1,
+      coordinators: 1 + this.random.below(2),
       diskLatencyMs: { min: 0.05, max: 2 },
       conditions: this.weather.conditions,
       appendBudgetBytes,
       logger: bugLogger((error) => this.fail(error)),
-      mount: (fs) => {
-        const start = this.#starts;
-        return new WatchedFileSystem(fs, (error) => this.#noteFailure(start, error));
+      mount: (fs, id) => {
+        const operator = this.operators[id - 1];
+        const start = operator?.start ?? '';
+        return new WatchedFileSystem(fs, (error) => operator?.noteFailure(start, error));
       },
     });
+    this.operators = this.cluster.nodes.map((node) => new Operator(this, node));
+
     this.trace = makeTrace(() => this.cluster.time.monotonicMs());
     this.oracle = new Oracle(this.trace, appendBudgetBytes);
+    const store = new StoreOracle();
+    this.cluster.store.onCommit = (commit) => {
+      try {
+        store.look(commit);
+      } catch (error) {
+        this.fail(error);
+      }
+    };
   }
 
-  get diskFailed(): boolean {
-    return this.#diskFailed;
+  anyNode(): Operator {
+    return chosen(this.operators, this.random);
+  }
+
+  anyCoordinator(): SimulatedCoordinator {
+    return chosen(this.cluster.coordinators, this.random);
+  }
+
+  /** Where somebody would go who knows who leads the partition; anywhere, when nobody does. */
+  leaderOf(person: Person, topic: string, partition: number): Channel {
+    const leads = this.cluster.nodes.findIndex(
+      (node) =>
+        node.isRunning &&
+        [...node.service.partitions].some(
+          ({ log: { identity }, role }) =>
+            role.kind === 'leader' && identity.topic === topic && identity.partition === partition,
+        ),
+    );
+    return person.nodes[leads] ?? chosen(person.nodes, this.random);
   }
 
   /** Ends the history. */
@@ -66,8 +104,9 @@ export class World {
 
   person(name: string): Person {
     const timers = new MortalTimers(this.cluster.time);
-    const node = this.cluster.network.dialer(name).dial(this.cluster.node().address, 'data');
-    const person = { name, client: this.cluster.client(name, 10_000, timers), node, timers };
+    const dialer = this.cluster.network.dialer(name);
+    const nodes = this.cluster.nodes.map(({ address }) => dialer.dial(address, 'data'));
+    const person = { name, client: this.cluster.client(name, 10_000, timers), nodes, timers };
     this.people.push(person);
     return person;
   }
@@ -115,66 +154,28 @@ export class World {
   }
 
   look(): void {
-    const { cluster } = this;
-    this.oracle.look(this.#starts, cluster.node().isRunning ? cluster.node().service : undefined);
+    for (const { node, start } of this.operators) if (node.isRunning) this.oracle.look(start, node.service);
+    this.oracle.settle();
+    const active = this.cluster.coordinators.filter((one) => one.isRunning && !one.isPaused && one.service.isServing);
+    if (active.length > 1) throw new Violation('C1', 'two coordinators answer as the active one');
   }
 
-  /** Starts the node in the background, unless it runs; it may die, or fail, before it serves. */
-  startNode(): void {
-    if (this.cluster.node().isRunning) return;
-    this.#starts += 1;
-    this.#diskFailed = false;
-    const start = this.#starts;
-    this.trace.note(`node start ${start}`);
-    this.cluster
-      .node()
-      .start()
-      .then(
-        () => this.trace.note(`node ${start} serves`),
-        (error: unknown) => {
-          this.trace.note(`node ${start} could not start: ${error instanceof Error ? error.message : error}`);
-          if (start !== this.#starts || !this.cluster.node().isRunning) return;
-          this.#startFailed = true;
-          if (this.isHealed) this.restartNode();
-        },
-      );
+  /** Starts the coordinator in the background, unless it runs. */
+  startCoordinator(coordinator: SimulatedCoordinator): void {
+    if (coordinator.isRunning) return;
+    const { address } = coordinator;
+    this.trace.note(`start ${address}`);
+    coordinator.start().then(
+      () => this.trace.note(`${address} is ${coordinator.isRunning ? coordinator.service.stage : 'gone'}`),
+      (error: unknown) => this.trace.note(`${address} could not start: ${error}`),
+    );
   }
+}
 
-  restartNode(): void {
-    this.killNode('kill');
-    this.startNode();
-  }
-
-  /** The last start of the node has failed: its process is of no use. */
-  get startFailed(): boolean {
-    return this.#startFailed;
-  }
-
-  /** Starts the coordinator in the background, unless it serves. */
-  startCoordinator(): void {
-    if (this.cluster.coordinator().isRunning) return;
-    this.trace.note('coordinator start');
-    this.cluster
-      .coordinator()
-      .start()
-      .then(
-        () => this.trace.note('the coordinator serves'),
-        (error: unknown) => this.trace.note(`the coordinator could not start: ${error}`),
-      );
-  }
-
-  killNode(how: 'kill' | 'power'): void {
-    this.trace.note(`node ${how}`);
-    this.#startFailed = false;
-    this.cluster.node().kill(how);
-  }
-
-  #noteFailure(start: number, error: FileError): void {
-    if (error.code === 'EIO' || error.code === 'ENOSPC') this.trace.note(`disk ${error.code} ${error.path}`);
-    if (error.code !== 'EIO' || start !== this.#starts || this.#diskFailed) return;
-    this.#diskFailed = true;
-    if (this.cluster.node().isRunning) this.oracle.diskFailed(start, this.cluster.node().service);
-  }
+function chosen<T>(all: readonly T[], random: SeededRandom): T {
+  const one = all[random.below(all.length)];
+  if (one === undefined) throw new Error('there is nothing to choose from');
+  return one;
 }
 
 /** Hears of bugs that a service has caught, and reported to nobody but its log. */

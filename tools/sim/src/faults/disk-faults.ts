@@ -8,44 +8,50 @@ const failing: readonly DiskOperation[] = ['append', 'sync', 'sync', 'syncDirect
 
 /** A call fails for good. The node may go on as it likes, but for acknowledging; then someone takes it away. */
 const inputOutputError = async (world: World): Promise<void> => {
-  const { cluster, random, trace } = world;
+  const { random, trace } = world;
+  const operator = world.anyNode();
+  const { disk } = operator.node;
   const operation = failing[random.below(failing.length)] ?? 'sync';
-  trace.note(`the disk will fail: ${operation}`);
-  cluster.node().disk.fail(operation, 'EIO', 1 + random.below(6), random.chance(0.5) ? '.log' : '');
+  trace.note(`the disk of ${operator.name} will fail: ${operation}`);
+  disk.fail(operation, 'EIO', 1 + random.below(6), random.chance(0.5) ? '.log' : '');
   await world.sleep(between(world, 1_000, 8_000));
-  cluster.node().disk.heal();
-  if (world.diskFailed || world.startFailed) await bounce(world, random.chance(0.5) ? 'kill' : 'power');
+  disk.heal();
+  if (operator.isUseless) await bounce(world, operator, random.chance(0.5) ? 'kill' : 'power');
 };
 
 const noSpaceOnce = async (world: World): Promise<void> => {
-  const { cluster, random, trace } = world;
-  trace.note('the disk will have no room for one write');
-  cluster.node().disk.fail('append', 'ENOSPC', 1 + random.below(6), random.chance(0.7) ? '.log' : '');
+  const { random, trace } = world;
+  const operator = world.anyNode();
+  const { disk } = operator.node;
+  trace.note(`the disk of ${operator.name} will have no room for one write`);
+  disk.fail('append', 'ENOSPC', 1 + random.below(6), random.chance(0.7) ? '.log' : '');
   await world.sleep(between(world, 500, 4_000));
-  cluster.node().disk.heal();
-  if (world.startFailed) await bounce(world, 'kill');
+  disk.heal();
+  if (operator.startFailed) await bounce(world, operator, 'kill');
 };
 
 const diskFull = async (world: World): Promise<void> => {
-  const { cluster, random, trace } = world;
-  const { disk } = cluster.node();
+  const { random, trace } = world;
+  const operator = world.anyNode();
+  const { disk } = operator.node;
   disk.capacityBytes = 1e12;
   const used = 1e12 - disk.freeBytes;
   disk.capacityBytes = used + random.below(128 * 1024);
-  trace.note(`the disk is full but for ${disk.freeBytes} bytes`);
+  trace.note(`the disk of ${operator.name} is full but for ${disk.freeBytes} bytes`);
   await world.sleep(between(world, 1_000, 10_000));
   disk.capacityBytes = Number.POSITIVE_INFINITY;
-  trace.note('the disk has room');
-  if (world.startFailed) await bounce(world, 'kill');
+  trace.note(`the disk of ${operator.name} has room`);
+  if (operator.startFailed) await bounce(world, operator, 'kill');
 };
 
 const stuckSyncs = async (world: World): Promise<void> => {
-  const { cluster, random, trace } = world;
+  const { random, trace } = world;
+  const { disk } = world.anyNode().node;
   for (let times = 1 + random.below(3); times > 0; times -= 1) {
     trace.note('syncs hang');
-    cluster.node().disk.holdSyncs();
+    disk.holdSyncs();
     await world.sleep(random.chance(0.7) ? between(world, 20, 800) : between(world, 1_000, 8_000));
-    cluster.node().disk.releaseSyncs();
+    disk.releaseSyncs();
     trace.note('syncs go on');
     await world.sleep(between(world, 20, 500));
   }
@@ -53,9 +59,10 @@ const stuckSyncs = async (world: World): Promise<void> => {
 
 const rot = async (world: World): Promise<void> => {
   const { random } = world;
-  if (!(await damageSomething(world)) || random.chance(0.4)) return;
+  const operator = world.anyNode();
+  if (!(await damageSomething(world, operator)) || random.chance(0.4)) return;
   await world.sleep(between(world, 20, 1_000));
-  await bounce(world, random.chance(0.5) ? 'kill' : 'power');
+  await bounce(world, operator, random.chance(0.5) ? 'kill' : 'power');
 };
 
 export const diskFaults: readonly Fault[] = [

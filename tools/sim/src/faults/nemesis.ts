@@ -39,15 +39,24 @@ export async function heal(world: World): Promise<void> {
   const { cluster, trace, weather } = world;
   trace.note('all is well');
   world.isHealed = true;
-  cluster.node().disk.heal();
-  cluster.node().disk.releaseSyncs();
-  cluster.node().disk.capacityBytes = Number.POSITIVE_INFINITY;
-  for (const clock of [cluster.node().clock, cluster.coordinator().clock, cluster.clientClock]) clock.skewMs = 0;
+  for (const { disk, clock } of cluster.nodes) {
+    disk.heal();
+    disk.releaseSyncs();
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    clock.skewMs = 0;
+  }
+  for (const clock of [...cluster.coordinators.map(({ clock }) => clock), cluster.clientClock]) clock.skewMs = 0;
   cluster.store.faults.unavailable = false;
   cluster.store.faults.delayMs = 0;
   weather.clear(cluster.network);
-  for (const { timers } of world.people) timers.resume();
-  if (!cluster.coordinator().isRunning) world.startCoordinator();
-  if (!cluster.node().isRunning) return world.startNode();
-  if (world.diskFailed || world.startFailed) world.restartNode();
+  for (const { timers, name } of world.people) {
+    cluster.network.thaw(name);
+    timers.resume();
+  }
+  for (const machine of [...cluster.coordinators, ...cluster.nodes]) machine.resume();
+  for (const coordinator of cluster.coordinators) world.startCoordinator(coordinator);
+  for (const operator of world.operators) {
+    if (!operator.node.isRunning) operator.run();
+    else if (operator.isUseless) operator.again();
+  }
 }

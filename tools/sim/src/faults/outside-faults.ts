@@ -5,10 +5,10 @@ const processes = (world: World): string[] => [...world.cluster.addresses, ...wo
 
 function pair(world: World): readonly [string, string] {
   const names = processes(world);
-  // Most of the traffic ends at the node.
-  const [coordinator, node] = [world.cluster.coordinator().address, world.cluster.node().address];
-  const other = names[world.random.below(names.length)] ?? coordinator;
-  return other === node || world.random.chance(0.2) ? [coordinator, other] : [node, other];
+  // Most of the traffic ends at a node.
+  const end = world.random.chance(0.2) ? world.anyCoordinator().address : world.anyNode().name;
+  const others = names.filter((name) => name !== end);
+  return [end, others[world.random.below(others.length)] ?? end];
 }
 
 const delay = async (world: World): Promise<void> => {
@@ -41,6 +41,20 @@ const silence = async (world: World): Promise<void> => {
   trace.note(`${a} and ${b} hear each other`);
 };
 
+/** One process hears nobody and is heard by nobody: but for the store, if it is a coordinator. */
+const island = async (world: World): Promise<void> => {
+  const { weather, cluster, trace } = world;
+  const one = world.random.chance(0.6) ? world.anyCoordinator().address : world.anyNode().name;
+  const ways = processes(world)
+    .filter((other) => other !== one)
+    .flatMap((other) => [[one, other] as const, [other, one] as const]);
+  trace.note(`${one} is cut off`);
+  for (const [from, to] of ways) weather.hold(from, to);
+  await world.sleep(between(world, 1_000, 30_000));
+  for (const [from, to] of ways) weather.release(cluster.network, from, to);
+  trace.note(`${one} is back`);
+};
+
 const drops = async (world: World): Promise<void> => {
   world.trace.note('connections drop');
   world.weather.dropConnections(0.002 + world.random.next() / 40);
@@ -54,8 +68,9 @@ const hourMs = 3_600_000;
 const clocks = async (world: World): Promise<void> => {
   const { cluster, random, trace } = world;
   const [name, clock] =
-    [['node', cluster.node().clock] as const, ['coordinator', cluster.coordinator().clock] as const][random.below(3)] ??
-    (['client', cluster.clientClock] as const);
+    [['node', world.anyNode().node.clock] as const, ['coordinator', world.anyCoordinator().clock] as const][
+      random.below(3)
+    ] ?? (['client', cluster.clientClock] as const);
   const sign = random.chance(0.5) ? 1 : -1;
   clock.skewMs = name === 'client' && sign < 0 ? -600_000 : sign * hourMs;
   trace.note(`the clock of the ${name} jumps by ${clock.skewMs}`);
@@ -99,6 +114,7 @@ export const outsideFaults: readonly Fault[] = [
   { name: 'delay', weight: 1, run: delay },
   { name: 'cut', weight: 2, run: cut },
   { name: 'silence', weight: 2, run: silence },
+  { name: 'island', weight: 1, run: island },
   { name: 'drops', weight: 2, run: drops },
   { name: 'clocks', weight: 1, run: clocks },
   { name: 'store', weight: 2, run: store },

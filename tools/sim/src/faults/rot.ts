@@ -2,6 +2,7 @@ import { FileError, offset, type PartitionKey } from '@moldau/kernel';
 import { type CheckpointRecord, readCheckpoint } from '@moldau/log/checkpoint-file';
 import { GuardedFileSystem } from '@moldau/log/guarded-file-system';
 import { BatchHeader } from '@moldau/records';
+import type { Operator } from '../operator.ts';
 import type { World } from '../world.ts';
 
 type Vouched = ReadonlyMap<PartitionKey, CheckpointRecord>;
@@ -10,16 +11,16 @@ type Vouched = ReadonlyMap<PartitionKey, CheckpointRecord>;
  * Flips one bit somewhere in an old segment, and tells the oracle which records that concerns. False: there is none.
  * Only below the synced end that the checkpoint on the disk vouches for: above it rot can't be told from a torn write.
  */
-export async function damageSomething(world: World): Promise<boolean> {
-  const vouched = await readVouched(world);
+export async function damageSomething(world: World, operator: Operator): Promise<boolean> {
+  const vouched = await readVouched(world, operator);
   // The checkpoint may have been renamed a moment ago: let its name become durable.
   await world.sleep(20);
-  return flipBelow(world, vouched);
+  return flipBelow(world, operator, vouched);
 }
 
-async function readVouched({ cluster }: World): Promise<Vouched> {
+async function readVouched({ cluster }: World, { node }: Operator): Promise<Vouched> {
   const nothing: Vouched = new Map();
-  const fs = new GuardedFileSystem(cluster.node().disk.mount(), () => {});
+  const fs = new GuardedFileSystem(node.disk.mount(), () => {});
   const read = readCheckpoint(fs, '/data/checkpoint').then(
     (checkpoint) => checkpoint?.partitions ?? nothing,
     (error: unknown) => {
@@ -32,20 +33,18 @@ async function readVouched({ cluster }: World): Promise<Vouched> {
   return Promise.race([read, patience]);
 }
 
-function flipBelow(world: World, vouched: Vouched): boolean {
-  const { cluster, oracle, random, trace } = world;
-  if (!cluster.node().isRunning || !cluster.node().service.isServing) return false;
-  const logs = [...cluster.node().service.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
+function flipBelow(world: World, operator: Operator, vouched: Vouched): boolean {
+  const { oracle, random, trace } = world;
+  if (!operator.isServing) return false;
+  const { disk, service } = operator.node;
+  const logs = [...service.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
   const log = logs[random.below(logs.length)];
   if (log === undefined) return false;
   const syncedEnd = vouched.get(log.key)?.syncedEnd ?? 0n;
-  const segments = cluster
-    .node()
-    .disk.filesBelow('/data')
-    .filter((path) => path.includes(`/${log.key}/`) && path.endsWith('.log'));
+  const segments = disk.filesBelow('/data').filter((path) => path.includes(`/${log.key}/`) && path.endsWith('.log'));
   const path = segments.slice(0, -1)[random.below(Math.max(1, segments.length - 1))];
   if (path === undefined) return false;
-  const file = cluster.node().disk.file(path);
+  const file = disk.file(path);
   const bytes = new Uint8Array(file.sizeBytes);
   file.read(0, bytes);
   const starts = batchStarts(bytes).filter((start) => new BatchHeader(bytes, start).nextOffset <= syncedEnd);
@@ -57,7 +56,7 @@ function flipBelow(world: World, vouched: Vouched): boolean {
   const byte = at + random.below(random.chance(0.5) ? 61 : header.sizeBytes);
   const name = `${log.identity.topic}/${log.identity.partition}`;
   oracle.truth(name).damages.push(damage);
-  cluster.node().disk.flipBit(path, byte * 8 + random.below(8));
+  disk.flipBit(path, byte * 8 + random.below(8));
   trace.note(`rot in ${name}@${damage.from}…${damage.to}, byte ${byte - at} of the batch`);
   return true;
 }

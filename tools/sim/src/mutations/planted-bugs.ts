@@ -146,8 +146,63 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'else this.#appliedEpochs.set(key, assignment.partitionEpoch);',
-        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);',
+        from: 'if (partition !== undefined && epoch !== undefined) {',
+        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);\n    if (partition !== undefined && epoch !== undefined) {',
+      },
+    ],
+  },
+  {
+    name: 'node-epoch-not-compared',
+    patches: [
+      {
+        file: 'storage-node/src/assignments.ts',
+        from: 'const mine = leader === this.#me && assignment.leaderNodeEpoch === myEpoch;',
+        to: 'const mine = leader === this.#me && myEpoch > 0n;',
+      },
+    ],
+  },
+  {
+    name: 'write-without-the-term',
+    patches: [
+      {
+        file: 'coordinator/src/store-writer.ts',
+        from: 'this.#ports.store.txn([this.#fence, ...compares], ops, look)',
+        to: 'this.#ports.store.txn(compares, ops, look)',
+      },
+    ],
+  },
+  {
+    name: 'office-without-a-deadline',
+    patches: [
+      {
+        file: 'coordinator/src/office.ts',
+        from: 'return !this.over.aborted && this.#ports.clock.monotonicMs() < this.#validUntil;',
+        to: 'return !this.over.aborted;',
+      },
+      {
+        file: 'coordinator/src/office.ts',
+        from: "if (left <= 0) return this.end('could not renew its lease in time');",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'old-start-not-fenced',
+    patches: [
+      {
+        file: 'coordinator/src/registration.ts',
+        from: 'if (before !== undefined && !before.condition.fenced) {',
+        to: 'if (before !== undefined && before.registration.incarnation === asked.registration.incarnation) {',
+      },
+    ],
+  },
+  {
+    name: 'unknown-result-taken-for-failure',
+    patches: [
+      {
+        file: 'coordinator/src/store-writer.ts',
+        from: 'if (written !== undefined && nonceOf(written.key, written.value) === nonce) {',
+        to: 'if (written !== undefined && written.key === nonce) {',
       },
     ],
   },

@@ -115,22 +115,26 @@ export class Oracle {
     if (write.lane !== undefined && seen === undefined) this.#checkOrder(`${write.lane} in ${name}`, write, offset);
   }
 
-  /** Looks at the node. `start` counts its starts. After every event. */
-  look(start: number, node: StorageNode | undefined): void {
-    for (const partition of node?.partitions ?? []) {
+  /** Looks at one node; `start` names its process. After every event. */
+  look(start: string, node: StorageNode): void {
+    for (const partition of node.partitions) {
       const { identity, key } = partition.log;
       const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
       const moved = truth.look(start, partition);
       if (moved !== undefined) this.#trace.note(moved);
     }
-    if (node !== undefined && node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
+    if (node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
       throw new Violation('I23', `appends hold ${node.heldAppendBytes} bytes of ${this.#budgetBytes}`);
     }
+  }
+
+  /** At the end of every event, when all nodes were looked at. */
+  settle(): void {
     for (const truth of this.#truths.values()) truth.settle();
   }
 
   /** The disk under the node has failed, just now. */
-  diskFailed(start: number, node: StorageNode): void {
+  diskFailed(start: string, node: StorageNode): void {
     this.#trace.note(`the disk has failed for start ${start}`);
     for (const { log } of node.partitions) {
       const { topic, partition } = log.identity;

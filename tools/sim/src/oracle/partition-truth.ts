@@ -3,8 +3,8 @@ import { Violation } from './violation.ts';
 import type { Write } from './write.ts';
 
 interface Epoch {
-  /** The start of the node that led under it. */
-  readonly start: number;
+  /** The process that led under it. */
+  readonly start: string;
   /** The end of the log when it was last looked at. */
   logEnd: bigint;
   /** A failed write took offsets back. */
@@ -34,7 +34,7 @@ export class PartitionTruth {
   /** What lies below was read, or acknowledged: it must be committed by the end of this event. */
   #claimed = 0n;
   /** The disk failed in this start of the node, when the high watermark stood here. */
-  #failed: { readonly start: number; readonly highWatermark: bigint } | undefined;
+  #failed: { readonly start: string; readonly highWatermark: bigint } | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -71,12 +71,12 @@ export class PartitionTruth {
     this.claim(offset);
   }
 
-  diskFailed(start: number, highWatermark: bigint): void {
+  diskFailed(start: string, highWatermark: bigint): void {
     this.#failed ??= { start, highWatermark };
   }
 
   /** Looks at the partition of a running node, and returns what has changed in words. */
-  look(start: number, { log, role }: Partition): string | undefined {
+  look(start: string, { log, role }: Partition): string | undefined {
     const { logStart, highWatermark, durableEnd, writtenEnd, logEnd } = log;
     const leads = role.kind === 'leader';
     const isOrdered =
@@ -122,7 +122,7 @@ export class PartitionTruth {
     throw new Violation(rule, `${this.name} ${what}`);
   }
 
-  #lookAtEpoch(start: number, epoch: number, logEnd: bigint): void {
+  #lookAtEpoch(start: string, epoch: number, logEnd: bigint): void {
     if (epoch < this.#lastEpoch)
       throw new Violation('I2', `${this.name} went from epoch ${this.#lastEpoch} to ${epoch}`);
     const known = this.#epochs.get(epoch);
@@ -132,8 +132,9 @@ export class PartitionTruth {
     }
     if (known.start !== start) {
       throw new Violation(
-        'I14',
-        `${this.name} is led under epoch ${epoch} by start ${start}, after start ${known.start}`,
+        // I1: of one node, and there is none other; I14: of its earlier start.
+        known.start.split('.')[0] === start.split('.')[0] ? 'I14' : 'I1',
+        `${this.name} is led under epoch ${epoch} by ${start}, after ${known.start}`,
       );
     }
     if (logEnd > known.logEnd && known.fellBack) {

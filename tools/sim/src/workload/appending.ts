@@ -27,7 +27,11 @@ async function attempt(world: World, person: Person, write: Write, partition: nu
   const wasCalm = weather.isCalm;
   try {
     const request = { topic: write.topic, partition, records, timeoutMs: 4_000, ...asked };
-    return { response: await person.node.unary(LogService.method.append, request, { timeoutMs }) };
+    return {
+      response: await world
+        .leaderOf(person, write.topic, partition)
+        .unary(LogService.method.append, request, { timeoutMs }),
+    };
   } catch (error) {
     const refusal = asMoldau(error);
     const tookMs = cluster.time.monotonicMs() - began;
@@ -192,7 +196,8 @@ export class RepeatingAppender {
   async #identify(): Promise<{ readonly id: bigint; readonly epoch: number } | undefined> {
     while (this.#world.isBusy) {
       try {
-        const init = await this.#person.node.unary(LogService.method.initProducer, this.#spent ?? {}, { timeoutMs });
+        const anyone = this.#world.leaderOf(this.#person, this.#topic, this.#partition);
+        const init = await anyone.unary(LogService.method.initProducer, this.#spent ?? {}, { timeoutMs });
         this.#producer = { id: init.producerId, epoch: init.producerEpoch };
         return this.#producer;
       } catch (error) {

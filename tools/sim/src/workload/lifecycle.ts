@@ -13,11 +13,11 @@ const topic = 'scratch';
 export async function liveAndDie(world: World, name: string): Promise<void> {
   const person = world.person(name);
   for (let life = 1; world.isBusy; life += 1) {
+    let id = '';
     await insist(world, person, 'create', async () => {
-      const { id } = await person.client.admin.createTopic({ name: topic, partitions: 1 }, { ifNotExists: true });
-      await heardOf(world, id);
+      ({ id } = await person.client.admin.createTopic({ name: topic, partitions: 1 }, { ifNotExists: true }));
     });
-    await oneLife(world, person, life);
+    await oneLife(world, person, life, id);
     await insist(world, person, 'delete', async () => {
       try {
         await person.client.admin.deleteTopic(topic);
@@ -29,26 +29,18 @@ export async function liveAndDie(world: World, name: string): Promise<void> {
   }
 }
 
-/**
- * A call that names a topic by its name alone means, to a node that has not heard of the deletion yet, the topic of
- * before. Whoever writes by name waits for the node.
- */
-async function heardOf(world: World, id: string): Promise<void> {
-  const { cluster } = world;
-  const isKnown = (): boolean =>
-    cluster.node().isRunning && [...cluster.node().service.partitions].some(({ log }) => log.identity.topicId === id);
-  while (world.isBusy && !isKnown()) await world.sleep(20);
-}
-
-async function oneLife(world: World, person: Person, life: number): Promise<void> {
+/** Names the topic by its id: to a node that has not heard of the deletion yet, the name still means the one before. */
+async function oneLife(world: World, person: Person, life: number, id: string): Promise<void> {
   const { random } = world;
   const acknowledged = new Set<string>();
   const refused = new Set<string>();
   for (let number = 0; number < 4 + random.below(12) && world.isBusy; number += 1) {
     const value = `life ${life} number ${number}`;
     const records = [{ value: Buffer.from(value), headers: [] }];
+    const leader = world.leaderOf(person, topic, 0);
     try {
-      await person.node.unary(LogService.method.append, { topic, partition: 0, records }, { timeoutMs: 3_000 });
+      const request = { topic, topicId: id, partition: 0, records };
+      await leader.unary(LogService.method.append, request, { timeoutMs: 3_000 });
       acknowledged.add(value);
       world.trace.note(`${value} ok`);
     } catch (error) {
