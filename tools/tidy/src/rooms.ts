@@ -104,6 +104,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   host: 'adapter',
   rpc: 'adapter',
   'embedded-store': 'adapter',
+  etcd: 'adapter',
   telemetry: 'adapter',
   routing: 'client',
   client: 'client',

@@ -1,0 +1,2 @@
+export type { EtcdOptions } from './etcd-members.ts';
+export { EtcdStore } from './etcd-store.ts';
