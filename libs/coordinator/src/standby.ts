@@ -1,5 +1,5 @@
 import type { DescMethod, DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
-import { faults } from '@moldau/kernel';
+import { assert } from '@moldau/kernel';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { Connections } from '@moldau/routing';
 import type { CallContext, Channel, Dialer, ServedService } from '@moldau/rpc';
@@ -39,12 +39,7 @@ export function withStandby(own: ServedService, { isActive, activeAddress }: Sta
 
 function pass(channel: Channel, method: DescMethod, request: Request, { signal, timeLeftMs }: CallContext): unknown {
   const options = { signal, timeoutMs: timeLeftMs(), forwarded: true };
-  switch (method.methodKind) {
-    case 'unary':
-      return channel.unary(method as DescMethodUnary, request, options);
-    case 'server_streaming':
-      return channel.serverStream(method as DescMethodServerStreaming, request, options);
-    default:
-      throw faults.unimplemented(method.name);
-  }
+  if (method.methodKind === 'unary') return channel.unary(method as DescMethodUnary, request, options);
+  assert(method.methodKind === 'server_streaming', `${method.name} takes one request`);
+  return channel.serverStream(method as DescMethodServerStreaming, request, options);
 }

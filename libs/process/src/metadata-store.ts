@@ -1,19 +1,55 @@
 import { optional, text, type Values } from '@moldau/config';
 import { EmbeddedStore } from '@moldau/embedded-store';
+import { EtcdStore } from '@moldau/etcd';
 import { StartError } from '@moldau/kernel';
 import type { MetadataStore } from '@moldau/metadata';
 import type { ProcessWorld } from './program.ts';
+import { readFileOf } from './tls-files.ts';
 
 /** Where a coordinator keeps everything that it decides. */
 export const storeSettings = {
+  'etcd.endpoints': optional(
+    text({
+      pattern: /^(https:\/\/)?[^\s,]+:\d{1,5}(,(https:\/\/)?[^\s,]+:\d{1,5})*$/,
+      form: 'host:port, or several of them with commas',
+      doc: 'The members of etcd that keep all metadata. With `https://` before each of them, over TLS.',
+    }),
+  ),
+  'etcd.username': optional(text({ doc: 'The user that it is to etcd.' })),
+  'etcd.password': optional(text({ secret: true, doc: 'The password of that user.' })),
+  'etcd.ca': optional(text({ doc: 'A file with the certificates (PEM) by which etcd is trusted.' })),
+  'etcd.cert': optional(text({ doc: 'A file with the certificate (PEM) to show to etcd.' })),
+  'etcd.key': optional(text({ doc: 'A file with the key (PEM) of that certificate.' })),
   'store.file': optional(
-    text({ doc: 'A file of its own that keeps all metadata, instead of etcd: for a single coordinator.' }),
+    text({ doc: 'A file that keeps all metadata, instead of etcd: for a coordinator that is alone.' }),
   ),
 };
 
+type StoreSettings = Values<typeof storeSettings>;
+
 /** Opens the store. Throws a StartError. */
-export function openStore(values: Values<typeof storeSettings>, world: ProcessWorld): MetadataStore {
-  const file = values['store.file'];
-  if (file === undefined) throw new StartError('no metadata store is set: set etcd.endpoints, or store.file');
-  return EmbeddedStore.open(file, world);
+export function openStore(settings: StoreSettings, world: ProcessWorld): MetadataStore {
+  const { 'etcd.endpoints': endpoints, 'store.file': file } = settings;
+  if ((endpoints === undefined) === (file === undefined)) {
+    throw new StartError(
+      'where is the metadata kept? Set etcd.endpoints, or store.file for a coordinator that is alone',
+    );
+  }
+  if (file !== undefined) return EmbeddedStore.open(file, world);
+  return new EtcdStore({ hosts: (endpoints ?? '').split(','), user: userOf(settings), tls: tlsOf(settings) }, world);
+}
+
+function userOf({ 'etcd.username': name, 'etcd.password': password }: StoreSettings) {
+  if (name === undefined && password === undefined) return undefined;
+  if (name !== undefined && password !== undefined) return { name, password };
+  throw new StartError('etcd.username and etcd.password go together: set both, or none');
+}
+
+function tlsOf({ 'etcd.ca': caPath, 'etcd.cert': certPath, 'etcd.key': keyPath }: StoreSettings) {
+  const ca = readFileOf('etcd.ca', caPath);
+  const cert = readFileOf('etcd.cert', certPath);
+  const key = readFileOf('etcd.key', keyPath);
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if (ca === undefined) throw new StartError('etcd.cert needs etcd.ca: set the certificates by which etcd is trusted');
+  return { ca, cert, key };
 }

@@ -15,14 +15,15 @@ export function readTls(settings: ProcessSettings): Tls {
   if ((certPath === undefined) !== (keyPath === undefined)) {
     throw new StartError('tls.cert and tls.key go together: set both, or none');
   }
-  const cert = read('tls.cert', certPath);
-  const key = read('tls.key', keyPath);
-  const ca = read('tls.ca', caPath);
+  const cert = readFileOf('tls.cert', certPath);
+  const key = readFileOf('tls.key', keyPath);
+  const ca = readFileOf('tls.ca', caPath);
   const server = cert === undefined || key === undefined ? undefined : { cert, key, clientCa: ca };
   return { server, client: server === undefined && ca === undefined ? undefined : { cert, key, ca } };
 }
 
-function read(setting: string, path: string | undefined): Buffer | undefined {
+/** The file that a setting names. Throws a StartError that names both. */
+export function readFileOf(setting: string, path: string | undefined): Buffer | undefined {
   if (path === undefined) return undefined;
   try {
     return readFileSync(path);
