@@ -24,6 +24,11 @@ export class Connections {
     channel.close();
   }
 
+  /** Closes what leads elsewhere than to these addresses: nobody is there any more. */
+  keep(addresses: ReadonlySet<string>): void {
+    for (const channel of this.#channels.values()) if (!addresses.has(channel.address)) this.drop(channel);
+  }
+
   close(): void {
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();

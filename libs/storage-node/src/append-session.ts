@@ -7,9 +7,10 @@ import type {
   AppendSessionResponseSchema,
   OpenPartition,
 } from '@moldau/proto/moldau/log/v1/log_pb';
+import { appendTimeout } from '@moldau/routing';
 import { type Session, SessionLiveness, toWireError } from '@moldau/rpc';
 import type { AppendBudget } from './append-budget.ts';
-import { appendTimeout } from './append-timeout.ts';
+
 import type { Appended, Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { leaderOf, offsetFrom } from './wire.ts';

@@ -2,8 +2,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Clock, faults, type MoldauError, type Random, type Timers } from '@moldau/kernel';
 import type { AppendRequest, AppendResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
 import { BatchBuilder, partitionOfKey } from '@moldau/records';
+import { appendTimeout } from '@moldau/routing';
 import type { AppendBudget } from './append-budget.ts';
-import { appendTimeout } from './append-timeout.ts';
+
 import type { Appended, Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { newRecord, offsetFrom } from './wire.ts';

@@ -1,4 +1,12 @@
 export type { Assertions } from './assertions.ts';
+export {
+  appendSession,
+  batchOf,
+  Collected,
+  type CollectedAppends,
+  type CollectedFetches,
+  fetchSession,
+} from './collected-session.ts';
 export { CruelDisk, type CruelDiskOptions, type DiskOperation } from './cruel-disk.ts';
 export { CruelFileSystem } from './cruel-file-system.ts';
 export { failsWith, fileSystemContract, type MadeFileSystem } from './file-system-contract.ts';
@@ -9,6 +17,7 @@ export { ProcessStore } from './process-store.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
 export { SimulatedCoordinator } from './simulated-coordinator.ts';
+export { gatewayWindowBytes, SimulatedGateway } from './simulated-gateway.ts';
 export { SimulatedNode } from './simulated-node.ts';
 export { SimulatedProcess } from './simulated-process.ts';
 export { SkewedClock } from './skewed-clock.ts';

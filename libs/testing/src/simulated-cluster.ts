@@ -5,6 +5,7 @@ import { CruelDisk } from './cruel-disk.ts';
 import { MemoryStore } from './memory-store.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimulatedCoordinator } from './simulated-coordinator.ts';
+import { SimulatedGateway } from './simulated-gateway.ts';
 import { SimulatedNode } from './simulated-node.ts';
 import { SkewedClock } from './skewed-clock.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -16,6 +17,8 @@ export interface SimulatedClusterOptions {
   readonly nodes?: number;
   /** Coordinators. Default 1. */
   readonly coordinators?: number;
+  /** Gateways. Default none. */
+  readonly gateways?: number;
   readonly logger?: Logger;
   /** How long each operation of a disk takes. */
   readonly diskLatencyMs?: { readonly min: number; readonly max: number };
@@ -29,7 +32,7 @@ export interface SimulatedClusterOptions {
 }
 
 /**
- * Coordinators, storage nodes and clients in one process, on one virtual clock, over a simulated network, disks and
+ * Coordinators, storage nodes, gateways and clients in one process, on one virtual clock, over a simulated network, disks and
  * store: the same services as in production, and every run of one seed is the same. Machines are there from the
  * beginning; their processes are started by whoever uses this.
  */
@@ -41,6 +44,7 @@ export class SimulatedCluster {
   readonly network: MemoryNetwork;
   readonly nodes: readonly SimulatedNode[];
   readonly coordinators: readonly SimulatedCoordinator[];
+  readonly gateways: readonly SimulatedGateway[];
   readonly #logger: Logger;
 
   constructor(options: SimulatedClusterOptions) {
@@ -55,12 +59,16 @@ export class SimulatedCluster {
     this.network = network;
     this.#logger = logger;
     this.coordinators = numbers(options.coordinators).map((n) => new SimulatedCoordinator(`coordinator-${n}`, world));
+    const coordinators = this.coordinators.map(({ address }) => address);
+    this.gateways = numbers(options.gateways ?? 0).map(
+      (n) => new SimulatedGateway(`gateway-${n}`, { ...world, coordinators }),
+    );
     this.nodes = numbers(options.nodes).map(
       (id) =>
         new SimulatedNode(id, {
           ...world,
           disk: diskOf(options, time, random),
-          coordinators: this.coordinators.map(({ address }) => address),
+          coordinators,
           appendBudgetBytes: options.appendBudgetBytes ?? 4 * 1024 * 1024,
           mount: (fs) => mount?.(fs, id) ?? fs,
         }),
@@ -77,15 +85,20 @@ export class SimulatedCluster {
     return theNth(this.coordinators, n, 'coordinator');
   }
 
+  /** A gateway's machine. */
+  gateway(n = 1): SimulatedGateway {
+    return theNth(this.gateways, n, 'gateway');
+  }
+
   /** Every address that something may listen at. */
   get addresses(): string[] {
-    return [...this.coordinators, ...this.nodes].map(({ address }) => address);
+    return [...this.coordinators, ...this.nodes, ...this.gateways].map(({ address }) => address);
   }
 
   /** Starts everything; resolves when all of it serves. */
   async start(): Promise<void> {
     await Promise.all(this.coordinators.map((coordinator) => coordinator.start()));
-    await Promise.all(this.nodes.map((node) => node.start()));
+    await Promise.all([...this.nodes, ...this.gateways].map((machine) => machine.start()));
   }
 
   /** A client in a process of its own, whose timers a test may hold. `endpoints`: whom it asks first; default: the coordinators. */
@@ -101,6 +114,7 @@ export class SimulatedCluster {
 
   /** Ends everything in order. */
   async stop(): Promise<void> {
+    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     await Promise.all(this.coordinators.map((coordinator) => coordinator.stop()));
   }

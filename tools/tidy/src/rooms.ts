@@ -110,6 +110,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   client: 'client',
   'storage-node': 'service',
   coordinator: 'service',
+  gateway: 'service',
   process: 'composition',
   cluster: 'composition',
   cli: 'cli',

@@ -1,0 +1,1 @@
+export { Gateway, type GatewayConfig, type GatewayPorts, type GatewayStage } from './gateway.ts';

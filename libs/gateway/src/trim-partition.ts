@@ -1,0 +1,28 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Millis } from '@moldau/kernel';
+import {
+  LogService,
+  type TrimPartitionRequest,
+  type TrimPartitionResponseSchema,
+} from '@moldau/proto/moldau/log/v1/log_pb';
+import type { CallContext } from '@moldau/rpc';
+import { isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
+import type { GatewayParts } from './parts.ts';
+import { leaderByName } from './routes.ts';
+
+const patienceMs: Millis = 10_000;
+
+/** Serves `LogService.TrimPartition` by the leader: twice is as good as once. */
+export function trimPartition(
+  request: TrimPartitionRequest,
+  { signal, timeLeftMs }: CallContext,
+  parts: GatewayParts,
+): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
+  const search = new LeaderSearch(parts, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
+  return search.ask(
+    () => leaderByName(parts.view, request.topic, request.partition),
+    ({ address }) =>
+      parts.connections.to(address, 'control').unary(LogService.method.trimPartition, request, { signal }),
+    isAboutPlaceOrLost,
+  );
+}
