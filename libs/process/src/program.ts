@@ -18,8 +18,8 @@ export interface RunningService {
   readonly port: number;
   /** `undefined`: it does its work. Otherwise why not, in a few words. */
   problem(): string | undefined;
-  /** Rejects when it can't go on; never resolves. */
-  readonly failed: Promise<never>;
+  /** Rejects when it can't go on; never resolves. Absent: nothing ends it. */
+  readonly failed?: Promise<never>;
   /** Lets others take over and clients finish, and ends. */
   stop(): Promise<void>;
 }

@@ -67,7 +67,7 @@ async function serve<S extends Schema>(
     const { host, port } = service;
     telemetry.readyWhen(() => service?.problem());
     logger.info(`${program.name} is ready`, { address: `${host}:${port}`, http: telemetry.httpPort });
-    await Promise.race([told, service.failed]);
+    await Promise.race(service.failed === undefined ? [told] : [told, service.failed]);
   } catch (error) {
     const problem = error instanceof StartError ? error.message : error;
     logger.error(`${program.name} can not go on`, { problem: problem instanceof Error ? problem.message : problem });

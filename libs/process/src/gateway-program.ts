@@ -1,0 +1,60 @@
+import { bytes, type Values } from '@moldau/config';
+import { Gateway } from '@moldau/gateway';
+import { GrpcDialer, limitsFor } from '@moldau/rpc';
+import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
+import type { ProcessWorld, Program, RunningService } from './program.ts';
+import { serveServices } from './served.ts';
+import { batchBytesMax, drainMs, serverInfo } from './server-info.ts';
+import { readTls } from './tls-files.ts';
+import { version } from './version.ts';
+
+const settings = {
+  coordinators: addresses('Every coordinator of the cluster.'),
+  'append.bytes': bytes({
+    default: '256MiB',
+    min: '16MiB',
+    doc: 'Memory for batches on their way to storage nodes. Beyond it they are refused, to be tried again.',
+  }),
+  'fetch.bytes': bytes({
+    default: '256MiB',
+    min: '16MiB',
+    doc: 'Memory for batches on their way to readers, who wait for each other beyond it.',
+  }),
+  ...processSettings(7070),
+};
+
+const windowBytes = 4 * 1024 * 1024;
+
+async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
+  const tls = readTls(values);
+  const limits = limitsFor(batchBytesMax);
+  const gateway = new Gateway(
+    { ...world, dialer: new GrpcDialer({ ...world, limits, tls: tls.client }) },
+    {
+      coordinators: addressList(values.coordinators),
+      appendBytes: values['append.bytes'],
+      fetchBytes: values['fetch.bytes'],
+      windowBytes,
+    },
+  );
+  const identity = { version, roles: ['gateway'], nodeId: 0, capabilities: ['batches', 'sessions'] };
+  const services = [...gateway.services(), serverInfo(identity, limits, () => gateway.clusterId)];
+  const served = await serveServices(services, values, { limits, tls, world });
+  const stop = async (): Promise<void> => {
+    gateway.drain(drainMs);
+    await served.drain(drainMs);
+    await gateway.stop();
+  };
+  await gateway.start();
+  served.ready();
+  const { host, port } = served;
+  return { host, port, stop, problem: () => (gateway.isServing ? undefined : gateway.stage) };
+}
+
+export const gatewayProgram: Program<typeof settings> = {
+  name: 'gateway',
+  summary: 'one address for a whole cluster',
+  settings,
+  telemetry: telemetryOf,
+  start,
+};
