@@ -1,9 +1,11 @@
+import { hasReason, type Millis, sleep, type Timers } from '@moldau/kernel';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { type ServedService, serve } from '@moldau/rpc';
 import { type AppendPorts, append } from './append.ts';
 import { type AppendSessionPorts, AppendStream } from './append-session.ts';
 import { type FetchSessionPorts, FetchStream } from './fetch-session.ts';
 import { listOffsets } from './list-offsets.ts';
+import { aboutToBeOpened } from './partitions.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import { read } from './read.ts';
 import { trimPartition } from './trim.ts';
@@ -21,7 +23,7 @@ export interface LogServiceParts extends AppendPorts, AppendSessionPorts, FetchS
 
 /** `LogService` of a storage node: one file a message, put together here. */
 export function logService(parts: LogServiceParts): ServedService {
-  const { partitions, producerIds, requireServing, catchUp, hold } = parts;
+  const { partitions, producerIds, requireServing, catchUp, hold, timers } = parts;
 
   /** Every unary call begins here: with a node that serves, and that has heard of the partition if there is one. */
   const ready = async (topic: string, highestPartition = 0): Promise<void> => {
@@ -32,11 +34,12 @@ export function logService(parts: LogServiceParts): ServedService {
   return serve(LogService, {
     append: async (request) => {
       await ready(request.topic, request.partition);
-      return append(request, parts);
+      return whenOpened(timers, () => append(request, parts));
     },
     appendSession: (session) => hold(new AppendStream(session, parts)),
     read: async function* (request, { signal }) {
       await ready(request.topic, request.partition);
+      await whenOpened(timers, async () => partitions.find(request, request.partition).requireLeader());
       yield* read(request, partitions, signal);
     },
     fetchSession: (session) => hold(new FetchStream(session, parts)),
@@ -46,7 +49,7 @@ export function logService(parts: LogServiceParts): ServedService {
     },
     trimPartition: async (request) => {
       await ready(request.topic, request.partition);
-      return trimPartition(request, partitions);
+      return whenOpened(timers, () => trimPartition(request, partitions));
     },
     initProducer: async (request) => {
       requireServing();
@@ -54,3 +57,25 @@ export function logService(parts: LogServiceParts): ServedService {
     },
   });
 }
+
+const patienceMs: Millis = 2_000;
+const lookEveryMs: Millis = 20;
+
+/**
+ * Whoever has just created a topic comes before the news of it has been carried out here: a moment's patience spares every
+ * plain client a retry. An attempt that throws has written nothing.
+ */
+async function whenOpened<T>(timers: Timers, attempt: () => Promise<T>): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (waitedMs >= patienceMs || !mayBeOpening(error)) throw error;
+    }
+    await sleep(timers, lookEveryMs);
+  }
+}
+
+const mayBeOpening = (error: unknown): boolean =>
+  (hasReason(error, 'NOT_SERVING') && error.fields.state === aboutToBeOpened) ||
+  (hasReason(error, 'NOT_LEADER') && error.fields.leader === undefined);

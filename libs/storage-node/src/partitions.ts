@@ -17,6 +17,9 @@ import type { Partition } from './partition.ts';
 /** What this node knows of the whole cluster. */
 export type Cluster = Pick<ClusterView, 'isKnown' | 'topic' | 'topicByName' | 'wasRemoved'>;
 
+/** The state of a partition that this node is to lead, and has not opened yet. */
+export const aboutToBeOpened = 'about to be opened';
+
 /** A topic as a unary call names it. */
 interface Named {
   readonly topic: string;
@@ -120,7 +123,7 @@ export class Partitions {
   #absence(topic: Topic, index: number): MoldauError {
     const { leader, leaderEpoch: epoch } = topic.partitions[index] ?? {};
     const name = `${topic.name}/${index}`;
-    if (leader === this.#me) return faults.notServing(`${name} on node ${leader}`, 'about to be opened');
+    if (leader === this.#me) return faults.notServing(`${name} on node ${leader}`, aboutToBeOpened);
     const other = leader === undefined ? undefined : nodeId(leader);
     return faults.notLeader(name, other, epoch === undefined ? undefined : leaderEpoch(epoch));
   }
