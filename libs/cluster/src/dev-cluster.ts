@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { Coordinator } from '@moldau/coordinator';
 import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
+import { Gateway } from '@moldau/gateway';
 import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSystem } from '@moldau/host';
-import { type Logger, type Meter, nodeId } from '@moldau/kernel';
-import { batchBytesMax, drainMs, serverInfo } from '@moldau/process/server-info';
+import { type FileSystem, type Logger, type Meter, nodeId } from '@moldau/kernel';
+import { batchBytesMax, drainMs, type ProcessIdentity, serverInfo } from '@moldau/process/server-info';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { GrpcServer, limitsFor, MemoryNetwork } from '@moldau/rpc';
+import { type Dialer, GrpcDialer, GrpcServer, limitsFor, MemoryNetwork, type ServedService } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 
 /** How a cluster of one process is made. */
@@ -17,6 +18,8 @@ export interface DevClusterOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Storage nodes. More than one listen on ports of their own, from `port` + 1 on, behind a gateway. Default 1. */
+  readonly nodes?: number;
   readonly version: string;
   readonly logger: Logger;
   readonly meter: Meter;
@@ -32,34 +35,123 @@ export interface DevCluster {
 }
 
 const MiB = 1024 * 1024;
+const limits = limitsFor(batchBytesMax);
 const coordinatorAddress = 'coordinator';
 
-/** Starts a coordinator over the embedded store and one storage node, behind one gRPC server. Throws a StartError. */
+/** Starts a coordinator over the embedded store, and storage nodes with, if there are several, a gateway in front. Throws a StartError. */
 export async function startDevCluster(options: DevClusterOptions): Promise<DevCluster> {
-  const { directory, logger, meter, version } = options;
-  const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger, meter };
-  const fs = directory === undefined ? new MemoryFileSystem(options.memoryBytes) : new HostFileSystem();
+  const { directory, memoryBytes } = options;
+  const fs = directory === undefined ? new MemoryFileSystem(memoryBytes) : new HostFileSystem();
   if (directory !== undefined) await fs.makeDirectory(directory);
-  const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
-  const undo: (() => Promise<void>)[] = [async () => store.close()];
+  const running = new Running(options, fs);
   try {
-    const limits = limitsFor(batchBytesMax);
+    const bound = options.nodes === undefined || options.nodes === 1 ? await running.one() : await running.several();
+    return { ...bound, clusterId: running.coordinator.clusterId, stop: () => running.stop() };
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
+}
+
+type Bound = { readonly host: string; readonly port: number };
+
+/** What has been started so far. */
+class Running {
+  readonly coordinator: Coordinator;
+  readonly #options: DevClusterOptions;
+  readonly #fs: FileSystem;
+  readonly #world;
+  readonly #dialer: Dialer;
+  readonly #undo: (() => Promise<void>)[] = [];
+  readonly #listen: () => void;
+
+  constructor(options: DevClusterOptions, fs: FileSystem) {
+    const { directory, logger, meter } = options;
+    const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger, meter };
     const inside = new MemoryNetwork({ limits, timers: world.timers });
-    const coordinator = new Coordinator(
-      { ...world, store, dialer: inside.dialer(coordinatorAddress) },
-      { autoCreate: true, advertise: 'authority' },
+    const sockets = new GrpcDialer({ ...world, limits });
+    const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
+    this.#options = options;
+    this.#fs = fs;
+    this.#world = world;
+    this.#undo.push(async () => store.close());
+    // The coordinator is here, and speaks to nobody outside.
+    this.#dialer = {
+      dial: (address, purpose) =>
+        (address === coordinatorAddress ? inside.dialer('here') : sockets).dial(address, purpose),
+    };
+    this.coordinator = new Coordinator(
+      { ...world, store, dialer: this.#dialer },
+      // Alone, the one address is whatever it was called by; of several, the gateway says so.
+      { autoCreate: true, advertise: (options.nodes ?? 1) === 1 ? 'authority' : 'registered' },
     );
-    const listening = inside.listen(coordinatorAddress, coordinator.services(), world);
-    undo.push(
-      async () => listening.close(),
-      () => coordinator.stop(),
-    );
-    await coordinator.start(coordinatorAddress);
-    const node = new StorageNode(
-      { ...world, fs, dialer: inside.dialer('node-1'), bootId: await bootId() },
+    this.#listen = () => {
+      const listening = inside.listen(coordinatorAddress, this.coordinator.services(), world);
+      this.#undo.push(async () => listening.close());
+    };
+  }
+
+  /** The node's own server answers for everything. */
+  async one(): Promise<Bound> {
+    await this.#decide();
+    const node = await this.#node(1);
+    const cluster = this.coordinator.services().filter(({ service }) => service === ClusterService);
+    const log = node.services().filter(({ service }) => service !== ClusterService);
+    const { server, bound } = await this.#serve([...cluster, ...log], this.#options.port, {
+      roles: ['coordinator', 'storage-node'],
+      nodeId: 1,
+    });
+    await this.#join(node, bound);
+    server.setServing(true);
+    return bound;
+  }
+
+  async several(): Promise<Bound> {
+    const { nodes = 1, port } = this.#options;
+    await this.#decide();
+    const gateway = new Gateway(
+      { ...this.#world, dialer: this.#dialer },
       {
-        nodeId: nodeId(1),
-        directory: join(directory ?? '/', 'node-1'),
+        coordinators: [coordinatorAddress],
+        appendBytes: 64 * MiB,
+        fetchBytes: 64 * MiB,
+        windowBytes: 4 * MiB,
+      },
+    );
+    this.#undo.push(() => gateway.stop());
+    for (let id = 1; id <= nodes; id += 1) {
+      const node = await this.#node(id);
+      const identity = { roles: ['storage-node'], nodeId: id };
+      const { server, bound } = await this.#serve(node.services(), port === 0 ? 0 : port + id, identity);
+      await this.#join(node, bound);
+      server.setServing(true);
+    }
+    const identity = { roles: ['coordinator', 'gateway'], nodeId: 0 };
+    const { server, bound } = await this.#serve(gateway.services(), port, identity);
+    this.#undo.push(async () => gateway.drain(drainMs));
+    await gateway.start();
+    server.setServing(true);
+    return bound;
+  }
+
+  /** Undoes what was done, the last first. */
+  async stop(): Promise<void> {
+    for (let step = this.#undo.pop(); step !== undefined; step = this.#undo.pop()) await step();
+  }
+
+  async #decide(): Promise<void> {
+    this.#listen();
+    this.#undo.push(() => this.coordinator.stop());
+    await this.coordinator.start(coordinatorAddress);
+  }
+
+  async #node(id: number): Promise<StorageNode> {
+    const { directory, version } = this.#options;
+    const node = new StorageNode(
+      { ...this.#world, fs: this.#fs, dialer: this.#dialer, bootId: await bootId() },
+      {
+        nodeId: nodeId(id),
+        directory: join(directory ?? '/', `node-${id}`),
         coordinators: [coordinatorAddress],
         rack: '',
         version,
@@ -69,36 +161,29 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
         minFreeBytes: undefined,
       },
     );
-    undo.push(() => node.stop());
-    const identity = {
-      version,
-      roles: ['coordinator', 'storage-node'],
-      nodeId: 1,
-      capabilities: ['batches', 'sessions'],
-    };
-    // One port, one of each: the coordinator answers for the cluster itself.
-    const cluster = coordinator.services().filter(({ service }) => service === ClusterService);
-    const log = node.services().filter(({ service }) => service !== ClusterService);
-    const server = new GrpcServer({
-      ...world,
-      limits,
-      services: [...cluster, ...log, serverInfo(identity, limits, () => coordinator.clusterId)],
-    });
-    const bound = await server.listen(options.host, options.port);
-    undo.push(
-      () => server.drain(drainMs),
-      async () => node.drain(drainMs),
-    );
-    await node.start(`${bound.host}:${bound.port}`);
-    server.setServing(true);
-    return { ...bound, clusterId: coordinator.clusterId, stop: () => unwind(undo) };
-  } catch (error) {
-    await unwind(undo);
-    throw error;
+    this.#undo.push(() => node.stop());
+    return node;
   }
-}
 
-/** Undoes what was done, the last first. */
-async function unwind(undo: (() => Promise<void>)[]): Promise<void> {
-  for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  async #join(node: StorageNode, { host, port }: Bound): Promise<void> {
+    this.#undo.push(async () => node.drain(drainMs));
+    await node.start(`${host}:${port}`);
+  }
+
+  async #serve(
+    services: readonly ServedService[],
+    port: number,
+    identity: Pick<ProcessIdentity, 'roles' | 'nodeId'>,
+  ): Promise<{ server: GrpcServer; bound: Bound }> {
+    const { host, version } = this.#options;
+    const info = serverInfo(
+      { ...identity, version, capabilities: ['batches', 'sessions'] },
+      limits,
+      () => this.coordinator.clusterId,
+    );
+    const server = new GrpcServer({ ...this.#world, limits, services: [...services, info] });
+    const bound = await server.listen(host, port);
+    this.#undo.push(() => server.drain(drainMs));
+    return { server, bound };
+  }
 }

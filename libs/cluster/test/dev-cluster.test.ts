@@ -57,6 +57,20 @@ test('in memory it works without a directory', async (t) => {
   await cluster.stop();
 });
 
+test('three nodes stand behind one address, and each answers for the cluster', async (t) => {
+  const cluster = await startDevCluster({ ...base, directory: folder(t), nodes: 3 });
+  await using moldau = await connect({ endpoints: `127.0.0.1:${cluster.port}` });
+  const topic = await moldau.admin.createTopic({ name: 'spread', partitions: 6 });
+  t.deepEqual([...new Set(topic.partitions.map(({ leader }) => leader))].sort(), [1, 2, 3]);
+  const producer = moldau.producer({ topic: 'spread' });
+  for (let number = 0; number < 60; number += 1) await producer.push({ key: `k${number}`, value: `${number}` });
+  await producer.close();
+  t.is(new Set(await values(cluster.port, 'spread')).size, 60);
+  const addresses = (await moldau.admin.listNodes()).map(({ address }) => address);
+  t.deepEqual(addresses, Array(3).fill(`127.0.0.1:${cluster.port}`));
+  await cluster.stop();
+});
+
 test('a port, a directory and a foreign directory are refused by name', async (t) => {
   const directory = folder(t);
   const running = await startDevCluster({ ...base, directory });

@@ -86,7 +86,15 @@ export class World {
 
   /** Where somebody would go who knows who leads the partition; anywhere, when nobody does. */
   leaderOf(person: Person, topic: string, partition: number): Channel {
-    const leads = this.cluster.nodes.findIndex(
+    return person.nodes[this.#leading(topic, partition)] ?? chosen(person.nodes, this.random);
+  }
+
+  isLed(topic: string, partition: number): boolean {
+    return this.#leading(topic, partition) >= 0;
+  }
+
+  #leading(topic: string, partition: number): number {
+    return this.cluster.nodes.findIndex(
       (node) =>
         node.isRunning &&
         [...node.service.partitions].some(
@@ -94,7 +102,6 @@ export class World {
             role.kind === 'leader' && identity.topic === topic && identity.partition === partition,
         ),
     );
-    return person.nodes[leads] ?? chosen(person.nodes, this.random);
   }
 
   /** Ends the history. */

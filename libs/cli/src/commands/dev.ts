@@ -22,6 +22,8 @@ export interface DevOptions extends GlobalOptions {
 
 const defaultDirectory = './.moldau';
 const memoryBytes = 1024 * 1024 * 1024;
+/** One process is one core: more nodes only show how a cluster behaves. */
+const nodesMax = 9;
 
 /** Runs a cluster in this process until it is told to stop. */
 export async function dev(options: DevOptions, io: Io): Promise<void> {
@@ -30,9 +32,8 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   const directory = directoryOf(options);
   const port = portOf('--port', options.port);
   const httpPort = options.httpPort === undefined ? undefined : portOf('--http-port', options.httpPort);
-  if (numberOf('--nodes', options.nodes, 1) !== 1) {
-    throw usage('--nodes: only one node is served yet; leave the flag out');
-  }
+  const nodes = numberOf('--nodes', options.nodes, 1);
+  if (nodes > nodesMax) throw usage(`--nodes ${nodes}: at most ${nodesMax} in one process`);
   if (directory !== undefined) await prepare(directory, options, io);
   const { host } = options;
   const http = httpPort === undefined ? undefined : { host, port: httpPort };
@@ -41,7 +42,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   const alive = setInterval(() => {}, 60_000);
   try {
     const { logger, meter } = telemetry;
-    const cluster = await startDevCluster({ directory, memoryBytes, host, port, version, logger, meter });
+    const cluster = await startDevCluster({ directory, memoryBytes, host, port, nodes, version, logger, meter });
     try {
       telemetry.readyWhen(() => undefined);
       const tookMs = Math.round(performance.now() - startedAt);
