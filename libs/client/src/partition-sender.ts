@@ -1,4 +1,4 @@
-import { assert, type CancelTimer, faults, jittered, MoldauError, type Offset } from '@moldau/kernel';
+import { assert, type CancelTimer, faults, jittered, type Millis, MoldauError, type Offset } from '@moldau/kernel';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import type { AppendLink, LinkHandle } from './append-link.ts';
@@ -146,10 +146,8 @@ export class PartitionSender {
   #awaitRoom(): void {
     const head = this.#queue[0];
     if (head === undefined) return;
-    const { clock, timers } = this.#ports;
     const { topic, deliveryTimeoutMs } = this.#context;
-    const leftMs = head.createdAt + deliveryTimeoutMs - clock.monotonicMs();
-    this.#cancelRoomTimer = timers.after(leftMs, () => {
+    this.#cancelRoomTimer = this.#ports.timers.after(this.#leftMs(head), () => {
       this.#cancelRoomTimer = undefined;
       const late = this.#queue[0];
       if (this.#held || this.#abandoned || this.#unanswered > 0 || late === undefined) return;
@@ -167,8 +165,7 @@ export class PartitionSender {
     if (isFresh) this.#nextSequence = (this.#nextSequence + batch.count) % 2 ** 31;
     this.#sent += 1;
     this.#unanswered += 1;
-    const leftMs = batch.createdAt + this.#context.deliveryTimeoutMs - this.#ports.clock.monotonicMs();
-    link.send(open, bytes, Math.ceil(Math.max(1, Math.min(leftMs, 60_000))), (error, baseOffset) => {
+    link.send(open, bytes, Math.ceil(Math.max(1, Math.min(this.#leftMs(batch), 60_000))), (error, baseOffset) => {
       this.#unanswered -= 1;
       if (this.#abandoned) return;
       if (error === undefined || error.reason === 'DUPLICATE_SEQUENCE') this.#succeed(batch, baseOffset);
@@ -320,8 +317,13 @@ export class PartitionSender {
     await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
   }
 
-  #isOverdue({ createdAt }: OutgoingBatch): boolean {
-    return this.#ports.clock.monotonicMs() - createdAt >= this.#context.deliveryTimeoutMs;
+  #leftMs({ createdAt }: OutgoingBatch): Millis {
+    return createdAt + this.#context.deliveryTimeoutMs - this.#ports.clock.monotonicMs();
+  }
+
+  /** By the same sum as the wait for it: of two, one may round the other way, and wait without end. */
+  #isOverdue(batch: OutgoingBatch): boolean {
+    return this.#leftMs(batch) <= 0;
   }
 
   #failAll(error: MoldauError): void {

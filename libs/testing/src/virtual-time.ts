@@ -1,6 +1,9 @@
 import { setImmediate as settle } from 'node:timers/promises';
 import type { CancelTimer, Clock, Millis, Timers } from '@moldau/kernel';
 
+/** The shortest wait that is one: far below what real timers tell apart. */
+const leastMs: Millis = 0.001;
+
 type Entry = { readonly at: Millis; readonly callback: () => void };
 
 /**
@@ -36,7 +39,9 @@ export class VirtualTime implements Clock, Timers {
   }
 
   after(afterMs: Millis, callback: () => void): CancelTimer {
-    const entry = { at: this.#now + Math.max(0, afterMs), callback };
+    // A wait so short that it is lost in the sum would let a timer that sets itself again stop the time.
+    const wait = afterMs > 0 ? Math.max(leastMs, afterMs) : 0;
+    const entry = { at: this.#now + wait, callback };
     this.#entries.splice(this.#placeOf(entry.at), 0, entry);
     return () => {
       const index = this.#entries.indexOf(entry);
