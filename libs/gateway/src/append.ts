@@ -6,7 +6,7 @@ import { appendTimeout } from '@moldau/routing';
 import type { CallContext } from '@moldau/rpc';
 import { isAboutPlace, isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
 import type { GatewayParts } from './parts.ts';
-import { leaderByName, topicByName } from './routes.ts';
+import { targetOf, topicOf } from './routes.ts';
 
 type Response = MessageInitShape<typeof AppendResponseSchema>;
 
@@ -23,9 +23,9 @@ export async function append(request: AppendRequest, { signal }: CallContext, pa
   const search = new LeaderSearch(parts, appendTimeout(request.timeoutMs), signal);
   try {
     return await search.ask(
-      () => leaderByName(view, request.topic, partition),
-      ({ address }) => {
-        const asked = { ...request, partition, timeoutMs: Math.ceil(search.leftMs) };
+      () => targetOf(view, request, partition),
+      ({ address, topicId }) => {
+        const asked = { ...request, topicId, partition, timeoutMs: Math.ceil(search.leftMs) };
         return connections.to(address, 'data').unary(LogService.method.append, asked, { signal });
       },
       landsOnce(request) ? isAboutPlaceOrLost : isAboutPlace,
@@ -35,9 +35,10 @@ export async function append(request: AppendRequest, { signal }: CallContext, pa
   }
 }
 
-function choosePartition({ topic: name, records, batch }: AppendRequest, { view, random }: GatewayParts): number {
+function choosePartition(request: AppendRequest, { view, random }: GatewayParts): number {
+  const { records, batch } = request;
   if (batch.length > 0) throw faults.invalidRequest('partition', 'is missing: a batch needs one');
-  const topic = topicByName(view, name);
+  const topic = topicOf(view, request);
   const count = topic.partitions.length;
   const key = records[0]?.key;
   if (key !== undefined) return partitionOfKey(key, count);

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, hasReason, type Millis, type MoldauError, repeat } from '@moldau/kernel';
 import type { FetchAdd, FetchSessionRequest, FetchSessionResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
-import { type Session, SessionLiveness, toWireError } from '@moldau/rpc';
+import { asReceived, type Session, SessionLiveness, toWireError } from '@moldau/rpc';
 import { CreditPool } from './credit-pool.ts';
 import { type Arrival, FetchUpstream } from './fetch-upstream.ts';
 import type { GatewayParts } from './parts.ts';
@@ -174,11 +174,12 @@ export class FetchBridge {
   #deliver(upstream: FetchUpstream, arrival: Arrival): void {
     if (arrival.kind === 'said') return this.#pass(upstream, arrival.frame);
     if (arrival.kind === 'lost') return this.#moveAll(upstream, arrival.error);
-    const { bytes } = arrival;
+    const { bytes, message } = arrival;
     const entries = arrival.entries.filter(({ handle }) => this.#routes.get(handle)?.upstream === upstream);
     for (const { batches } of entries) this.#credit.spend(batches.length);
-    if (entries.length > 0) this.#say({ case: 'batches', value: { entries } }, bytes);
-    else this.#credit.free(bytes);
+    if (entries.length === 0) this.#credit.free(bytes);
+    else if (entries.length === arrival.entries.length) this.#send(asReceived(message), bytes);
+    else this.#send({ frame: { case: 'batches', value: { entries } } }, bytes);
   }
 
   /** Passes on what a node says of one of its partitions. */
@@ -229,10 +230,14 @@ export class FetchBridge {
     if (this.#liveness.peerIsSilent) this.#session.cancel(faults.notServing('this session', 'silent for too long'));
   }
 
-  #say(frame: Exclude<Response['frame'], undefined>, bytes = 0): void {
+  #say(frame: Exclude<Response['frame'], undefined>): void {
+    this.#send({ frame }, 0);
+  }
+
+  #send(message: Response, bytes: number): void {
     this.#liveness.said();
     this.#heldBytes += bytes;
-    if (this.#session.send({ frame })) return this.#release();
+    if (this.#session.send(message)) return this.#release();
     if (this.#isCongested) return;
     this.#isCongested = true;
     void this.#session.drained().then(() => {

@@ -14,7 +14,12 @@ type Frame = FetchSessionResponse['frame'];
 
 /** What came from a node, in order, and waits for its turn to go to the client. */
 export type Arrival =
-  | { readonly kind: 'batches'; readonly entries: FetchEntry[]; readonly bytes: number }
+  | {
+      readonly kind: 'batches';
+      readonly message: FetchSessionResponse;
+      readonly entries: FetchEntry[];
+      readonly bytes: number;
+    }
   | { readonly kind: 'said'; readonly frame: Exclude<Frame, { case: 'batches' | undefined }> }
   | { readonly kind: 'lost'; readonly error: MoldauError };
 
@@ -85,10 +90,10 @@ export class FetchUpstream {
       node: this.node,
     });
     try {
-      for await (const { frame } of this.#session.incoming) {
+      for await (const message of this.#session.incoming) {
         this.#liveness.heard();
-        if (frame.case === 'drain') break;
-        this.#take(frame);
+        if (message.frame.case === 'drain') break;
+        this.#take(message);
       }
     } catch (error) {
       broken = this.#events.seal(error);
@@ -98,12 +103,13 @@ export class FetchUpstream {
     this.#arrived({ kind: 'lost', error: broken });
   }
 
-  #take(frame: Frame): void {
+  #take(message: FetchSessionResponse): void {
+    const { frame } = message;
     if (frame.case === undefined) return;
     if (frame.case !== 'batches') return this.#arrived({ kind: 'said', frame });
     const { entries } = frame.value;
     const bytes = entries.reduce((sum, { batches }) => sum + batches.length, 0);
-    this.#arrived({ kind: 'batches', entries, bytes });
+    this.#arrived({ kind: 'batches', message, entries, bytes });
   }
 
   #arrived(arrival: Arrival): void {

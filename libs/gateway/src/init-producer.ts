@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, type Millis } from '@moldau/kernel';
-import { NodeState } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { type Node, NodeState } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
   type InitProducerRequest,
   type InitProducerResponseSchema,
@@ -8,7 +8,7 @@ import {
 } from '@moldau/proto/moldau/log/v1/log_pb';
 import type { ClusterView } from '@moldau/routing';
 import type { CallContext } from '@moldau/rpc';
-import { type Answerer, isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
+import { isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
 import type { GatewayParts } from './parts.ts';
 
 const patienceMs: Millis = 10_000;
@@ -29,7 +29,7 @@ export function initProducer(
 }
 
 /** Throws NOT_SERVING when no node serves now. */
-function anyNode(view: ClusterView, chance: number): Answerer {
+function anyNode(view: ClusterView, chance: number): Node {
   const serving = view.nodes().filter(({ state }) => state === NodeState.ACTIVE);
   const chosen = serving[Math.floor(chance * serving.length)];
   if (chosen === undefined) throw faults.notServing('every storage node', 'away');

@@ -18,11 +18,6 @@ export interface SearchPorts {
   readonly random: Random;
 }
 
-/** Whoever can answer a call. */
-export interface Answerer {
-  readonly address: string;
-}
-
 const firstPauseMs = 20;
 const lastPauseMs = 1_000;
 
@@ -56,9 +51,9 @@ export class LeaderSearch {
   }
 
   /** Finds who can answer, and asks; asks again, there or elsewhere, while the error says that this can help. */
-  async ask<T>(
-    find: () => Answerer,
-    attempt: (answerer: Answerer) => Promise<T>,
+  async ask<A, T>(
+    find: () => A,
+    attempt: (answerer: A) => Promise<T>,
     mayRepeat: (error: MoldauError) => boolean,
   ): Promise<T> {
     for (;;) {
@@ -72,7 +67,7 @@ export class LeaderSearch {
   }
 
   /** Waits until there is one. Throws what `find` throws besides NOT_LEADER and NOT_SERVING. */
-  async found(find: () => Answerer): Promise<Answerer> {
+  async found<A>(find: () => A): Promise<A> {
     for (;;) {
       try {
         return find();

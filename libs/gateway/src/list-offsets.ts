@@ -9,7 +9,7 @@ import {
 import { type CallContext, fromWireError, toWireError } from '@moldau/rpc';
 import { isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
 import type { GatewayParts } from './parts.ts';
-import { leaderByName, topicByName } from './routes.ts';
+import { type Named, targetOf, topicOf } from './routes.ts';
 
 type Response = MessageInitShape<typeof ListOffsetsResponseSchema>;
 type Answer = NonNullable<Response['answers']>[number];
@@ -28,18 +28,19 @@ const patienceMs: Millis = 3_000;
 
 /** Serves `LogService.ListOffsets`: asks the leader of each partition, and puts their answers together. A bad query fails alone. */
 export async function listOffsets(
-  { topic, queries }: ListOffsetsRequest,
+  { queries, ...asked }: ListOffsetsRequest,
   { signal, timeLeftMs }: CallContext,
   parts: GatewayParts,
 ): Promise<Response> {
   if (queries.length > maxQueries)
     throw faults.invalidRequest('queries', `has ${queries.length}: at most ${maxQueries}`);
-  topicByName(parts.view, topic);
+  // All answers are of one topic, whatever its name may come to mean.
+  const { id: topicId } = topicOf(parts.view, asked);
   const search = new LeaderSearch(parts, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
   const lookups = queries.map((query): Lookup => ({ query, answer: {}, trouble: undefined }));
   for (let open = lookups; open.length > 0; ) {
-    const groups = byLeader(topic, open, parts);
-    await Promise.all([...groups].map(([address, group]) => ask(address, topic, group, parts, signal)));
+    const groups = byLeader({ ...asked, topicId }, open, parts);
+    await Promise.all([...groups].map(([address, group]) => ask(address, { ...asked, topicId }, group, parts, signal)));
     open = open.filter(({ trouble }) => trouble !== undefined);
     if (open.length > 0 && !(await mayTryAgain(search, open[0]?.trouble))) break;
   }
@@ -57,11 +58,11 @@ const mayTryAgain = (search: LeaderSearch, trouble: MoldauError | undefined): Pr
     );
 
 /** The lookups of each address. What no one leads is answered by that. */
-function byLeader(topic: string, lookups: readonly Lookup[], { view }: GatewayParts): Map<string, Lookup[]> {
+function byLeader(topic: Named, lookups: readonly Lookup[], { view }: GatewayParts): Map<string, Lookup[]> {
   const groups = new Map<string, Lookup[]>();
   for (const lookup of lookups) {
     try {
-      const { address } = leaderByName(view, topic, lookup.query.partition);
+      const { address } = targetOf(view, topic, lookup.query.partition);
       groups.set(address, [...(groups.get(address) ?? []), lookup]);
     } catch (error) {
       refuse(lookup, error, (refusal) => hasReason(refusal, 'NOT_LEADER'));
@@ -72,13 +73,13 @@ function byLeader(topic: string, lookups: readonly Lookup[], { view }: GatewayPa
 
 async function ask(
   address: string,
-  topic: string,
+  { topic, topicId }: Named,
   lookups: readonly Lookup[],
   { connections }: GatewayParts,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const request = { topic, queries: lookups.map(({ query }) => query) };
+    const request = { topic, topicId, queries: lookups.map(({ query }) => query) };
     const { answers } = await connections
       .to(address, 'control')
       .unary(LogService.method.listOffsets, request, { signal });

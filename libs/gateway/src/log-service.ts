@@ -7,6 +7,7 @@ import { initProducer } from './init-producer.ts';
 import { listOffsets } from './list-offsets.ts';
 import type { GatewayParts } from './parts.ts';
 import { read } from './read.ts';
+import type { Named } from './routes.ts';
 import { trimPartition } from './trim-partition.ts';
 
 /** What the service is made of. */
@@ -24,29 +25,29 @@ export function logService(parts: LogServiceParts): ServedService {
   const { view, requireServing, catchUp, hold } = parts;
 
   /** Every unary call begins here: with a gateway that serves, and that has heard of the partition if there is one. */
-  const ready = async (topic: string, highestPartition = 0): Promise<void> => {
+  const ready = async ({ topic, topicId }: Named, highestPartition = 0): Promise<void> => {
     requireServing();
-    const known = view.topicByName(topic)?.partitions.length ?? 0;
-    if (highestPartition >= known) await catchUp();
+    const known = topicId === undefined ? view.topicByName(topic) : view.topic(topicId);
+    if (highestPartition >= (known?.partitions.length ?? 0)) await catchUp();
   };
 
   return serve(LogService, {
     append: async (request, context) => {
-      await ready(request.topic, request.partition);
+      await ready(request, request.partition);
       return append(request, context, parts);
     },
     appendSession: (session) => hold(new AppendBridge(session, parts)),
     read: async function* (request, context) {
-      await ready(request.topic, request.partition);
+      await ready(request, request.partition);
       yield* read(request, context, parts);
     },
     fetchSession: (session) => hold(new FetchBridge(session, parts)),
     listOffsets: async (request, context) => {
-      await ready(request.topic, Math.max(0, ...request.queries.map(({ partition }) => partition)));
+      await ready(request, Math.max(0, ...request.queries.map(({ partition }) => partition)));
       return listOffsets(request, context, parts);
     },
     trimPartition: async (request, context) => {
-      await ready(request.topic, request.partition);
+      await ready(request, request.partition);
       return trimPartition(request, context, parts);
     },
     initProducer: async (request, context) => {

@@ -5,7 +5,7 @@ import { PositionSchema } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { CallContext } from '@moldau/rpc';
 import { isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
 import type { GatewayParts } from './parts.ts';
-import { leaderByName } from './routes.ts';
+import { targetOf } from './routes.ts';
 
 /** A reader waits so long for a leader, from the last thing that came. */
 const patienceMs: Millis = 30_000;
@@ -21,9 +21,10 @@ export async function* read(
   let next: bigint | undefined;
   let records = 0;
   for (let asked: ReadRequest | undefined = request; asked !== undefined; asked = restOf(request, next, records)) {
-    const { address } = await search.found(() => leaderByName(view, request.topic, request.partition));
+    const { address, topicId } = await search.found(() => targetOf(view, request, request.partition));
     try {
-      const messages = connections.to(address, 'data').serverStream(LogService.method.read, asked, { signal });
+      const exactly = { ...asked, topicId };
+      const messages = connections.to(address, 'data').serverStream(LogService.method.read, exactly, { signal });
       for await (const part of messages) {
         yield part;
         search.progress();

@@ -4,11 +4,22 @@ import type { ClusterView, Leader } from '@moldau/routing';
 
 // Who leads a partition, or why nobody is known to: the answers are those of a storage node.
 
-/** By name, as unary calls name it. Throws UNKNOWN_TOPIC, UNKNOWN_PARTITION, or NOT_LEADER when nobody leads it now. */
-export function leaderByName(view: ClusterView, name: string, index: number): Leader {
-  const topic = topicByName(view, name);
-  if (index >= topic.partitions.length) throw faults.unknownPartition(name, index, topic.partitions.length);
-  return leaderOf(view, topic, index);
+/** A topic as a unary call names it: by its id where there is one. */
+export interface Named {
+  readonly topic: string;
+  readonly topicId?: string | undefined;
+}
+
+/** Where a partition is led, and of which topic it is: a name may come to mean another one. */
+export interface Target extends Leader {
+  readonly topicId: string;
+}
+
+/** As unary calls name it. Throws UNKNOWN_TOPIC, UNKNOWN_PARTITION, or NOT_LEADER when nobody leads it now. */
+export function targetOf(view: ClusterView, named: Named, index: number): Target {
+  const topic = topicOf(view, named);
+  if (index >= topic.partitions.length) throw faults.unknownPartition(topic.name, index, topic.partitions.length);
+  return { ...leaderOf(view, topic, index), topicId: topic.id };
 }
 
 /** By id, as sessions name it. Throws UNKNOWN_TOPIC when the topic is known to be gone, else NOT_LEADER. */
@@ -33,9 +44,9 @@ export function movedFrom(
 }
 
 /** Throws UNKNOWN_TOPIC. */
-export function topicByName(view: ClusterView, name: string): Topic {
-  const topic = view.topicByName(name);
-  if (topic === undefined) throw faults.unknownTopic(name);
+export function topicOf(view: ClusterView, { topic: name, topicId }: Named): Topic {
+  const topic = topicId === undefined ? view.topicByName(name) : view.topic(topicId);
+  if (topic === undefined) throw faults.unknownTopic(topicId ?? name);
   return topic;
 }
 

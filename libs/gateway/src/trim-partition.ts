@@ -8,7 +8,7 @@ import {
 import type { CallContext } from '@moldau/rpc';
 import { isAboutPlaceOrLost, LeaderSearch } from './leader-search.ts';
 import type { GatewayParts } from './parts.ts';
-import { leaderByName } from './routes.ts';
+import { targetOf } from './routes.ts';
 
 const patienceMs: Millis = 10_000;
 
@@ -20,9 +20,11 @@ export function trimPartition(
 ): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
   const search = new LeaderSearch(parts, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
   return search.ask(
-    () => leaderByName(parts.view, request.topic, request.partition),
-    ({ address }) =>
-      parts.connections.to(address, 'control').unary(LogService.method.trimPartition, request, { signal }),
+    () => targetOf(parts.view, request, request.partition),
+    ({ address, topicId }) =>
+      parts.connections
+        .to(address, 'control')
+        .unary(LogService.method.trimPartition, { ...request, topicId }, { signal }),
     isAboutPlaceOrLost,
   );
 }

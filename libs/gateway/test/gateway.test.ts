@@ -133,6 +133,24 @@ test('the coordinator may be away: what is known is served, and nothing that is 
   await time.run(follower.close());
 });
 
+test('another coordinator takes over: topics are made through the gateway as before', async (t) => {
+  const world = await behindGateway({ coordinators: 2 });
+  const { cluster, time } = world;
+  await createTopic(world);
+  const { admin } = world.client('admin');
+  for (const n of [1, 2, 1]) {
+    const active = cluster.coordinators.find(({ service }) => service.stage === 'active');
+    t.not(active, undefined);
+    active?.kill();
+    const name = `later-${n}-${time.monotonicMs().toFixed(0)}`;
+    await time.run(admin.createTopic({ name, partitions: 3 }), 60_000);
+    t.is((await time.run(admin.listOffsets(name, 'end'))).length, 3);
+    await time.run(active?.start() ?? Promise.resolve());
+    await time.runFor(1_000);
+  }
+  t.is((await time.run(admin.listTopics())).length, 4);
+});
+
 test('a node whose words do not arrive stalls its own partitions, and no others', async (t) => {
   const world = await behindGateway();
   const { cluster, time, weather } = world;

@@ -116,6 +116,28 @@ test('reads, trims and producer ids are those of the nodes', async (t) => {
   t.deepEqual([next.producerId, next.producerEpoch], [first.producerId, 1]);
 });
 
+test('a topic that was made again under its name is another one', async (t) => {
+  const world = await behindGateway();
+  const { time, channel, client } = world;
+  const old = await createTopic(world, 't', 2);
+  await time.run(client('admin').admin.deleteTopic('t'));
+  const now = await createTopic(world, 't', 3);
+  const app = channel('app');
+  const target = { topic: 't', partition: 0 };
+  for (const [topicId, fate] of [
+    [old.id, 'UNKNOWN_TOPIC'],
+    [now.id, 'answered'],
+    [undefined, 'answered'],
+  ] as const) {
+    const named = { ...target, ...(topicId !== undefined && { topicId }) };
+    t.is(await reasonOf(world, app.unary(append, { ...named, records: [record('x')] })), fate);
+    t.is(await reasonOf(world, app.unary(trimPartition, { ...named, beforeOffset: 0n })), fate);
+    t.is(await reasonOf(world, app.unary(listOffsets, { ...named, queries: [{ partition: 2 }] })), fate);
+    t.is(await reasonOf(world, app.serverStream(read, named)[Symbol.asyncIterator]().next()), fate);
+  }
+  t.deepEqual((await readAll(world)).get(0), ['x', 'x']);
+});
+
 test('an append waits for a leader that restarts, elsewhere too; what may be written is not sent twice', async (t) => {
   const world = await behindGateway();
   const { cluster, time, weather, channel } = world;

@@ -8,12 +8,14 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { faults } from '@moldau/kernel';
+import { bytesAsReceived, noteReceived } from './as-received.ts';
+import { encodeBatchFrame } from './batch-frames.ts';
 
 /** `/moldau.log.v1.LogService/Append` */
 export const methodPath = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
 export const encode = <D extends DescMessage>(schema: D, message: MessageInitShape<D>): Uint8Array =>
-  toBinary(schema, create(schema, message));
+  bytesAsReceived(message) ?? encodeBatchFrame(schema, message) ?? toBinary(schema, create(schema, message));
 
 /** Reads a message that a peer sent. Its `bytes` fields are views of `bytes`. Throws INVALID_REQUEST. */
 export function decode<D extends DescMessage>(schema: D, bytes: Uint8Array, bytesMax: number): MessageShape<D> {
@@ -24,7 +26,9 @@ export function decode<D extends DescMessage>(schema: D, bytes: Uint8Array, byte
     );
   }
   try {
-    return fromBinary(schema, bytes);
+    const message = fromBinary(schema, bytes);
+    noteReceived(message, bytes);
+    return message;
   } catch {
     throw faults.invalidRequest(schema.name, 'is no protobuf message of this type: check the version of the contract');
   }

@@ -45,7 +45,7 @@ export async function append(request: AppendRequest, ports: AppendPorts): Promis
 }
 
 function choosePartition(request: AppendRequest, ports: AppendPorts): Partition {
-  const { topic, partition, records, batch } = request;
+  const { partition, records, batch } = request;
   if (records.length > 0 && batch.length > 0) throw faults.invalidRequest('records', 'and batch exclude each other');
   if (records.length > maxRecords) {
     throw faults.invalidRequest('records', `has ${records.length}: at most ${maxRecords} in one call`);
@@ -55,14 +55,14 @@ function choosePartition(request: AppendRequest, ports: AppendPorts): Partition 
   if (batch.length > 0) throw faults.invalidRequest('partition', 'is missing: a batch needs one');
   const key = records[0]?.key;
   if (key === undefined) return anyPartition(request, ports);
-  return ports.partitions.find(request, partitionOfKey(key, ports.partitions.count(topic)));
+  return ports.partitions.find(request, partitionOfKey(key, ports.partitions.count(request)));
 }
 
 /** One that this node leads, if there is any. */
 function anyPartition(request: AppendRequest, { partitions, random }: AppendPorts): Partition {
   const led = partitions.ledOf(request);
   const chosen = led[Math.floor(random.next() * led.length)];
-  return chosen ?? partitions.find(request, Math.floor(random.next() * partitions.count(request.topic)));
+  return chosen ?? partitions.find(request, Math.floor(random.next() * partitions.count(request)));
 }
 
 function encode({ records, producerId, producerEpoch, sequence }: AppendRequest, nowMs: number): Uint8Array {

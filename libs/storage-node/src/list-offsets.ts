@@ -12,10 +12,10 @@ const maxQueries = 1_000;
 
 /** Serves `LogService.ListOffsets`: a bad query fails alone. */
 export async function listOffsets(request: ListOffsetsRequest, partitions: Partitions): Promise<Response> {
-  const { topic, topicId, queries } = request;
+  const { queries } = request;
   if (queries.length > maxQueries)
     throw faults.invalidRequest('queries', `has ${queries.length}: at most ${maxQueries}`);
-  if (topicId === undefined) partitions.count(topic);
+  if (request.topicId === undefined) partitions.count(request);
   return { answers: await Promise.all(queries.map((query) => answer(request, query, partitions))) };
 }
 

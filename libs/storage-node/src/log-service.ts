@@ -5,7 +5,7 @@ import { type AppendPorts, append } from './append.ts';
 import { type AppendSessionPorts, AppendStream } from './append-session.ts';
 import { type FetchSessionPorts, FetchStream } from './fetch-session.ts';
 import { listOffsets } from './list-offsets.ts';
-import { aboutToBeOpened } from './partitions.ts';
+import { aboutToBeOpened, type Named } from './partitions.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import { read } from './read.ts';
 import { trimPartition } from './trim.ts';
@@ -26,29 +26,29 @@ export function logService(parts: LogServiceParts): ServedService {
   const { partitions, producerIds, requireServing, catchUp, hold, timers } = parts;
 
   /** Every unary call begins here: with a node that serves, and that has heard of the partition if there is one. */
-  const ready = async (topic: string, highestPartition = 0): Promise<void> => {
+  const ready = async (topic: Named, highestPartition = 0): Promise<void> => {
     requireServing();
     if (!partitions.isKnown(topic, highestPartition)) await catchUp();
   };
 
   return serve(LogService, {
     append: async (request) => {
-      await ready(request.topic, request.partition);
+      await ready(request, request.partition);
       return whenOpened(timers, () => append(request, parts));
     },
     appendSession: (session) => hold(new AppendStream(session, parts)),
     read: async function* (request, { signal }) {
-      await ready(request.topic, request.partition);
+      await ready(request, request.partition);
       await whenOpened(timers, async () => partitions.find(request, request.partition).requireLeader());
       yield* read(request, partitions, signal);
     },
     fetchSession: (session) => hold(new FetchStream(session, parts)),
     listOffsets: async (request) => {
-      await ready(request.topic, Math.max(0, ...request.queries.map(({ partition }) => partition)));
+      await ready(request, Math.max(0, ...request.queries.map(({ partition }) => partition)));
       return listOffsets(request, partitions);
     },
     trimPartition: async (request) => {
-      await ready(request.topic, request.partition);
+      await ready(request, request.partition);
       return whenOpened(timers, () => trimPartition(request, partitions));
     },
     initProducer: async (request) => {

@@ -20,8 +20,8 @@ export type Cluster = Pick<ClusterView, 'isKnown' | 'topic' | 'topicByName' | 'w
 /** The state of a partition that this node is to lead, and has not opened yet. */
 export const aboutToBeOpened = 'about to be opened';
 
-/** A topic as a unary call names it. */
-interface Named {
+/** A topic as a unary call names it: by its id where there is one. */
+export interface Named {
   readonly topic: string;
   readonly topicId?: string | undefined;
 }
@@ -70,13 +70,16 @@ export class Partitions {
   }
 
   /** Whether the cluster is known to have such a partition. */
-  isKnown(topic: string, index: number): boolean {
-    return index < (this.#cluster.topicByName(topic)?.partitions.length ?? 0);
+  isKnown({ topic, topicId: id }: Named, index: number): boolean {
+    const known = id === undefined ? this.#cluster.topicByName(topic) : this.#cluster.topic(id);
+    return index < (known?.partitions.length ?? 0);
   }
 
   /** How many partitions a topic has. Throws UNKNOWN_TOPIC, or NOT_SERVING while that can't be said. */
-  count(topic: string): number {
-    return this.#named(topic).partitions.length;
+  count({ topic, topicId: id }: Named): number {
+    const known = id === undefined ? this.#named(topic) : this.#cluster.topic(id);
+    if (known === undefined) throw faults.unknownTopic(id ?? topic);
+    return known.partitions.length;
   }
 
   /** The partitions of a topic that this node leads. Throws as `count`. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureEngine } from './engine.ts';
 import { type Figure, holds } from './figure.ts';
+import { measureGateway } from './gateway.ts';
 import { measureLargeTopic } from './large-topic.ts';
 import { machine } from './machine.ts';
 import { measureRoundTrip } from './round-trip.ts';
@@ -23,6 +24,7 @@ const parts: Readonly<Record<string, Measure>> = {
   engine: (directory, { engine }) => measureEngine(directory, engine),
   'large-topic': (directory, { largeBytes }) => measureLargeTopic(directory, largeBytes),
   'round-trip': (directory, { tripSeconds }) => measureRoundTrip(directory, tripSeconds, [5, 0]),
+  gateway: (_, { gatewayBytes, gatewayRuns }) => measureGateway(gatewayBytes, gatewayRuns),
   throughput: (directory, { loadBytes, loads }) => measureThroughput(directory, loadBytes, loads),
 };
 

@@ -8,6 +8,8 @@ export interface Sizes {
   readonly tripSeconds: number;
   readonly loadBytes: number;
   readonly loads: number;
+  readonly gatewayBytes: number;
+  readonly gatewayRuns: number;
   readonly engine: EngineSizes;
   readonly largeBytes: number;
   /** Whoever is not done by then gives up. */
@@ -19,6 +21,8 @@ export const full: Sizes = {
   tripSeconds: 10,
   loadBytes: 64 * MiB,
   loads: 3,
+  gatewayBytes: 256 * MiB,
+  gatewayRuns: 5,
   engine: {
     partitions: 10_000,
     starts: 3,
@@ -37,6 +41,8 @@ export const quick: Sizes = {
   tripSeconds: 2,
   loadBytes: 8 * MiB,
   loads: 1,
+  gatewayBytes: 32 * MiB,
+  gatewayRuns: 1,
   engine: {
     partitions: 200,
     starts: 3,
