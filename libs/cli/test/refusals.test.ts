@@ -39,7 +39,7 @@ const wrong: readonly (readonly [args: string, code: number, message: RegExp])[]
   ['topic add-partitions t', 2, /required option '--to <number>' not specified/],
   ['topic trim t --before 5', 2, /--before with an offset needs --partition/],
   ['topic delete t', 2, /this would delete topic t with all records: say --yes to do it/],
-  ['dev --nodes 3', 2, /--nodes: only one node is served yet/],
+  ['dev --nodes 30', 2, /--nodes 30: at most 9 in one process/],
   ['dev --memory --dir x', 2, /--memory and --dir exclude each other/],
   ['dev --memory --reset', 2, /--memory and --reset exclude each other/],
   ['dev --port 70000', 2, /--port "70000": use a whole number from 0 to 65535/],

@@ -63,7 +63,8 @@ async function serve<S extends Schema>(
   try {
     const starting = program.start(config.values, world);
     service = await Promise.race([starting, told]);
-    if (service === undefined) return exit.ok;
+    // Nothing was served yet, and what is half started has no order to stop in.
+    if (service === undefined) process.exit(exit.ok);
     const { host, port } = service;
     telemetry.readyWhen(() => service?.problem());
     logger.info(`${program.name} is ready`, { address: `${host}:${port}`, http: telemetry.httpPort });
@@ -133,4 +134,4 @@ function helpOf(name: string, summary: string, settings: Schema): string {
 }
 
 /** All settings of a program as a table, for the documentation. */
-export const settingsTable = ({ settings }: Program): string => renderTable(settings);
+export const settingsTable = ({ settings }: { readonly settings: Schema }): string => renderTable(settings);

@@ -39,6 +39,8 @@ export class World {
   isBusy = true;
   /** Nothing goes wrong any more: a start that an earlier fault has spoilt is tried again. */
   isHealed = false;
+  /** How often a server was stopped or set going: while this number stands, none has slept. */
+  pauses = 0;
   /** What broke first. */
   broken: unknown;
   readonly operators: readonly Operator[];

@@ -55,9 +55,11 @@ const pauseServer = async (world: World): Promise<void> => {
   const machine = world.random.chance(0.5) ? world.anyNode().node : world.anyCoordinator();
   if (!machine.isRunning || machine.isPaused) return;
   world.trace.note(`pause ${machine.address}`);
+  world.pauses += 1;
   machine.pause();
   await world.sleep(between(world, 300, world.random.chance(0.3) ? 40_000 : 8_000));
   world.trace.note(`resume ${machine.address}`);
+  world.pauses += 1;
   machine.resume();
 };
 
