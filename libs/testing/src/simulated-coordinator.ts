@@ -82,6 +82,15 @@ export class SimulatedCoordinator {
     this.#running.process.resume();
   }
 
+  /** It reaches everybody but the store. */
+  cutFromStore(): void {
+    this.#running?.store.cutOff();
+  }
+
+  joinStore(): void {
+    this.#running?.store.join();
+  }
+
   /** The process dies; what it has sent to the store still counts. */
   kill(): void {
     if (this.#running === undefined) return;

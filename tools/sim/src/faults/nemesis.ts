@@ -53,6 +53,7 @@ export async function heal(world: World): Promise<void> {
     cluster.network.thaw(name);
     timers.resume();
   }
+  for (const coordinator of cluster.coordinators) coordinator.joinStore();
   for (const machine of [...cluster.coordinators, ...cluster.nodes]) machine.resume();
   for (const coordinator of cluster.coordinators) world.startCoordinator(coordinator);
   for (const operator of world.operators) {

@@ -55,6 +55,16 @@ const island = async (world: World): Promise<void> => {
   trace.note(`${one} is back`);
 };
 
+/** One coordinator is cut off from the store, and from nobody else. */
+const storeless = async (world: World): Promise<void> => {
+  const coordinator = world.anyCoordinator();
+  world.trace.note(`${coordinator.address} does not reach the store`);
+  coordinator.cutFromStore();
+  await world.sleep(between(world, 500, 15_000));
+  coordinator.joinStore();
+  world.trace.note(`${coordinator.address} reaches the store`);
+};
+
 const drops = async (world: World): Promise<void> => {
   world.trace.note('connections drop');
   world.weather.dropConnections(0.002 + world.random.next() / 40);
@@ -114,6 +124,7 @@ export const outsideFaults: readonly Fault[] = [
   { name: 'delay', weight: 1, run: delay },
   { name: 'cut', weight: 2, run: cut },
   { name: 'silence', weight: 2, run: silence },
+  { name: 'storeless', weight: 1, run: storeless },
   { name: 'island', weight: 1, run: island },
   { name: 'drops', weight: 2, run: drops },
   { name: 'clocks', weight: 1, run: clocks },
