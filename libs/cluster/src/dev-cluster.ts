@@ -6,7 +6,15 @@ import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSy
 import { type FileSystem, type Logger, type Meter, nodeId } from '@moldau/kernel';
 import { batchBytesMax, drainMs, type ProcessIdentity, serverInfo } from '@moldau/process/server-info';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { type Dialer, GrpcDialer, GrpcServer, limitsFor, MemoryNetwork, type ServedService } from '@moldau/rpc';
+import {
+  CallBudget,
+  type Dialer,
+  GrpcDialer,
+  GrpcServer,
+  limitsFor,
+  MemoryNetwork,
+  type ServedService,
+} from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 
 /** How a cluster of one process is made. */
@@ -61,6 +69,8 @@ class Running {
   readonly #options: DevClusterOptions;
   readonly #fs: FileSystem;
   readonly #world;
+  /** One for all servers of the process. */
+  readonly #budget: CallBudget;
   readonly #dialer: Dialer;
   readonly #undo: (() => Promise<void>)[] = [];
   readonly #listen: () => void;
@@ -74,6 +84,7 @@ class Running {
     this.#options = options;
     this.#fs = fs;
     this.#world = world;
+    this.#budget = new CallBudget(limits, world);
     this.#undo.push(async () => store.close());
     // The coordinator is here, and speaks to nobody outside.
     this.#dialer = {
@@ -181,7 +192,7 @@ class Running {
       limits,
       () => this.coordinator.clusterId,
     );
-    const server = new GrpcServer({ ...this.#world, limits, services: [...services, info] });
+    const server = new GrpcServer({ ...this.#world, limits, services: [...services, info], budget: this.#budget });
     const bound = await server.listen(host, port);
     this.#undo.push(() => server.drain(drainMs));
     return { server, bound };

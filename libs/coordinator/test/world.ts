@@ -28,6 +28,7 @@ export const context = (signal = new AbortController().signal): CallContext => (
   forwarded: false,
   signal,
   timeLeftMs: () => undefined,
+  keeps: () => {},
 });
 
 type Init<S extends Parameters<typeof create>[0]> = MessageInitShape<S>;

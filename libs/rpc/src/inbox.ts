@@ -1,26 +1,40 @@
 import { Gate } from '@moldau/kernel';
+import type { StreamMemory } from './call-memory.ts';
 
 /** What every message costs beside its bytes: keeps the number of small ones bounded too. */
 const messageCostBytes = 64;
 
-/** Messages that have arrived and wait for their one reader. Asks the stream for more only while there is room. */
+/** What an inbox works with. */
+export interface InboxOptions<T> {
+  /** Asks the stream for one message. */
+  readonly read: () => void;
+  /** Throws what the reader is to get instead. */
+  readonly decode: (bytes: Uint8Array) => T;
+  /** What is read ahead of the reader. */
+  readonly limitBytes: number;
+  readonly memory: StreamMemory;
+  /** Present: a reader that leaves its loop early ends everything. */
+  readonly left?: () => void;
+}
+
+/**
+ * Messages that have arrived and wait for their one reader. Asks the stream for more only while there is room. They wait as
+ * bytes: decoded, many small fields take forty times as much. One counts as held until the reader comes for the next: while
+ * he waits for something, he has it.
+ */
 export class Inbox<T> implements AsyncIterable<T> {
-  readonly #read: () => void;
-  readonly #limitBytes: number;
-  readonly #left: (() => void) | undefined;
+  readonly #options: InboxOptions<T>;
   readonly #arrived = new Gate();
-  #waiting: { readonly message: T; readonly bytes: number }[] = [];
+  #waiting: Uint8Array[] = [];
   #bytes = 0;
+  #givenBytes = 0;
   #ended = false;
   #failure: Error | undefined;
   #reading = false;
   #asking = false;
 
-  /** `read` asks the stream for one message. With `left`, a reader that leaves its loop early ends everything. */
-  constructor(read: () => void, limitBytes: number, left?: () => void) {
-    this.#read = read;
-    this.#limitBytes = limitBytes;
-    this.#left = left;
+  constructor(options: InboxOptions<T>) {
+    this.#options = options;
   }
 
   /** Begins to read. */
@@ -29,11 +43,12 @@ export class Inbox<T> implements AsyncIterable<T> {
   }
 
   /** The answer to `read`. */
-  push(message: T, bytes: number): void {
+  push(message: Uint8Array): void {
     this.#reading = false;
     if (this.#over) return;
-    this.#waiting.push({ message, bytes: bytes + messageCostBytes });
-    this.#bytes += bytes + messageCostBytes;
+    this.#waiting.push(message);
+    this.#bytes += costOf(message);
+    this.#options.memory.received.hold(costOf(message));
     this.#arrived.open();
     this.#ask();
   }
@@ -52,8 +67,7 @@ export class Inbox<T> implements AsyncIterable<T> {
 
   /** Throws away what has arrived, then fails. */
   abandon(error: Error): void {
-    this.#waiting = [];
-    this.#bytes = 0;
+    this.#drop();
     this.#failure ??= error;
     this.#arrived.open();
   }
@@ -69,11 +83,17 @@ export class Inbox<T> implements AsyncIterable<T> {
   }
 
   #leave(): void {
-    if (this.#left === undefined) return;
+    const { left } = this.#options;
+    if (left === undefined) return;
+    this.#drop();
+    this.end();
+    left();
+  }
+
+  #drop(): void {
+    this.#options.memory.received.free(this.#bytes);
     this.#waiting = [];
     this.#bytes = 0;
-    this.end();
-    this.#left();
   }
 
   get #over(): boolean {
@@ -81,12 +101,15 @@ export class Inbox<T> implements AsyncIterable<T> {
   }
 
   async #next(): Promise<IteratorResult<T, undefined>> {
+    this.#options.memory.received.free(this.#givenBytes);
+    this.#givenBytes = 0;
     for (;;) {
       const head = this.#waiting.shift();
       if (head !== undefined) {
-        this.#bytes -= head.bytes;
+        this.#givenBytes = costOf(head);
+        this.#bytes -= this.#givenBytes;
         this.#ask();
-        return { done: false, value: head.message };
+        return { done: false, value: this.#options.decode(head) };
       }
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return { done: true, value: undefined };
@@ -98,10 +121,13 @@ export class Inbox<T> implements AsyncIterable<T> {
   #ask(): void {
     if (this.#asking) return;
     this.#asking = true;
-    while (!this.#reading && !this.#over && this.#bytes < this.#limitBytes) {
+    const { read, limitBytes } = this.#options;
+    while (!this.#reading && !this.#over && this.#bytes < limitBytes) {
       this.#reading = true;
-      this.#read();
+      read();
     }
     this.#asking = false;
   }
 }
+
+const costOf = (message: Uint8Array): number => message.length + messageCostBytes;

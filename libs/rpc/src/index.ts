@@ -1,5 +1,6 @@
 export { type Authenticate, type Credentials, nodesByCertificate } from './access.ts';
 export { asReceived } from './as-received.ts';
+export { CallBudget } from './call-budget.ts';
 export { fromWireError, toWireError } from './errors.ts';
 export { GrpcDialer, type GrpcDialerOptions } from './grpc/grpc-dialer.ts';
 export { GrpcServer, type GrpcServerOptions } from './grpc/grpc-server.ts';

@@ -14,6 +14,10 @@ export interface Limits {
   readonly receiveBufferBytes: number;
   /** How much a peer may send on one stream before it is read: the receive window of HTTP/2. */
   readonly windowBytes: number;
+  /** What all calls of a server may hold: received and not handled, or sent and not taken. */
+  readonly heldBytesMax: number;
+  /** The same for the calls of one connection. */
+  readonly connectionHeldBytesMax: number;
   /** The largest list of headers of one call. */
   readonly headerListBytesMax: number;
   /** What one connection may hold in the HTTP/2 library, in MiB; above it new calls are refused. */
@@ -38,6 +42,8 @@ export const limitsFor = (batchBytesMax: number): Limits => ({
   sendBufferBytes: MiB,
   receiveBufferBytes: 256 * KiB,
   windowBytes: 4 * MiB,
+  heldBytesMax: 160 * MiB,
+  connectionHeldBytesMax: 80 * MiB,
   headerListBytesMax: 16 * KiB,
   connectionMemoryMiB: 256,
   idleConnectionMs: 15 * 60_000,

@@ -1,21 +1,26 @@
 import { Gate } from '@moldau/kernel';
+import type { StreamMemory } from './call-memory.ts';
 import type { RawStream } from './raw-stream.ts';
 
 /** What every message costs beside its bytes, so that a flood of empty ones is bounded too. */
 const messageCostBytes = 64;
+/** Where memory is short, a stream buffers this part of what it may. */
+const shortPart = 1 / 16;
 
 /** Counts in bytes what is handed to a stream and not yet taken by the transport. */
 export class Outbox {
   readonly #stream: RawStream;
   readonly #limitBytes: number;
+  readonly #memory: StreamMemory;
   readonly #room = new Gate();
   #bytes = 0;
   #full = false;
   #closed = false;
 
-  constructor(stream: RawStream, limitBytes: number) {
+  constructor(stream: RawStream, limitBytes: number, memory: StreamMemory) {
     this.#stream = stream;
     this.#limitBytes = limitBytes;
+    this.#memory = memory;
   }
 
   /** False: full. Resume when `drained` resolves, at half of the limit. */
@@ -23,7 +28,8 @@ export class Outbox {
     if (this.#closed) return false;
     const cost = bytes.length + messageCostBytes;
     this.#bytes += cost;
-    this.#full ||= this.#bytes >= this.#limitBytes;
+    this.#memory.unsent.hold(cost);
+    this.#full ||= this.#bytes >= this.#roomBytes;
     this.#stream.send(bytes, () => this.#written(cost));
     return !this.#full;
   }
@@ -37,16 +43,21 @@ export class Outbox {
     return this.#full ? this.#room.wait() : Promise.resolve();
   }
 
-  /** Nothing will be taken any more: frees who waits. */
+  /** Nothing more will be sent: frees who waits. What lies in the transport is held until it is taken, or the call gone. */
   close(): void {
     this.#closed = true;
     this.#full = false;
     this.#room.open();
   }
 
+  get #roomBytes(): number {
+    return this.#memory.isShort ? this.#limitBytes * shortPart : this.#limitBytes;
+  }
+
   #written(cost: number): void {
     this.#bytes -= cost;
-    if (!this.#full || this.#bytes > this.#limitBytes / 2) return;
+    this.#memory.unsent.free(cost);
+    if (!this.#full || this.#bytes > this.#roomBytes / 2) return;
     this.#full = false;
     this.#room.open();
   }

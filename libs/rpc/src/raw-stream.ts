@@ -1,3 +1,5 @@
+import type { CallMemory } from './call-memory.ts';
+
 // A call as bytes: the seam between what every transport does alike (sessions, deadlines, errors, limits) and what is its own.
 
 /** How a call ended. `details`: a serialized google.rpc.Status, where the server gave one. */
@@ -34,10 +36,14 @@ export interface RawClientStream extends RawStream {
 }
 
 export interface RawServerStream extends RawStream {
+  /** What the call holds. The transport counts what it keeps itself, and ends it when nothing of the call is left. */
+  readonly memory: CallMemory;
   /** Names the listener; before anything else, and once. */
   start(listener: RawListener): void;
   /** Ends the call behind everything that was sent. */
   finish(status: WireStatus): void;
+  /** Ends the call now, also one that is finished. What was sent and not taken is dropped; the peer is told if it can be. */
+  abort(status: WireStatus): void;
 }
 
 /** What a client says of a call before its first message. */

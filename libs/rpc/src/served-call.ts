@@ -35,6 +35,7 @@ export class ServedCall {
   readonly #metrics: MethodMetrics;
   readonly #startedMs: number;
   readonly #controller = new AbortController();
+  #keptBytes = 0;
   #cancelDeadline: CancelTimer | undefined;
   #endsAtMs: number | undefined;
   #finished = false;
@@ -59,6 +60,7 @@ export class ServedCall {
       forwarded: caller.forwarded,
       signal: this.#controller.signal,
       timeLeftMs: () => this.#timeLeftMs(),
+      keeps: (bytes) => this.#keeps(bytes),
     };
   }
 
@@ -91,6 +93,13 @@ export class ServedCall {
     this.#controller.abort(sealed);
   }
 
+  /** Ends the call now, for it holds too much: also one that has ended, and whose end the peer does not take. */
+  cut(error: MoldauError): void {
+    this.#finish(error.reason);
+    this.#controller.abort(error);
+    this.#stream.abort(toStatus(error));
+  }
+
   /** The stream is gone: the answer went out, or the caller left. */
   gone(): void {
     this.#finish('UNREACHABLE');
@@ -99,6 +108,14 @@ export class ServedCall {
 
   #timeLeftMs(): Millis | undefined {
     return this.#endsAtMs === undefined ? undefined : Math.max(0, this.#endsAtMs - this.#ports.clock.monotonicMs());
+  }
+
+  #keeps(bytes: number): void {
+    const { unsent } = this.#stream.memory;
+    const more = bytes - this.#keptBytes;
+    this.#keptBytes = bytes;
+    if (more > 0) unsent.hold(more);
+    else unsent.free(-more);
   }
 
   /** False if it had ended before. */

@@ -52,6 +52,7 @@ export class ServiceHost {
     }
     let principal: Principal;
     try {
+      stream.memory.requireRoom();
       principal = admit(method.policy, method.name, incoming.credentials, this.#options.authenticate);
     } catch (error) {
       refuse(stream, sealError(error, method.name, this.#options));
@@ -70,10 +71,19 @@ export class ServiceHost {
     call: ServedCall,
     timeoutMs: number | undefined,
   ): void {
-    const outbox = new Outbox(stream, this.#options.limits.sendBufferBytes);
+    const { memory } = stream;
+    const outbox = new Outbox(stream, this.#options.limits.sendBufferBytes, memory);
     let request: Uint8Array | undefined;
+    let isBegun = false;
+    memory.onCut((error) => {
+      // What a unary handler has begun may be written already: OVERLOADED would say that it is not.
+      if (handler.kind === 'unary' && isBegun && !call.finished) return false;
+      call.cut(error);
+      return true;
+    });
     const run = async (): Promise<void> => {
       if (request === undefined) throw faults.invalidRequest('the request', 'is missing: send one message');
+      isBegun = true;
       const message = method.decode(request);
       const deadlineMs = deadlineOf(method.policy, message, timeoutMs);
       if (deadlineMs !== undefined) call.deadline(deadlineMs, (error) => call.fail(error));
@@ -87,6 +97,7 @@ export class ServiceHost {
       message: (bytes) => {
         if (request !== undefined) return call.fail(faults.invalidRequest('the request', 'is more than one message'));
         request = bytes;
+        memory.received.hold(bytes.length);
         stream.read();
       },
       ended: () => {
@@ -122,9 +133,15 @@ export class ServiceHost {
         sendBytesMax: limits.answerBytesMax,
         end: () => call.succeed(),
         break: (error) => call.fail(error),
+        memory: stream.memory,
       },
       limits,
     );
+    stream.memory.onCut((error) => {
+      session.lost(error);
+      call.cut(error);
+      return true;
+    });
     const deadlineMs = deadlineOf(method.policy, undefined, timeoutMs);
     if (deadlineMs !== undefined) call.deadline(deadlineMs, (error) => session.cancel(error));
     stream.start({

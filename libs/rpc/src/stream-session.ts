@@ -1,4 +1,5 @@
 import { faults, MoldauError } from '@moldau/kernel';
+import type { StreamMemory } from './call-memory.ts';
 import { Inbox } from './inbox.ts';
 import type { Limits } from './limits.ts';
 import { Outbox } from './outbox.ts';
@@ -15,6 +16,7 @@ export interface SessionEnd<Out, In> {
   end(): void;
   /** Breaks the call; `error` tells the peer why, where it can be told. */
   break(error: Error): void;
+  readonly memory: StreamMemory;
 }
 
 /** A session over any stream. Its owner passes on what the stream says by `received`, `peerEnded` and `over`. */
@@ -27,8 +29,13 @@ export class StreamSession<Out, In> implements Session<Out, In> {
 
   constructor(stream: RawStream, end: SessionEnd<Out, In>, limits: Limits) {
     this.#end = end;
-    this.#outbox = new Outbox(stream, limits.sendBufferBytes);
-    this.#inbox = new Inbox<In>(() => stream.read(), limits.receiveBufferBytes);
+    this.#outbox = new Outbox(stream, limits.sendBufferBytes, end.memory);
+    this.#inbox = new Inbox<In>({
+      read: () => stream.read(),
+      decode: (bytes) => this.#decode(bytes),
+      limitBytes: limits.receiveBufferBytes,
+      memory: end.memory,
+    });
   }
 
   get signal(): AbortSignal {
@@ -72,17 +79,18 @@ export class StreamSession<Out, In> implements Session<Out, In> {
   cancel(error: Error = new MoldauError('NOT_SERVING', 'the session was closed: open another one')): void {
     if (this.signal.aborted) return;
     this.#end.break(error);
+    this.lost(error);
+  }
+
+  /** The call was broken off: nothing that waits is read any more. */
+  lost(error: Error): void {
     this.#inbox.abandon(error);
     this.#close(error);
   }
 
   /** A message arrived. */
   received(bytes: Uint8Array): void {
-    try {
-      this.#inbox.push(this.#end.decode(bytes), bytes.length);
-    } catch (error) {
-      this.cancel(error instanceof Error ? error : new Error(String(error)));
-    }
+    this.#inbox.push(bytes);
   }
 
   /** The peer sends no more. */
@@ -95,6 +103,15 @@ export class StreamSession<Out, In> implements Session<Out, In> {
     if (error === undefined) this.#inbox.end();
     else this.#inbox.fail(error);
     this.#close(error);
+  }
+
+  #decode(bytes: Uint8Array): In {
+    try {
+      return this.#end.decode(bytes);
+    } catch (error) {
+      this.cancel(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
   }
 
   #close(error: Error | undefined): void {

@@ -86,6 +86,8 @@ export interface CallContext {
   timeLeftMs(): Millis | undefined;
   /** Aborted when the call is over or its deadline has passed. */
   readonly signal: AbortSignal;
+  /** Says how many bytes the handler keeps for this call now: they count towards what the server may hold. */
+  readonly keeps: (bytes: number) => void;
 }
 
 /** The function behind one method. */

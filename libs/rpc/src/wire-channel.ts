@@ -8,6 +8,7 @@ import type {
   MessageShape,
 } from '@bufbuild/protobuf';
 import { faults, MoldauError, type Timers } from '@moldau/kernel';
+import { uncounted } from './call-memory.ts';
 import { Inbox } from './inbox.ts';
 import type { Limits } from './limits.ts';
 import { decode, encode, methodPath } from './method-codec.ts';
@@ -87,6 +88,7 @@ export class WireChannel implements Channel {
         sendBytesMax: answerBytesMax,
         end: () => call.stream.halfClose(),
         break: () => call.abandon(),
+        memory: uncounted,
       },
       this.#limits,
     );
@@ -107,20 +109,23 @@ export class WireChannel implements Channel {
   ): AsyncIterator<MessageShape<O>, undefined> {
     const bytes = this.#encode(method.input, request);
     const call = this.#call(method, bytes.length, request, options, {
-      message: (received) => {
-        try {
-          inbox.push(this.#decode(method, received), received.length);
-        } catch (malformed) {
-          if (malformed instanceof Error) call.break(malformed);
-        }
-      },
+      message: (received) => inbox.push(received),
       over: (error) => (error === undefined ? inbox.end() : inbox.fail(error)),
     });
-    const inbox: Inbox<MessageShape<O>> = new Inbox(
-      () => call.stream.read(),
-      this.#limits.receiveBufferBytes,
-      () => call.abandon(),
-    );
+    const inbox: Inbox<MessageShape<O>> = new Inbox({
+      read: () => call.stream.read(),
+      decode: (received) => {
+        try {
+          return this.#decode(method, received);
+        } catch (malformed) {
+          call.abandon();
+          throw malformed;
+        }
+      },
+      limitBytes: this.#limits.receiveBufferBytes,
+      memory: uncounted,
+      left: () => call.abandon(),
+    });
     sendOne(call.stream, bytes);
     inbox.start();
     return inbox[Symbol.asyncIterator]();

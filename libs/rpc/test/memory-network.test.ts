@@ -47,9 +47,9 @@ async function quiet(): Promise<void> {
 
 const { append, appendSession } = LogService.method;
 
-function setUp(conditions: Conditions, handlers: Handlers<typeof LogService>) {
+function setUp(conditions: Conditions, handlers: Handlers<typeof LogService>, limits = defaultLimits) {
   const time = new StoppedTime();
-  const network = new MemoryNetwork({ limits: defaultLimits, timers: time, conditions });
+  const network = new MemoryNetwork({ limits, timers: time, conditions });
   const ports = { clock: time, timers: time, random: hostRandom, logger: silentLogger, meter: silentMeter };
   const server = network.listen('b', [serve(LogService, handlers)], ports);
   return { time, network, server, channel: network.dialer('a').dial('b', 'data') };
@@ -195,4 +195,31 @@ test('an answer that is on its way arrives, though its server has died meanwhile
   network.crash('b');
   await time.advance(20);
   t.is((await answer).partition, 7);
+});
+
+test('calls that hold too much are ended with OVERLOADED on both ends, and those of another address are not', async (t) => {
+  const left: unknown[] = [];
+  const limits = { ...defaultLimits, heldBytesMax: 2_000_000, connectionHeldBytesMax: 1_000_000 };
+  const { channel, network, time } = setUp(
+    () => ({ delayMs: 0 }),
+    {
+      appendSession: async (session) => {
+        await aborted(session.signal);
+        left.push(session.signal.reason);
+      },
+    },
+    limits,
+  );
+  const batch = new Uint8Array(100_000);
+  const frame = { case: 'batches' as const, value: { entries: [{ handle: 1, batch }] } };
+  const sessions = Array.from({ length: 5 }, () => channel.session(appendSession));
+  const other = network.dialer('c').dial('b', 'data').session(appendSession);
+  for (const session of [...sessions, other]) for (let n = 0; n < 3; n += 1) session.send({ frame });
+  await time.advance(0);
+  const ended = sessions.filter(({ signal }) => signal.aborted);
+  t.true(ended.length >= 2 && ended.length < 5, `${ended.length}`);
+  t.is(left.length, ended.length);
+  for (const session of ended) t.is((await failure(t, first(session.incoming))).reason, 'OVERLOADED');
+  t.false(other.signal.aborted);
+  t.is(network.openCalls, 6 - ended.length);
 });

@@ -1,22 +1,21 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, faults, Gate, hasReason, MoldauError, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, faults, Gate, hasReason, type MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type {
-  AppendAckSchema,
   AppendEntry,
   AppendSessionRequest,
   AppendSessionResponseSchema,
   OpenPartition,
 } from '@moldau/proto/moldau/log/v1/log_pb';
 import { appendTimeout } from '@moldau/routing';
-import { type Session, SessionLiveness, toWireError } from '@moldau/rpc';
+import { type CallContext, type Session, SessionLiveness, toWireError } from '@moldau/rpc';
 import type { AppendBudget } from './append-budget.ts';
-
-import type { Appended, Partition } from './partition.ts';
+import { AppendCredit } from './append-credit.ts';
+import { type Ack, type ClosedHandle, type Handle, handleClosed, type Pending, succeeded } from './append-handle.ts';
+import type { Appended } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { leaderOf, offsetFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendSessionResponseSchema>;
-type Ack = MessageInitShape<typeof AppendAckSchema>;
 
 /** What an append session works with. */
 export interface AppendSessionPorts {
@@ -28,34 +27,15 @@ export interface AppendSessionPorts {
   readonly seal: (error: unknown) => MoldauError;
   /** Throws while no append may begin: the disk is full, the node is leaving. */
   readonly admit: () => void;
-  /** Bytes of batches that one client may have in flight. */
+  /** Bytes of batches that one client may have in flight at most; less, when many clients share the budget. */
   readonly windowBytes: number;
-}
-
-/** One entry that the client waits for. Answered once `ack` is known and nothing on its handle is before it. */
-interface Pending {
-  readonly sequence: bigint;
-  readonly expiresAt: number;
-  readonly timeoutMs: number;
-  ack: Ack | undefined;
-}
-
-/** An open partition of the session. */
-interface Handle {
-  readonly number: number;
-  readonly partition: Partition;
-  readonly believedEpoch: number | undefined;
-  /** In the order of the entries. */
-  readonly pending: Pending[];
-  /** What follows is refused: an entry has failed, or the client has closed the handle. */
-  ended: boolean;
-  /** The client has closed it; it goes when its last entry is answered. */
-  closing: boolean;
 }
 
 const maxHandles = 10_000;
 /** Entries of one frame: what takes one turn of the loop. */
 const maxEntries = 10_000;
+/** What an entry costs beside its bytes until it is answered. */
+const entryCostBytes = 512;
 const expiryEveryMs = 250;
 
 /**
@@ -65,6 +45,7 @@ const expiryEveryMs = 250;
 export class AppendStream {
   readonly #session: Session<Response, AppendSessionRequest>;
   readonly #ports: AppendSessionPorts;
+  readonly #keeps: CallContext['keeps'];
   readonly #handles = new Map<number, Handle>();
   readonly #liveness: SessionLiveness;
   readonly #answered = new Gate();
@@ -74,31 +55,36 @@ export class AppendStream {
   #hasEnded = false;
   /** The client does not read what we say. */
   #congested = false;
+  /** A frame waits for room in the budget, and what comes behind it with it. */
+  #waitsForRoom = false;
+  readonly #credit: AppendCredit;
   #unanswered = 0;
-  #creditBytes: number;
-  #returnedBytes = 0;
+  #lastClosed: ClosedHandle | undefined;
 
-  constructor(session: Session<Response, AppendSessionRequest>, ports: AppendSessionPorts) {
+  /** `keeps` hears how many bytes the session keeps that are not in the budget. */
+  constructor(
+    session: Session<Response, AppendSessionRequest>,
+    ports: AppendSessionPorts,
+    keeps: CallContext['keeps'],
+  ) {
     this.#session = session;
     this.#ports = ports;
-    this.#creditBytes = ports.windowBytes;
+    this.#keeps = keeps;
+    this.#credit = new AppendCredit(ports.budget, ports.windowBytes);
     this.#liveness = new SessionLiveness(ports.clock);
   }
 
   /** Serves the session until the client has ended it and every entry is answered, or until the stream broke. */
   async run(): Promise<void> {
     const session = this.#session;
-    const { budget, timers } = this.#ports;
-    this.#say({ case: 'window', value: { creditBytes: BigInt(this.#creditBytes) } });
+    const { timers } = this.#ports;
+    const leaveBudget = this.#credit.begin();
+    this.#sayCredit();
     const cancelTick = repeat(timers, expiryEveryMs, () => this.#tick());
+    const frames = session.incoming[Symbol.asyncIterator]();
     try {
-      for await (const { frame } of session.incoming) {
-        this.#liveness.heard();
-        if (frame.case === 'batches') this.#appendAll(frame.value.entries);
-        else if (frame.case === 'open') this.#open(frame.value);
-        else if (frame.case === 'close') this.#close(frame.value.handle);
+      while (await this.#receive(frames)) {
         // Not reading on is what stops the client: by credit first, then by the transport's window.
-        while (budget.isFull && !session.signal.aborted) await budget.room();
         if (this.#congested) await session.drained();
         // It was us who did not listen.
         this.#liveness.heard();
@@ -108,8 +94,21 @@ export class AppendStream {
       session.end();
     } finally {
       cancelTick();
+      leaveBudget();
       this.#answered.open();
     }
+  }
+
+  /** Does what the next frame says, and keeps nothing of it. False: there is none. */
+  async #receive(frames: AsyncIterator<AppendSessionRequest>): Promise<boolean> {
+    const next = await frames.next();
+    if (next.done === true) return false;
+    const { frame } = next.value;
+    this.#liveness.heard();
+    if (frame.case === 'batches') await this.#appendAll(frame.value.entries);
+    else if (frame.case === 'open') this.#open(frame.value);
+    else if (frame.case === 'close') this.#close(frame.value.handle);
+    return true;
   }
 
   /** Asks the client to go elsewhere. What is in flight is still answered. */
@@ -142,21 +141,42 @@ export class AppendStream {
     if (handle.pending.length === 0) this.#handles.delete(number);
   }
 
-  #appendAll(entries: readonly AppendEntry[]): void {
+  /** Appends the entries of one frame, once there is room for all of them. */
+  async #appendAll(entries: readonly AppendEntry[]): Promise<void> {
     if (entries.length > maxEntries) {
       throw faults.invalidRequest('entries', `has ${entries.length}: at most ${maxEntries} in one frame`);
     }
-    for (const entry of entries) this.#append(entry);
+    const { budget } = this.#ports;
+    const session = this.#session;
+    const bytes = entries.reduce((sum, { batch }) => sum + costOf(batch), 0);
+    if (!budget.tryHold(bytes)) {
+      this.#waitsForRoom = true;
+      this.#keeps(bytes);
+      const isHeld = await budget.holdInTurn(bytes, session.signal);
+      this.#waitsForRoom = false;
+      this.#keeps(0);
+      if (!isHeld) return;
+    }
+    for (const entry of entries) {
+      // Whoever sends without credit would fill whatever holds it back.
+      if (this.#credit.isOverdrawn) {
+        session.cancel(faults.overloaded('the window of this session', this.#credit.windowBytes));
+      }
+      if (session.signal.aborted) budget.free(costOf(entry.batch));
+      else this.#append(entry);
+    }
   }
 
+  /** `entry` is held already. */
   #append({ handle: number, sequence, batch, timeoutMs, expectedOffset }: AppendEntry): void {
-    const { admit, budget, clock, windowBytes } = this.#ports;
+    const { admit, budget, clock } = this.#ports;
     const handle = this.#handles.get(number);
     const bytes = batch.length;
-    const overdrawn = this.#creditBytes <= 0;
-    this.#creditBytes -= bytes;
+    const cost = costOf(batch);
+    this.#credit.spend(bytes);
     if (handle === undefined) {
-      this.#answer({ sequence, error: toWireError(handleClosed(number)) }, bytes);
+      budget.free(cost);
+      this.#answer({ sequence, error: this.#closed(number).told }, bytes);
       return;
     }
     const limitMs = appendTimeout(timeoutMs);
@@ -164,14 +184,12 @@ export class AppendStream {
     const pending: Pending = { sequence, timeoutMs: limitMs, expiresAt, ack: undefined };
     handle.pending.push(pending);
     this.#unanswered += 1;
-    budget.hold(bytes);
     const settle = (error: unknown, appended: Appended | undefined): void => {
-      budget.free(bytes);
+      budget.free(cost);
       this.#settle(handle, pending, bytes, error, appended);
     };
     try {
-      if (handle.ended) throw handleClosed(number);
-      if (overdrawn) throw faults.overloaded('the window of this session', windowBytes);
+      if (handle.ended) throw this.#closed(number).error;
       handle.partition.requireLeader(handle.believedEpoch);
       const options = {
         admit,
@@ -184,7 +202,7 @@ export class AppendStream {
   }
 
   #settle(handle: Handle, pending: Pending, bytes: number, error: unknown, appended: Appended | undefined): void {
-    this.#returnCredit(bytes);
+    this.#credit.giveBack(bytes);
     // Given up on before: its answer was TIMED_OUT.
     if (pending.ack !== undefined) return;
     pending.ack = appended === undefined ? this.#failed(handle, pending, error) : succeeded(pending, appended);
@@ -211,15 +229,24 @@ export class AppendStream {
     this.#scheduleFlush();
   }
 
+  /** Thousands of entries may be on their way to a handle that has just ended: they get one and the same error. */
+  #closed(handle: number): ClosedHandle {
+    if (this.#lastClosed?.number !== handle) {
+      const error = handleClosed(handle);
+      this.#lastClosed = { number: handle, error, told: toWireError(error) };
+    }
+    return this.#lastClosed;
+  }
+
   #answer(ack: Ack, bytes: number): void {
     this.#answers.push(ack);
-    this.#returnCredit(bytes);
+    this.#credit.giveBack(bytes);
     this.#scheduleFlush();
   }
 
-  #returnCredit(bytes: number): void {
-    this.#creditBytes += bytes;
-    this.#returnedBytes += bytes;
+  #sayCredit(): void {
+    const creditBytes = this.#credit.takeUnsaid();
+    if (creditBytes !== undefined) this.#say({ case: 'window', value: { creditBytes: BigInt(creditBytes) } });
   }
 
   /** Everything that settles in one turn, a whole sync round of many partitions, goes out as one frame. */
@@ -238,10 +265,7 @@ export class AppendStream {
       this.#answers = [];
       this.#say({ case: 'acks', value: { acks } });
     }
-    if (this.#returnedBytes >= this.#ports.windowBytes / 8) {
-      this.#say({ case: 'window', value: { creditBytes: BigInt(this.#returnedBytes) } });
-      this.#returnedBytes = 0;
-    }
+    this.#sayCredit();
     if (this.#unanswered === 0) this.#answered.open();
   }
 
@@ -255,7 +279,7 @@ export class AppendStream {
       this.#answerHead(handle);
     }
     if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
-    const listens = !this.#hasEnded && !this.#ports.budget.isFull && !this.#congested;
+    const listens = !this.#hasEnded && !this.#waitsForRoom && !this.#congested;
     if (listens && this.#liveness.peerIsSilent)
       this.#session.cancel(faults.notServing('this session', 'silent for too long'));
   }
@@ -266,15 +290,4 @@ export class AppendStream {
   }
 }
 
-const succeeded = ({ sequence }: Pending, { baseOffset, lastOffset, logEnd, timestampMs }: Appended): Ack => ({
-  sequence,
-  logEnd,
-  ...(baseOffset !== undefined && { baseOffset }),
-  ...(lastOffset !== undefined && { lastOffset }),
-  ...(timestampMs !== undefined && { timestampMs: BigInt(timestampMs) }),
-});
-
-const handleClosed = (handle: number): MoldauError =>
-  new MoldauError('HANDLE_CLOSED', `handle ${handle} is closed, because an entry on it failed: open a new one`, {
-    handle,
-  });
+const costOf = (batch: Uint8Array): number => batch.length + entryCostBytes;

@@ -3,7 +3,7 @@ import type { LogSlice } from '@moldau/log';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { Partition } from './partition.ts';
 import { startOf } from './positions.ts';
-import { cutHead } from './slice-head.ts';
+import { cutHead, joined } from './slice-head.ts';
 
 /** What a handle tells its session. */
 export interface FetchHandleEvents {
@@ -13,6 +13,8 @@ export interface FetchHandleEvents {
   diverged(epoch: number, end: Offset): void;
   gap(from: Offset, to: Offset): void;
   caughtUp(at: Offset): void;
+  /** It keeps so many bytes more, or fewer. */
+  keeps(moreBytes: number): void;
 }
 
 /** Batches of one partition, as they go out. */
@@ -122,7 +124,7 @@ export class FetchHandle {
     if (slice === undefined) return 'cold';
     const { head, rest } = cutHead(slice, limits.maxBytes);
     assert(head.nextOffset > from, 'a read goes forward');
-    this.#loaded = rest;
+    this.#keep(rest);
     this.#next = head.nextOffset;
     const { highWatermark, logStart } = this.#partition.log;
     return {
@@ -153,7 +155,7 @@ export class FetchHandle {
 
   #changeCourse(): number {
     this.#next = undefined;
-    this.#loaded = undefined;
+    this.#keep(undefined);
     this.#saidCaughtUpAt = undefined;
     this.#course += 1;
     return this.#course;
@@ -182,7 +184,7 @@ export class FetchHandle {
     if (this.#next < log.logStart) {
       this.#events.gap(this.#next, log.logStart);
       this.#next = log.logStart;
-      this.#loaded = undefined;
+      this.#keep(undefined);
     }
     if (this.#next >= log.highWatermark) {
       this.#sayCaughtUp(this.#next);
@@ -205,7 +207,7 @@ export class FetchHandle {
     this.#partition.log.read(from, limits).then(
       (slice) => {
         this.#reading = false;
-        if (course === this.#course) this.#loaded = slice;
+        if (course === this.#course) this.#keep(slice);
         this.#advance();
       },
       (error: unknown) => {
@@ -217,10 +219,13 @@ export class FetchHandle {
     );
   }
 
+  #keep(slice: LogSlice | undefined): void {
+    const moreBytes = (slice?.sizeBytes ?? 0) - (this.#loaded?.sizeBytes ?? 0);
+    this.#loaded = slice;
+    if (moreBytes !== 0) this.#events.keeps(moreBytes);
+  }
+
   #isOvertaken(from: Offset, error: unknown): boolean {
     return hasReason(error, 'OFFSET_OUT_OF_RANGE') && from < this.#partition.log.logStart;
   }
 }
-
-const joined = (chunks: readonly Uint8Array[]): Uint8Array =>
-  chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);

@@ -7,7 +7,7 @@ import type {
   FetchSessionRequest,
   FetchSessionResponseSchema,
 } from '@moldau/proto/moldau/log/v1/log_pb';
-import { type Session, SessionLiveness, toWireError } from '@moldau/rpc';
+import { type CallContext, type Session, SessionLiveness, toWireError } from '@moldau/rpc';
 import { FetchHandle } from './fetch-handle.ts';
 import type { Partitions } from './partitions.ts';
 import { leaderOf } from './wire.ts';
@@ -38,6 +38,7 @@ const tickEveryMs = 500;
 export class FetchStream {
   readonly #session: Session<Response, FetchSessionRequest>;
   readonly #ports: FetchSessionPorts;
+  readonly #keeps: CallContext['keeps'];
   readonly #handles = new Map<number, FetchHandle>();
   readonly #liveness: SessionLiveness;
   #ready: FetchHandle[] = [];
@@ -45,13 +46,16 @@ export class FetchStream {
   readonly #loading = new Set<FetchHandle>();
   /** Handles that wait for one of those places. */
   #cold: FetchHandle[] = [];
+  #loadedBytes = 0;
   #creditBytes = 0n;
   #congested = false;
   #pumpScheduled = false;
 
-  constructor(session: Session<Response, FetchSessionRequest>, ports: FetchSessionPorts) {
+  /** `keeps` hears how many bytes the session has read from the disk and not sent. */
+  constructor(session: Session<Response, FetchSessionRequest>, ports: FetchSessionPorts, keeps: CallContext['keeps']) {
     this.#session = session;
     this.#ports = ports;
+    this.#keeps = keeps;
     this.#liveness = new SessionLiveness(ports.clock);
   }
 
@@ -116,6 +120,10 @@ export class FetchStream {
             value: { handle: number, from, to, reason: gapReason, generation: handle.generation },
           }),
         caughtUp: (at) => this.#say({ case: 'caughtUp', value: { handle: number, at, generation: handle.generation } }),
+        keeps: (moreBytes) => {
+          this.#loadedBytes += moreBytes;
+          this.#keeps(this.#loadedBytes);
+        },
       });
       this.#handles.set(number, handle);
       handle.start(request.from, request.lastEpoch);

@@ -36,13 +36,13 @@ export function logService(parts: LogServiceParts): ServedService {
       await ready(request, request.partition);
       return whenOpened(timers, () => append(request, parts));
     },
-    appendSession: (session) => hold(new AppendStream(session, parts)),
-    read: async function* (request, { signal }) {
+    appendSession: (session, { keeps }) => hold(new AppendStream(session, parts, keeps)),
+    read: async function* (request, context) {
       await ready(request, request.partition);
       await whenOpened(timers, async () => partitions.find(request, request.partition).requireLeader());
-      yield* read(request, partitions, signal);
+      yield* read(request, partitions, context);
     },
-    fetchSession: (session) => hold(new FetchStream(session, parts)),
+    fetchSession: (session, { keeps }) => hold(new FetchStream(session, parts, keeps)),
     listOffsets: async (request) => {
       await ready(request, Math.max(0, ...request.queries.map(({ partition }) => partition)));
       return listOffsets(request, partitions);

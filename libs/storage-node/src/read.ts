@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assert, faults, hasReason, type Offset } from '@moldau/kernel';
 import type { LogSlice } from '@moldau/log';
 import { ReadFormat, type ReadRequest, type ReadResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
+import type { CallContext } from '@moldau/rpc';
 import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { resolvePosition, startOf } from './positions.ts';
@@ -15,7 +16,7 @@ const readBytes = 256 * 1024;
 export async function* read(
   request: ReadRequest,
   partitions: Partitions,
-  signal: AbortSignal,
+  { signal, keeps }: Pick<CallContext, 'signal' | 'keeps'>,
 ): AsyncGenerator<Response> {
   const partition = partitions.find(request, request.partition);
   partition.requireLeader();
@@ -24,6 +25,7 @@ export async function* read(
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   while (!signal.aborted && left > 0 && (until === undefined || next < until)) {
     if (next >= partition.log.highWatermark) {
+      keeps(0);
       await changed(partition, signal);
       partition.requireLeader();
       continue;
@@ -38,6 +40,7 @@ export async function* read(
       next = part.nextOffset;
       left -= part.count;
       const { highWatermark, logStart } = partition.log;
+      keeps(slice.sizeBytes + whole.keptBytes);
       yield { ...part.response, highWatermark, logStart, nextOffset: next };
       if (left <= 0) return;
     }

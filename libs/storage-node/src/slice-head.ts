@@ -25,3 +25,7 @@ export function cutHead(slice: LogSlice, maxBytes: number): { head: LogSlice; re
   }
   return { head: slice, rest: undefined };
 }
+
+/** The bytes in one piece: copied only where they are not. */
+export const joined = (chunks: readonly Uint8Array[]): Uint8Array =>
+  chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);

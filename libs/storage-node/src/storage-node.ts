@@ -196,7 +196,7 @@ export class StorageNode {
     return this.#partitions.all();
   }
 
-  /** Bytes that appends hold in memory now. Above the budget by no more than one frame a session. */
+  /** Bytes that appends hold in memory now. Above the budget by no more than one frame. */
   get heldAppendBytes(): number {
     return this.#budget.heldBytes;
   }

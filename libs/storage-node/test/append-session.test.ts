@@ -2,7 +2,7 @@ import { hasReason } from '@moldau/kernel';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { fromWireError } from '@moldau/rpc';
 import test from 'ava';
-import { appendSession, batchOf, nodeWithTopic } from './support.ts';
+import { appendSession, batchOf, nodeWithTopic, watchedNode } from './support.ts';
 
 type Session = ReturnType<typeof appendSession>;
 
@@ -118,6 +118,7 @@ test('opening what is gone, or what nobody has told of, is answered, and entries
     t.is(moved?.error && fromWireError(moved.error).reason, reason);
     t.deepEqual(told(session), ['0 HANDLE_CLOSED']);
   }
+  t.is(cluster.node().service.heldAppendBytes, 0);
 });
 
 test('a client that ends its session gets every answer first', async (t) => {
@@ -212,4 +213,86 @@ test('an election that the disk had no room for is applied once it has', async (
   t.true(hasReason(await t.throwsAsync(append('b')), 'DISK_FULL'));
   await cluster.time.runFor(10_000);
   t.is((await append('c')).baseOffset, 1n);
+});
+
+test('a client that sends beyond its credit is cut off, and nothing of that is written', async (t) => {
+  const { cluster, channel, topicId } = await nodeWithTopic();
+  const session = appendSession(channel);
+  open(session, topicId);
+  cluster.node().disk.holdSyncs();
+  await cluster.time.runUntil(() => session.of('window').length === 1);
+  const batch = batchOf(['x'.repeat(100_000)]);
+  const credit = Number(session.of('window')[0]?.value.creditBytes);
+  const allowed = Math.ceil(credit / batch.length);
+  for (let sequence = 0; sequence < allowed; sequence += 1) send(session, [{ sequence, batch }]);
+  await cluster.time.runFor(100);
+  t.false(session.isOver);
+  send(session, [
+    { sequence: allowed, batch: batchOf(['beyond']) },
+    { sequence: allowed + 1, batch: batchOf(['beyond']) },
+  ]);
+  await cluster.time.runUntil(() => session.isOver);
+  t.true(hasReason(session.error, 'OVERLOADED'));
+  cluster.node().disk.releaseSyncs();
+  await cluster.time.runFor(1_000);
+  const read = async (): Promise<number[]> => {
+    const lengths: number[] = [];
+    for await (const record of cluster.client('checker').read('t', { until: 'end' })) {
+      lengths.push(record.value?.length ?? 0);
+    }
+    return lengths;
+  };
+  t.deepEqual(await cluster.time.run(read()), Array<number>(allowed).fill(100_000));
+  t.is(cluster.node().service.heldAppendBytes, 0);
+});
+
+test('sessions without number wait in line for the budget, and a small one among them is served', async (t) => {
+  const appendBudgetBytes = 512 * 1024;
+  const { cluster, channel, topicId } = await nodeWithTopic(1, {}, { appendBudgetBytes });
+  const batch = batchOf(['x'.repeat(100_000)]);
+  cluster.node().disk.holdSyncs();
+  const sessions = Array.from({ length: 40 }, () => appendSession(channel));
+  for (const session of sessions) {
+    open(session, topicId);
+    send(session, [{ sequence: 0, batch }]);
+  }
+  const last = appendSession(channel);
+  open(last, topicId);
+  send(last, [{ sequence: 0, batch: batchOf(['small']) }]);
+  await cluster.time.runFor(1_000);
+  t.is(acksOf(last).length, 0);
+  cluster.node().disk.releaseSyncs();
+  const startedMs = cluster.time.monotonicMs();
+  let peakBytes = cluster.node().service.heldAppendBytes;
+  await cluster.time.runUntil(() => {
+    peakBytes = Math.max(peakBytes, cluster.node().service.heldAppendBytes);
+    return acksOf(last).length === 1;
+  });
+  t.true(peakBytes >= appendBudgetBytes);
+  t.true(peakBytes <= appendBudgetBytes + batch.length + 512, `${peakBytes}`);
+  t.true(cluster.time.monotonicMs() - startedMs < 1_000);
+  t.true(sessions.every((session) => told(session)[0]?.startsWith('0 at')));
+});
+
+test('a session that waits for room says what it keeps, and leaves the line when it ends', async (t) => {
+  const { cluster, topicId } = await nodeWithTopic(1, {}, { appendBudgetBytes: 64 * 1024 });
+  const { channel, kept } = watchedNode(cluster);
+  cluster.node().disk.holdSyncs();
+  const first = appendSession(channel);
+  open(first, topicId);
+  send(first, [{ sequence: 0, batch: batchOf(['x'.repeat(70_000)]) }]);
+  await cluster.time.runFor(100);
+  t.deepEqual(kept, []);
+  const second = appendSession(channel);
+  open(second, topicId);
+  const batch = batchOf(['y'.repeat(30_000)]);
+  send(second, [{ sequence: 0, batch }]);
+  await cluster.time.runFor(100);
+  t.deepEqual(kept, [batch.length + 512]);
+  second.cancel();
+  await cluster.time.runFor(100);
+  t.deepEqual(kept, [batch.length + 512, 0]);
+  cluster.node().disk.releaseSyncs();
+  await cluster.time.runUntil(() => acksOf(first).length === 1);
+  t.is(cluster.node().service.heldAppendBytes, 0);
 });

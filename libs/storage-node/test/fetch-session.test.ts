@@ -1,7 +1,7 @@
 import { BatchHeader } from '@moldau/records';
 import { fromWireError } from '@moldau/rpc';
 import test from 'ava';
-import { fetchSession, nodeWithTopic } from './support.ts';
+import { fetchSession, nodeWithTopic, watchedNode } from './support.ts';
 
 type Session = ReturnType<typeof fetchSession>;
 type World = Awaited<ReturnType<typeof nodeWithTopic>>;
@@ -143,4 +143,26 @@ test('cold partitions beyond those that may load at once wait their turn, and al
   await world.cluster.time.runUntil(() => session.of('caughtUp').length === 12);
   for (let handle = 1; handle <= 12; handle += 1)
     t.deepEqual(offsetsOf(session, handle), [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]);
+});
+
+test('bytes from the disk that wait for credit are said to be kept, and dropped when the partition is', async (t) => {
+  const world = await nodeWithTopic(5);
+  for (let partition = 0; partition < 5; partition += 1) {
+    await append(
+      world,
+      Array.from({ length: 10 }, (_, i) => `${partition}-${i}`.padEnd(20_000)),
+      partition,
+    );
+  }
+  const { channel, kept } = watchedNode(world.cluster);
+  const session = fetchSession(channel);
+  add(session, world.topicId, 0n);
+  credit(session, 1);
+  await world.cluster.time.runUntil(() => offsetsOf(session).length === 1);
+  await world.cluster.time.runFor(100);
+  const keptBytes = kept.at(-1) ?? 0;
+  t.true(keptBytes > 8 * 20_000 && keptBytes < 10 * 21_000, `${keptBytes}`);
+  session.send({ frame: { case: 'remove', value: { handle: 1 } } });
+  await world.cluster.time.runFor(100);
+  t.is(kept.at(-1), 0);
 });

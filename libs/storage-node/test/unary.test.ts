@@ -2,7 +2,7 @@ import { hasReason } from '@moldau/kernel';
 import { LogService, ReadFormat, type ReadResponse } from '@moldau/proto/moldau/log/v1/log_pb';
 import { BatchBuilder, readRecords } from '@moldau/records';
 import test from 'ava';
-import { batchOf, nodeWithTopic } from './support.ts';
+import { batchOf, nodeWithTopic, watchedNode } from './support.ts';
 
 type World = Awaited<ReturnType<typeof nodeWithTopic>>;
 type ReadRequest = Parameters<typeof readAll>[1];
@@ -193,4 +193,27 @@ test('a trim moves the start, and never past what is committed', async (t) => {
   t.deepEqual(await texts(world, {}), ['c']);
   t.true(hasReason(await t.throwsAsync(trim(9n)), 'OFFSET_OUT_OF_RANGE'));
   t.true(hasReason(await t.throwsAsync(trim(-1n)), 'INVALID_REQUEST'));
+});
+
+test('what a reader of plain records makes the node unfold is said to be kept while he reads, and no longer', async (t) => {
+  const { cluster, channel } = await nodeWithTopic();
+  const builder = new BatchBuilder();
+  for (let i = 0; i < 40; i += 1) builder.add({ key: null, value: Buffer.alloc(50_000, i), timestampMs: 0 });
+  const batch = builder.build('zstd');
+  await cluster.time.run(channel.unary(LogService.method.append, { topic: 't', partition: 0, batch }));
+  const { channel: watched, kept } = watchedNode(cluster);
+  const enough = new AbortController();
+  const reading = (async () => {
+    let count = 0;
+    const request = { topic: 't', partition: 0, follow: true };
+    for await (const { records } of watched.serverStream(LogService.method.read, request, { signal: enough.signal })) {
+      count += records.length;
+    }
+    return count;
+  })();
+  await cluster.time.runUntil(() => kept.at(-1) === 0);
+  const [first = 0] = kept;
+  t.true(first > 40 * 50_000 && first < 1.1 * 40 * 50_000 + batch.length, `${first}`);
+  enough.abort();
+  await t.throwsAsync(reading);
 });

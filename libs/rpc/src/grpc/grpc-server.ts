@@ -1,6 +1,13 @@
-import { Server, ServerInterceptingCall, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  type ServerOptions,
+} from '@grpc/grpc-js';
 import type { AssertionFailed, Clock, Logger, Meter, Random, Timers } from '@moldau/kernel';
 import { type Authenticate, nodesByCertificate } from '../access.ts';
+import { CallBudget } from '../call-budget.ts';
 import type { Limits } from '../limits.ts';
 import { ServiceHost } from '../service-host.ts';
 import type { ServedService } from '../transport.ts';
@@ -26,6 +33,8 @@ export interface GrpcServerOptions {
   /** Absent: with mTLS every certificate is a node's; without, everyone may call everything. */
   readonly authenticate?: Authenticate | undefined;
   readonly onAssertion?: ((error: AssertionFailed) => void) | undefined;
+  /** Bounds what the calls of this server hold, and of those that share it. Absent: one of its own. */
+  readonly budget?: CallBudget | undefined;
 }
 
 /** Serves over sockets. */
@@ -42,8 +51,9 @@ export class GrpcServer {
     const authenticate = options.authenticate ?? (options.tls?.clientCa === undefined ? undefined : nodesByCertificate);
     this.#open = authenticate === undefined;
     const host = new ServiceHost({ ...options, authenticate });
-    this.#server = new Server(serverOptions(options, host));
-    this.#connections = new ServerConnections(this.#server, options.limits, options.clock);
+    const budget = options.budget ?? new CallBudget(options.limits, options);
+    this.#server = new Server(serverOptions(options, (path, call) => this.#accept(host, path, call)));
+    this.#connections = new ServerConnections(this.#server, budget, options);
     for (const { service } of options.services) this.#server.addService(serviceDefinition(service), {});
     this.#health = new Health(this.#server, options.services);
     addReflection(this.#server, options.services);
@@ -82,14 +92,23 @@ export class GrpcServer {
       });
     });
   }
+
+  #accept(host: ServiceHost, path: string, call: ServerInterceptingCallInterface): boolean {
+    if (!host.serves(path)) return false;
+    const held = this.#connections.held(call);
+    new GrpcServerStream(call, held, this.#options, (stream, incoming) => host.accept(path, stream, incoming));
+    return true;
+  }
 }
 
-function serverOptions({ limits, clock }: GrpcServerOptions, host: ServiceHost): ServerOptions {
+/** Takes a call over. False: it is none of ours. */
+type Accept = (path: string, call: ServerInterceptingCallInterface) => boolean;
+
+function serverOptions({ limits }: GrpcServerOptions, accept: Accept): ServerOptions {
   const takeOver: ServerInterceptor = (method, call) =>
     new ServerInterceptingCall(call, {
       start: (next) => {
-        if (!host.serves(method.path)) return next();
-        new GrpcServerStream(call, clock, (stream, incoming) => host.accept(method.path, stream, incoming));
+        if (!accept(method.path, call)) next();
       },
     });
   return {

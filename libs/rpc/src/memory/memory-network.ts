@@ -1,4 +1,5 @@
 import { assert, type Timers } from '@moldau/kernel';
+import { CallBudget } from '../call-budget.ts';
 import type { Limits } from '../limits.ts';
 import type { CallHead, RawListener } from '../raw-stream.ts';
 import { type HostOptions, ServiceHost } from '../service-host.ts';
@@ -22,6 +23,12 @@ export interface MemoryNetworkOptions {
 /** What a server on it needs. */
 export type MemoryServerPorts = Omit<HostOptions, 'services' | 'limits'>;
 
+/** What listens at an address. */
+interface Server {
+  readonly host: ServiceHost;
+  readonly budget: CallBudget;
+}
+
 const atOnce: Passage = { delayMs: 0 };
 
 /**
@@ -30,7 +37,7 @@ const atOnce: Passage = { delayMs: 0 };
  */
 export class MemoryNetwork {
   readonly #options: MemoryNetworkOptions;
-  readonly #hosts = new Map<string, ServiceHost>();
+  readonly #servers = new Map<string, Server>();
   readonly #streams = new Set<MemoryStream>();
   /** Addresses whose process stands still: its kernel takes what is sent to it, and it reads nothing. */
   readonly #frozen = new Set<string>();
@@ -56,13 +63,14 @@ export class MemoryNetwork {
 
   /** Serves at an address until it is closed. Closing breaks every call to it. */
   listen(address: string, services: readonly ServedService[], ports: MemoryServerPorts): { close(): void } {
-    assert(!this.#hosts.has(address), `one server listens at ${address}`);
-    const host = new ServiceHost({ ...ports, services, limits: this.#options.limits });
-    this.#hosts.set(address, host);
+    assert(!this.#servers.has(address), `one server listens at ${address}`);
+    const { limits } = this.#options;
+    const server = { host: new ServiceHost({ ...ports, services, limits }), budget: new CallBudget(limits, ports) };
+    this.#servers.set(address, server);
     return {
       close: () => {
-        if (this.#hosts.get(address) !== host) return;
-        this.#hosts.delete(address);
+        if (this.#servers.get(address) !== server) return;
+        this.#servers.delete(address);
         for (const stream of this.#between((one) => one.to === address)) stream.serverGone();
       },
     };
@@ -113,7 +121,7 @@ export class MemoryNetwork {
   /** Ends a process without a farewell: its server and its calls are gone; its peers learn of it if the network lets them. */
   crash(address: string): void {
     this.#frozen.delete(address);
-    this.#hosts.delete(address);
+    this.#servers.delete(address);
     for (const stream of this.#between((one) => one.to === address)) stream.serverGone();
     for (const stream of this.#between((one) => one.from === address)) stream.clientGone();
   }
@@ -126,9 +134,9 @@ export class MemoryNetwork {
   }
 
   #accept(stream: MemoryStream): boolean {
-    const host = this.#hosts.get(stream.to);
-    if (host === undefined) return false;
-    host.accept(stream.head.path, stream.server, {
+    const server = this.#servers.get(stream.to);
+    if (server === undefined) return false;
+    server.host.accept(stream.head.path, stream.serverEnd(server.budget.open(stream.from)), {
       authority: stream.to,
       peer: stream.from,
       timeoutMs: stream.head.timeoutMs,

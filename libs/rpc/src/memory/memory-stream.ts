@@ -1,5 +1,6 @@
 import type { Timers } from '@moldau/kernel';
 import { Code } from '@moldau/proto/google/rpc/code_pb';
+import type { CallMemory } from '../call-memory.ts';
 import {
   type CallHead,
   okStatus,
@@ -31,12 +32,12 @@ export class MemoryStream {
   readonly to: string;
   readonly head: CallHead;
   readonly client: RawClientStream;
-  readonly server: RawServerStream;
   readonly #network: StreamNetwork;
   readonly #up: MemoryPipe;
   readonly #down: MemoryPipe;
   #clientListener: RawListener | undefined;
   #serverListener: RawListener | undefined;
+  #serverMemory: CallMemory | undefined;
   #upEnded = false;
   #serverDone = false;
 
@@ -49,7 +50,24 @@ export class MemoryStream {
     this.#up = this.#pipe(from, to, (item) => this.#atServer(item));
     this.#down = this.#pipe(to, from, (item) => this.#atClient(item));
     this.client = this.#clientEnd();
-    this.server = this.#serverEnd();
+  }
+
+  /** The end of the server, where the call has arrived. */
+  serverEnd(memory: CallMemory): RawServerStream {
+    this.#serverMemory = memory;
+    return {
+      memory,
+      start: (listener) => {
+        this.#serverListener = listener;
+      },
+      send: (bytes, written) => this.#down.send({ kind: 'message', bytes }, written),
+      read: () => this.#up.read(),
+      finish: (status) => this.#down.send({ kind: 'over', status }, () => this.closeServer()),
+      abort: (status) => {
+        this.#down.reset(status);
+        this.closeServer();
+      },
+    };
   }
 
   /** Sets out for the server. The network must know the stream by now: it may break it on the way. */
@@ -89,6 +107,7 @@ export class MemoryStream {
     this.#serverDone = true;
     this.#up.close();
     listener?.closed(okStatus);
+    this.#serverMemory?.end();
     if (this.#clientListener === undefined) this.#network.forget(this);
   }
 
@@ -120,17 +139,6 @@ export class MemoryStream {
         this.#up.reset({ code: Code.CANCELLED, message: 'cancelled by the client' });
         if (this.#serverDone) this.#network.forget(this);
       },
-    };
-  }
-
-  #serverEnd(): RawServerStream {
-    return {
-      start: (listener) => {
-        this.#serverListener = listener;
-      },
-      send: (bytes, written) => this.#down.send({ kind: 'message', bytes }, written),
-      read: () => this.#up.read(),
-      finish: (status) => this.#down.send({ kind: 'over', status }, () => this.closeServer()),
     };
   }
 
