@@ -1,5 +1,6 @@
 import { faults, Gate, jittered, sleep } from '@moldau/kernel';
 import { Keys } from '@moldau/metadata';
+import { Connections } from '@moldau/routing';
 import type { ServedService } from '@moldau/rpc';
 import { Candidate } from './candidate.ts';
 import { findClusterId } from './cluster-id.ts';
@@ -23,6 +24,8 @@ export class Coordinator {
   readonly #ports: CoordinatorPorts;
   readonly #config: CoordinatorConfig;
   readonly #stopped = new AbortController();
+  /** To the coordinator that is active while this one stands by. */
+  readonly #connections: Connections;
   readonly #staged = new Gate();
   #stage: CoordinatorStage = 'starting';
   #clusterId: string | undefined;
@@ -35,6 +38,7 @@ export class Coordinator {
   constructor(ports: CoordinatorPorts, config: Partial<CoordinatorConfig> = {}) {
     this.#ports = ports;
     this.#config = { ...defaultConfig, ...config };
+    this.#connections = new Connections(ports.dialer);
     // Whoever runs it may listen, and need not.
     this.#failing.promise.catch(() => {});
   }
@@ -71,8 +75,7 @@ export class Coordinator {
   async start(address = ''): Promise<void> {
     const { store, random } = this.#ports;
     const { signal } = this.#stopped;
-    this.#clusterId =
-      this.#config.clusterId ?? (await untilAnswered(this.#ports, signal, () => findClusterId(store, random)));
+    this.#clusterId = await untilAnswered(this.#ports, signal, () => findClusterId(store, random));
     const { instance, leaseMs } = this.#config;
     this.#candidate = new Candidate(this.#ports, new Keys(this.#clusterId), { instance, address }, leaseMs);
     this.#running = this.#run(this.#candidate, this.#clusterId).catch((error: unknown) => this.#fail(error));
@@ -88,7 +91,7 @@ export class Coordinator {
       activeAddress: () => this.#candidate?.holder?.address || undefined,
     };
     return [
-      withStandby(clusterService(active, this.#config, this.#ports.timers), standby, this.#ports.dialer),
+      withStandby(clusterService(active, this.#config, this.#ports.timers), standby, this.#connections),
       controllerService(active, this.#config, this.#ports),
     ];
   }
@@ -98,6 +101,7 @@ export class Coordinator {
     this.#stopped.abort(faults.notServing('the coordinator', 'stopped'));
     this.#enter('stopped');
     await this.#running;
+    this.#connections.close();
   }
 
   async #run(candidate: Candidate, clusterId: string): Promise<void> {

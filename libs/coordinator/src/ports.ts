@@ -15,8 +15,6 @@ export interface CoordinatorPorts {
 }
 
 export interface CoordinatorConfig {
-  /** Absent: the one that the store holds; an empty store gets a new one. */
-  readonly clusterId?: string | undefined;
   /** Names this process in `DescribeCluster` and logs. */
   readonly instance: string;
   /** The office of the active coordinator is vacant when its holder was not heard by the store for so long. */

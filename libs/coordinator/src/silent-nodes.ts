@@ -60,14 +60,14 @@ export class SilentNodes {
     const found = await Promise.all(silent.map(async (node) => ({ node, found: await this.#probe(node) })));
     const those = (wanted: string): NodeId[] => found.flatMap((one) => (one.found === wanted ? [one.node] : []));
     for (const node of those('answers')) answered(node);
-    await this.#fence(those('refused'));
+    await this.#fence(those('refused'), 'its address refuses connections');
     const unanswered = those('silent');
     if (onProbed(view, unanswered) === 'fence') return await this.#fence(unanswered);
     await this.#resign(unanswered);
   }
 
-  async #fence(nodes: readonly NodeId[]): Promise<void> {
-    for (const node of nodes) await this.#parts.conditions.fence(node, `not heard for ${this.#timeoutMs} ms`);
+  async #fence(nodes: readonly NodeId[], why = `not heard for ${this.#timeoutMs} ms`): Promise<void> {
+    for (const node of nodes) await this.#parts.conditions.fence(node, why);
   }
 
   async #resign(nodes: readonly NodeId[]): Promise<void> {

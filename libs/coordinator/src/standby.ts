@@ -1,8 +1,8 @@
 import type { DescMethod, DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
 import { assert } from '@moldau/kernel';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { Connections } from '@moldau/routing';
-import type { CallContext, Channel, Dialer, ServedService } from '@moldau/rpc';
+import type { Connections } from '@moldau/routing';
+import type { CallContext, Channel, ServedService } from '@moldau/rpc';
 
 /** What a standby knows of the active coordinator. */
 export interface Standby {
@@ -19,11 +19,17 @@ type Handle = (request: Request, context: CallContext) => unknown;
  * `ClusterService` of a coordinator: `own` while it is active; otherwise each call is passed on to the one that is, once,
  * with what is left of the caller's time. A call that was passed on already is answered here, or refused.
  */
-export function withStandby(own: ServedService, { isActive, activeAddress }: Standby, dialer: Dialer): ServedService {
-  const connections = new Connections(dialer);
+export function withStandby(
+  own: ServedService,
+  { isActive, activeAddress }: Standby,
+  connections: Connections,
+): ServedService {
   const channelFor = ({ forwarded }: CallContext): Channel | undefined => {
     const address = isActive() || forwarded ? undefined : activeAddress();
-    return address === undefined ? undefined : connections.to(address, 'control');
+    if (address === undefined) return undefined;
+    // To those who were active before, nothing is said any more.
+    connections.keep(new Set([address]));
+    return connections.to(address, 'control');
   };
   const handlers = Object.values(ClusterService.method).flatMap((method): [string, Handle][] => {
     const handle = own.handlers[method.localName];

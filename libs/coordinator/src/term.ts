@@ -17,9 +17,7 @@ import { TopicChanges } from './topic-changes.ts';
 import { TopicCreation } from './topic-creation.ts';
 
 /** Why a term ended: `moved` leaves the office to others, `failed` means that this process can't fill it. */
-export type TermEnd =
-  | { readonly kind: 'moved' }
-  | { readonly kind: 'failed'; readonly why: string; readonly error: unknown };
+export type TermEnd = { readonly kind: 'moved' } | { readonly kind: 'failed'; readonly error: unknown };
 
 /**
  * One term of the active coordinator: an image that follows the store, and everything that decides from it. All of it
@@ -136,7 +134,7 @@ export class Term {
 
   #fail(why: string, error: unknown): void {
     if (this.over.aborted) return;
-    this.#end = { kind: 'failed', why, error };
+    this.#end = { kind: 'failed', error };
     this.#over.abort(faults.notServing('the coordinator', `not active: it ${why}`));
   }
 }

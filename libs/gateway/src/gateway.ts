@@ -28,6 +28,8 @@ export interface GatewayConfig {
   readonly windowBytes: number;
 }
 
+/** While nobody has told it of the cluster, it looks so often whether it was stopped. */
+const lookEveryMs: Millis = 1_000;
 /** Sessions at one time: each costs some KiB, and may always hold a frame. */
 const sessionsMax = 4_096;
 
@@ -61,7 +63,7 @@ export class Gateway {
     const { view } = this.#relay;
     view.onChange(() => this.#connections.keep(new Set(view.nodes().map(({ address }) => address))));
     this.#relay.start();
-    while (this.#stage === 'starting' && !view.isKnown) await view.reached(0n, askEveryMs);
+    while (this.#stage === 'starting' && !view.isKnown) await view.reached(0n, lookEveryMs);
     if (this.#stage === 'starting') this.#stage = 'serving';
   }
 
@@ -136,8 +138,6 @@ export class Gateway {
     if (this.#stage !== 'serving') throw faults.notServing('this gateway', this.#stage);
   }
 }
-
-const askEveryMs: Millis = 60_000;
 
 const tooManySessions = (): MoldauError =>
   new MoldauError('OVERLOADED', `this gateway has ${sessionsMax} sessions: retry later, or at another one`, {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Moldau } from '@moldau/client';
+import type { Consumer, Moldau } from '@moldau/client';
 
 const everyMs = 5;
 
@@ -19,7 +19,9 @@ export class Load {
   #readGapMs = 0;
   #read = 0;
   #isOn = true;
-  #running: Promise<unknown> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
+  #following: Promise<void> = Promise.resolve();
+  #consumer: Consumer | undefined;
 
   private constructor(client: Moldau, topic: string, partitions: number) {
     this.#client = client;
@@ -34,8 +36,11 @@ export class Load {
   static async start(client: Moldau, topic: string, partitions: number): Promise<Load> {
     await client.admin.createTopic({ name: topic, partitions });
     const load = new Load(client, topic, partitions);
-    load.#running = Promise.all([load.#write(), load.#follow()]);
-    load.#running.catch(() => {});
+    load.#writing = load.#write();
+    load.#following = load.#follow();
+    // What they end with is told by `finish`.
+    load.#writing.catch(() => {});
+    load.#following.catch(() => {});
     while (load.#read < partitions * 5) await pause(20);
     load.forget();
     return load;
@@ -64,7 +69,9 @@ export class Load {
   /** Stops, reads everything from the start, and balances the books. Resolves with how many were acknowledged. */
   async finish(): Promise<number> {
     this.#isOn = false;
-    await this.#running;
+    await this.#writing;
+    await this.#consumer?.close();
+    await this.#following;
     const found = new Map<string, string>();
     const last = new Map<string, number>();
     for await (const { partition, offset, value } of this.#client.read(this.#topic, { until: 'end' })) {
@@ -109,14 +116,14 @@ export class Load {
       partition,
       from: 'start' as const,
     }));
-    await using consumer = this.#client.consumer({ assignment });
+    const consumer = this.#client.consumer({ assignment });
+    this.#consumer = consumer;
     const next = Array<bigint>(this.#partitions).fill(0n);
     for await (const { partition, offset } of consumer) {
       if (offset !== next[partition]) this.#errors.push(`${partition}/${offset} was read after ${next[partition]}`);
       next[partition] = offset + 1n;
       this.#read += 1;
       this.#readGapMs = Math.max(this.#readGapMs, this.#step(this.#lastReadAt, partition));
-      if (!this.#isOn) return;
     }
   }
 
