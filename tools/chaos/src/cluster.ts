@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type Moldau } from '@moldau/client';
@@ -8,7 +6,10 @@ import { EtcdStore } from '@moldau/etcd';
 import { hostTimers } from '@moldau/host';
 import { silentLogger } from '@moldau/kernel';
 import { EtcdProcess } from '@moldau/testing/etcd/etcd-process';
+import { freePorts } from '@moldau/testing/free-ports';
 import { ServiceProcess } from './process.ts';
+
+const attempts = 3;
 
 /** Two coordinators on one etcd, three storage nodes and a gateway: all of them processes, on loopback. */
 export class Cluster {
@@ -39,7 +40,17 @@ export class Cluster {
   }
 
   static async start(): Promise<Cluster> {
-    const cluster = new Cluster(await EtcdProcess.start(), await freePorts(6));
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await Cluster.#start(await freePorts(6));
+      } catch (error) {
+        if (!String(error).includes('is in use') || attempt === attempts) throw error;
+      }
+    }
+  }
+
+  static async #start(ports: readonly number[]): Promise<Cluster> {
+    const cluster = new Cluster(await EtcdProcess.start(), ports);
     try {
       await Promise.all(cluster.coordinators.map((one) => one.start()));
       await Promise.all(cluster.nodes.map((one) => one.start()));
@@ -80,13 +91,4 @@ export class Cluster {
     await this.etcd.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** Ports that nobody uses now, all taken at once so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../free-ports.ts';
 import { spawnTied } from '../tied-child.ts';
 import { findEtcd } from './find-etcd.ts';
 
@@ -56,7 +56,11 @@ export class EtcdProcess {
   }
 
   static async #prepare(program: string, members: number, { flags = [], tls = false }: EtcdSetup) {
-    const ports = await freePorts(members);
+    const found = await freePorts(2 * members);
+    const ports = Array.from(
+      { length: members },
+      (_, i): Ports => ({ clients: found[2 * i] ?? 0, peers: found[2 * i + 1] ?? 0 }),
+    );
     const peerUrl = ({ peers }: Ports): string => `http://127.0.0.1:${peers}`;
     const initial = ports.map((one, i) => `m${i}=${peerUrl(one)}`).join(',');
     return Promise.all(
@@ -130,13 +134,4 @@ async function serving(child: ChildProcess): Promise<void> {
   });
   const over = once(child, 'close').then(() => false);
   if (!(await Promise.race([ready, over]))) throw new Error(`etcd did not start:\n${said}`);
-}
-
-/** Ports that nobody uses now, all taken at once so that they differ. */
-async function freePorts(members: number): Promise<Ports[]> {
-  const servers = Array.from({ length: 2 * members }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return Array.from({ length: members }, (_, i) => ({ clients: ports[2 * i] ?? 0, peers: ports[2 * i + 1] ?? 0 }));
 }
