@@ -178,7 +178,8 @@ class Running {
 
   async #join(node: StorageNode, { host, port }: Bound): Promise<void> {
     this.#undo.push(async () => node.drain(drainMs));
-    await node.start(`${host}:${port}`);
+    // A coordinator that gives up is told at once: a node would wait for the next one.
+    await Promise.race([node.start(`${host}:${port}`), this.coordinator.failed]);
   }
 
   async #serve(

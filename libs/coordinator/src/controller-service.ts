@@ -29,7 +29,7 @@ export interface ControllerParts {
   readonly roster: NodeRoster;
   readonly conditions: NodeConditions;
   readonly producerIds: ProducerIds;
-  /** Rejects with WRONG_CLUSTER when the store is older than what a node has seen. */
+  /** Rejects with NOT_SERVING when the store is older than what a node has seen. */
   requireNotRestored(node: NodeId, seen: Revision): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { faults, MoldauError, type NodeId, type Revision } from '@moldau/kernel';
-import type { Finding, MetadataStore } from '@moldau/metadata';
+import { type Finding, type MetadataStore, noteCodec, type StoreOp } from '@moldau/metadata';
 import { AdvertisedAddresses } from './advertised-addresses.ts';
 import { Elections } from './elections.ts';
 import { ImageKeeper } from './image-keeper.ts';
@@ -10,6 +10,7 @@ import type { CoordinatorConfig, CoordinatorPorts } from './ports.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { Registrar } from './registration.ts';
 import { SilentNodes } from './silent-nodes.ts';
+import { readKey } from './store-access.ts';
 import { StoreCare } from './store-care.ts';
 import { StoreWriter } from './store-writer.ts';
 import { Sweeper } from './sweeper.ts';
@@ -88,6 +89,7 @@ export class Term {
     keeper.onChange(lookAtTerm);
     lookAtTerm();
     office.over.throwIfAborted();
+    await this.#requireNotMarked();
     this.roster.start();
     this.#elections.start((error) => this.#fail('is stopped by a bug', error));
     this.#sweeper.start();
@@ -101,8 +103,9 @@ export class Term {
   }
 
   /**
-   * A node has seen this version of the metadata. Throws WRONG_CLUSTER, and ends the term for good, when the store has not
-   * come so far: then it was restored to an older state, and what it says of epochs can't be trusted.
+   * A node has seen this version of the metadata. Rejects with NOT_SERVING, and ends the term for good, when the store has
+   * not come so far: then it was restored to an older state, and what it says of epochs can't be trusted. That is written
+   * down: the terms that only find this out write to the store as well, and would bring it there by and by.
    */
   async requireNotRestored(node: NodeId, seen: Revision): Promise<void> {
     const { image } = this.keeper;
@@ -110,9 +113,20 @@ export class Term {
     // The image may be behind for a moment; the store itself never is.
     const { revision } = await this.#store.txn([], [{ kind: 'get', key: image.keys.election }]);
     if (seen <= revision) throw faults.notServing('the coordinator', 'behind its metadata store');
-    const error = restoredStore(node, seen, revision, this.clusterId);
+    const error = restoredStore(`at revision ${revision}, and node ${node} has seen ${seen}`, seen);
+    const key = image.keys.restored;
+    const note = (nonce: string): StoreOp[] => [{ kind: 'put', key, value: noteCodec.encode(String(seen), nonce) }];
+    await this.#writer.commit({ compares: [{ key, modRevision: 0n }], ops: note }).catch(() => {});
     this.#fail('found its metadata store restored to an older state', error);
     throw error;
+  }
+
+  /** An earlier term has found that the store was restored to an older state. */
+  async #requireNotMarked(): Promise<void> {
+    const marked = await readKey(this.#store, this.keeper.image.keys.restored);
+    if (marked === undefined) return;
+    const seen = noteCodec.decode(marked.key, marked.value);
+    throw restoredStore(`marked as restored to an older state (key ${marked.key})`, BigInt(seen));
   }
 
   /** Resolves when the office is lost, or can't be filled any more. */
@@ -139,9 +153,9 @@ export class Term {
   }
 }
 
-const restoredStore = (node: NodeId, seen: Revision, revision: Revision, cluster: string): MoldauError =>
+const restoredStore = (how: string, seen: bigint): MoldauError =>
   new MoldauError(
-    'WRONG_CLUSTER',
-    `node ${node} has seen metadata version ${seen}, and the store is at ${revision}: it was restored to an older state. Restore it with its revision raised above ${seen} (etcdutl snapshot restore --bump-revision)`,
-    { cluster, expected_cluster: cluster },
+    'NOT_SERVING',
+    `the metadata store is ${how}: it was restored to an older state, and nothing is decided on it. Restore it with its revision raised above ${seen} (etcdutl snapshot restore --bump-revision)`,
+    { state: 'restored' },
   );

@@ -8,6 +8,7 @@ export class Keys {
   readonly prefix: string;
   readonly election: string;
   readonly suspects: string;
+  readonly restored: string;
   readonly clusterConfig: string;
   readonly producerIds: string;
   readonly partitions: string;
@@ -16,6 +17,7 @@ export class Keys {
     this.prefix = `/moldau/${clusterId}/`;
     this.election = `${this.prefix}election/coordinator`;
     this.suspects = `${this.prefix}election/suspects`;
+    this.restored = `${this.prefix}restored`;
     this.clusterConfig = `${this.prefix}configs/cluster`;
     this.producerIds = `${this.prefix}producer-ids`;
     this.partitions = `${this.prefix}partitions/`;

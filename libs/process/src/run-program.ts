@@ -19,6 +19,12 @@ const stopWithinMs = 20_000;
 /** A Ctrl-C reaches the whole process group, and a wrapper hands it on: within this time it is the same one. */
 const echoMs = 100;
 
+/** What the command line and docker-compose.yml read from the same environment. */
+const commandLineVariables = [
+  ...['MOLDAU_ENDPOINTS', 'MOLDAU_TIMEOUT', 'MOLDAU_TOKEN', 'MOLDAU_OUTPUT', 'MOLDAU_PROFILE'],
+  ...['MOLDAU_TLS_CA', 'MOLDAU_TLS_CERT', 'MOLDAU_TLS_KEY', 'MOLDAU_TLS_SERVER_NAME', 'MOLDAU_PORT'],
+];
+
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** Runs a service until it is told to stop. Resolves with what the process shall end with. */
@@ -27,7 +33,7 @@ export async function runProgram<S extends Schema>(program: Program<S>, args: re
   try {
     const flags = flagsOf(program, args);
     if (flags === undefined) return exit.ok;
-    config = resolve(program.settings, { flags, environment: process.env });
+    config = resolve(program.settings, { flags, environment: process.env }, commandLineVariables);
   } catch (error) {
     process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
     return exit.usage;
