@@ -4,7 +4,13 @@ import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
 import { Gateway } from '@moldau/gateway';
 import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSystem } from '@moldau/host';
 import { type FileSystem, type Logger, type Meter, nodeId } from '@moldau/kernel';
-import { batchBytesMax, drainMs, type ProcessIdentity, serverInfo } from '@moldau/process/server-info';
+import {
+  batchBytesMax,
+  drainMs,
+  type ProcessIdentity,
+  serverInfo,
+  sessionWindowBytes,
+} from '@moldau/process/server-info';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import {
   CallBudget,
@@ -126,7 +132,7 @@ class Running {
         coordinators: [coordinatorAddress],
         appendBytes: 64 * MiB,
         fetchBytes: 64 * MiB,
-        windowBytes: 4 * MiB,
+        windowBytes: sessionWindowBytes,
       },
     );
     this.#undo.push(() => gateway.stop());
@@ -168,7 +174,7 @@ class Running {
         version,
         tailCacheBytes: 16 * MiB,
         appendBudgetBytes: 64 * MiB,
-        appendWindowBytes: 4 * MiB,
+        appendWindowBytes: sessionWindowBytes,
         minFreeBytes: undefined,
       },
     );

@@ -71,7 +71,7 @@ export class NodeConditions {
 }
 
 /** Both keys of a node as the image shows them. */
-export const conditionCompares = (
+const conditionCompares = (
   keys: { node(id: NodeId): string; nodeState(id: NodeId): string },
   { id, epoch, conditionRevision }: NodeImage,
 ): { key: string; modRevision: bigint }[] => [

@@ -16,14 +16,15 @@ const patienceMs: Millis = 10_000;
 /** Serves `LogService.InitProducer` by any node that serves: asked twice, it costs an id. */
 export function initProducer(
   request: InitProducerRequest,
-  { signal, timeLeftMs }: CallContext,
+  context: CallContext,
   parts: GatewayParts,
 ): Promise<MessageInitShape<typeof InitProducerResponseSchema>> {
   const { view, connections, random } = parts;
-  const search = new LeaderSearch(parts, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
+  const search = LeaderSearch.within(parts, context, patienceMs);
   return search.ask(
     () => anyNode(view, random.next()),
-    ({ address }) => connections.to(address, 'control').unary(LogService.method.initProducer, request, { signal }),
+    ({ address }) =>
+      connections.to(address, 'control').unary(LogService.method.initProducer, request, { signal: context.signal }),
     isAboutPlaceOrLost,
   );
 }

@@ -9,6 +9,7 @@ import {
   type Timers,
 } from '@moldau/kernel';
 import type { ClusterView } from '@moldau/routing';
+import type { CallContext } from '@moldau/rpc';
 
 /** What a search works with. */
 export interface SearchPorts {
@@ -37,6 +38,11 @@ export class LeaderSearch {
     this.#patienceMs = patienceMs;
     this.#giveUpAt = ports.clock.monotonicMs() + patienceMs;
     this.#version = ports.view.version;
+  }
+
+  /** For a unary call: gives up at half of the time its caller has left, so that the error still arrives; `patienceMs` at most. */
+  static within(ports: SearchPorts, { signal, timeLeftMs }: CallContext, patienceMs: Millis): LeaderSearch {
+    return new LeaderSearch(ports, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
   }
 
   /** What is left of its patience, at least 1 ms. */

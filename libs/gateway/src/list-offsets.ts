@@ -29,22 +29,24 @@ const patienceMs: Millis = 3_000;
 /** Serves `LogService.ListOffsets`: asks the leader of each partition, and puts their answers together. A bad query fails alone. */
 export async function listOffsets(
   { queries, ...asked }: ListOffsetsRequest,
-  { signal, timeLeftMs }: CallContext,
+  context: CallContext,
   parts: GatewayParts,
 ): Promise<Response> {
   if (queries.length > maxQueries)
     throw faults.invalidRequest('queries', `has ${queries.length}: at most ${maxQueries}`);
   // All answers are of one topic, whatever its name may come to mean.
   const { id: topicId } = topicOf(parts.view, asked);
-  const search = new LeaderSearch(parts, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
+  const search = LeaderSearch.within(parts, context, patienceMs);
   const lookups = queries.map((query): Lookup => ({ query, answer: {}, trouble: undefined }));
   for (let open = lookups; open.length > 0; ) {
     const groups = byLeader({ ...asked, topicId }, open, parts);
-    await Promise.all([...groups].map(([address, group]) => ask(address, { ...asked, topicId }, group, parts, signal)));
+    await Promise.all(
+      [...groups].map(([address, group]) => ask(address, { ...asked, topicId }, group, parts, context.signal)),
+    );
     open = open.filter(({ trouble }) => trouble !== undefined);
     if (open.length > 0 && !(await mayTryAgain(search, open[0]?.trouble))) break;
   }
-  signal.throwIfAborted();
+  context.signal.throwIfAborted();
   return { answers: lookups.map(({ answer }) => answer) };
 }
 

@@ -15,16 +15,16 @@ const patienceMs: Millis = 10_000;
 /** Serves `LogService.TrimPartition` by the leader: twice is as good as once. */
 export function trimPartition(
   request: TrimPartitionRequest,
-  { signal, timeLeftMs }: CallContext,
+  context: CallContext,
   parts: GatewayParts,
 ): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
-  const search = new LeaderSearch(parts, Math.min(patienceMs, (timeLeftMs() ?? patienceMs) / 2), signal);
+  const search = LeaderSearch.within(parts, context, patienceMs);
   return search.ask(
     () => targetOf(parts.view, request, request.partition),
     ({ address, topicId }) =>
       parts.connections
         .to(address, 'control')
-        .unary(LogService.method.trimPartition, { ...request, topicId }, { signal }),
+        .unary(LogService.method.trimPartition, { ...request, topicId }, { signal: context.signal }),
     isAboutPlaceOrLost,
   );
 }

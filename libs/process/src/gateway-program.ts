@@ -4,7 +4,7 @@ import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
-import { batchBytesMax, drainMs, serverInfo } from './server-info.ts';
+import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
 import { readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
@@ -23,8 +23,6 @@ const settings = {
   ...processSettings(7070),
 };
 
-const windowBytes = 4 * 1024 * 1024;
-
 async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
@@ -34,7 +32,7 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
       coordinators: addressList(values.coordinators),
       appendBytes: values['append.bytes'],
       fetchBytes: values['fetch.bytes'],
-      windowBytes,
+      windowBytes: sessionWindowBytes,
     },
   );
   const identity = { version, roles: ['gateway'], nodeId: 0, capabilities: ['batches', 'sessions'] };

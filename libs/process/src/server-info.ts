@@ -13,6 +13,8 @@ const protocolVersion = 1;
 
 /** The largest batch that any topic may allow. */
 export const batchBytesMax = 8 * 1024 * 1024 + 64 * 1024;
+/** What one append session may send before it is given more credit. */
+export const sessionWindowBytes = 4 * 1024 * 1024;
 /** Clients that are asked to leave have so long. */
 export const drainMs = 1_000;
 

@@ -6,7 +6,7 @@ import { StorageNode } from '@moldau/storage-node';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
-import { batchBytesMax, drainMs, serverInfo } from './server-info.ts';
+import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
 import { readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
@@ -35,8 +35,6 @@ const settings = {
   ...processSettings(7071),
 };
 
-const windowBytes = 4 * 1024 * 1024;
-
 async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
@@ -52,7 +50,7 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
       version,
       tailCacheBytes: values['tail.cache.bytes'],
       appendBudgetBytes: values['append.bytes'],
-      appendWindowBytes: windowBytes,
+      appendWindowBytes: sessionWindowBytes,
       minFreeBytes: values['min.free.bytes'],
     },
   );
