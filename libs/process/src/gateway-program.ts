@@ -1,5 +1,6 @@
 import { bytes, type Values } from '@moldau/config';
 import { Gateway } from '@moldau/gateway';
+import { markAtOnce } from '@moldau/host';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
@@ -24,6 +25,7 @@ const settings = {
 };
 
 async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
+  markAtOnce();
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
   const gateway = new Gateway(

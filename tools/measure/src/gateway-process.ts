@@ -1,12 +1,13 @@
 // A gateway of its own process, in front of whoever answers at a port. Prints its own port, and lives until it is killed.
 import { Gateway } from '@moldau/gateway';
-import { hostClock, hostRandom, hostTimers } from '@moldau/host';
+import { hostClock, hostRandom, hostTimers, markAtOnce } from '@moldau/host';
 import { silentLogger, silentMeter } from '@moldau/kernel';
 import { ServerInfoService } from '@moldau/proto/moldau/server/v1/server_info_pb';
 import { GrpcDialer, GrpcServer, limitsFor, serve } from '@moldau/rpc';
 import { found, given } from './children.ts';
 
 const MiB = 2 ** 20;
+markAtOnce();
 const { port } = given<{ port: number }>();
 const limits = limitsFor(8 * MiB);
 const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger: silentLogger, meter: silentMeter };
