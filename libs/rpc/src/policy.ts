@@ -61,7 +61,15 @@ const policies: Readonly<Record<string, MethodPolicy>> = {
 
   'moldau.internal.v1.ControllerService/RegisterNode': { ...change, access: 'node' },
   'moldau.internal.v1.ControllerService/NodeSession': { ...session, access: 'node' },
+  'moldau.internal.v1.ControllerService/AlterIsr': {
+    ...change,
+    access: 'node',
+    sizeClass: 'frame',
+    deadlineMs: 10 * second,
+  },
   'moldau.internal.v1.ControllerService/AllocateProducerIds': { ...change, access: 'node' },
+
+  'moldau.internal.v1.ReplicationService/Replicate': { ...session, access: 'node' },
 };
 
 /** The names of all methods that have a rule: `package.Service/Method`. */

@@ -100,6 +100,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   config: 'base',
   records: 'core',
   metadata: 'core',
+  replication: 'core',
   log: 'engine',
   host: 'adapter',
   rpc: 'adapter',

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file moldau/internal/v1/controller.proto.
  */
 export const file_moldau_internal_v1_controller: GenFile = /*@__PURE__*/
-  fileDesc("CiNtb2xkYXUvaW50ZXJuYWwvdjEvY29udHJvbGxlci5wcm90bxISbW9sZGF1LmludGVybmFsLnYxIrEBChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIPCgdub2RlX2lkGAMgASgNEhMKC2luY2FybmF0aW9uGAQgASgJEg8KB2FkZHJlc3MYBSABKAkSDAoEcmFjaxgGIAEoCRIXCg9wcm9ncmFtX3ZlcnNpb24YByABKAkSFwoPaGlnaGVzdF92ZXJzaW9uGAggASgDIloKFFJlZ2lzdGVyTm9kZVJlc3BvbnNlEhIKCmNsdXN0ZXJfaWQYASABKAkSEgoKbm9kZV9lcG9jaBgCIAEoAxIaChJzZXNzaW9uX3RpbWVvdXRfbXMYAyABKA0iwAEKEk5vZGVTZXNzaW9uUmVxdWVzdBIPCgdub2RlX2lkGAEgASgNEhIKCm5vZGVfZXBvY2gYAiABKAMSNAoHcmVwb3J0cxgDIAMoCzIjLm1vbGRhdS5pbnRlcm5hbC52MS5QYXJ0aXRpb25SZXBvcnQSDQoFcmVhZHkYBCABKAgSDwoHbGVhdmluZxgFIAEoCBIWCg5zdG9yYWdlX2ZhaWxlZBgGIAEoCBIXCg9oaWdoZXN0X3ZlcnNpb24YByABKAMi1gEKD1BhcnRpdGlvblJlcG9ydBIQCgh0b3BpY19pZBgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SFAoMbGVhZGVyX2Vwb2NoGAMgASgNEhIKCmxhc3RfZXBvY2gYBCABKA0SEwoLZHVyYWJsZV9lbmQYBSABKAMSLwoFc3RhdGUYBiABKA4yIC5tb2xkYXUuaW50ZXJuYWwudjEuUmVwbGljYVN0YXRlEhsKDnJlc2lnbmVkX2Vwb2NoGAcgASgNSACIAQFCEQoPX3Jlc2lnbmVkX2Vwb2NoIroBChNOb2RlU2Vzc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMSEAoIc25hcHNob3QYAiABKAgSPAoLYXNzaWdubWVudHMYAyADKAsyJy5tb2xkYXUuaW50ZXJuYWwudjEuUGFydGl0aW9uQXNzaWdubWVudBISCgp0b21ic3RvbmVzGAQgAygJEg4KBm5vd19tcxgFIAEoAxITCgZmZW5jZWQYBiABKAlIAIgBAUIJCgdfZmVuY2VkIqkCChNQYXJ0aXRpb25Bc3NpZ25tZW50EhAKCHRvcGljX2lkGAEgASgJEg0KBXRvcGljGAIgASgJEi8KCXBhcnRpdGlvbhgDIAEoCzIcLm1vbGRhdS5jbHVzdGVyLnYxLlBhcnRpdGlvbhIXCg9wYXJ0aXRpb25fZXBvY2gYBCABKAMSGQoRbGVhZGVyX25vZGVfZXBvY2gYBSABKAMSQwoGY29uZmlnGAYgAygLMjMubW9sZGF1LmludGVybmFsLnYxLlBhcnRpdGlvbkFzc2lnbm1lbnQuQ29uZmlnRW50cnkSGAoQYXNzaWduZWRfdmVyc2lvbhgHIAEoAxotCgtDb25maWdFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKGkFsbG9jYXRlUHJvZHVjZXJJZHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0SEgoKbm9kZV9lcG9jaBgCIAEoAyI7ChtBbGxvY2F0ZVByb2R1Y2VySWRzUmVzcG9uc2USDQoFZmlyc3QYASABKAMSDQoFY291bnQYAiABKA0qmAEKDFJlcGxpY2FTdGF0ZRIdChlSRVBMSUNBX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTUkVQTElDQV9TVEFURV9DTEVBThABEhkKFVJFUExJQ0FfU1RBVEVfVU5DTEVBThACEhoKFlJFUExJQ0FfU1RBVEVfRE9VQlRGVUwQAxIZChVSRVBMSUNBX1NUQVRFX0NPUlJVUFQQBDLSAgoRQ29udHJvbGxlclNlcnZpY2USYQoMUmVnaXN0ZXJOb2RlEicubW9sZGF1LmludGVybmFsLnYxLlJlZ2lzdGVyTm9kZVJlcXVlc3QaKC5tb2xkYXUuaW50ZXJuYWwudjEuUmVnaXN0ZXJOb2RlUmVzcG9uc2USYgoLTm9kZVNlc3Npb24SJi5tb2xkYXUuaW50ZXJuYWwudjEuTm9kZVNlc3Npb25SZXF1ZXN0GicubW9sZGF1LmludGVybmFsLnYxLk5vZGVTZXNzaW9uUmVzcG9uc2UoATABEnYKE0FsbG9jYXRlUHJvZHVjZXJJZHMSLi5tb2xkYXUuaW50ZXJuYWwudjEuQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QaLy5tb2xkYXUuaW50ZXJuYWwudjEuQWxsb2NhdGVQcm9kdWNlcklkc1Jlc3BvbnNlYgZwcm90bzM", [file_moldau_cluster_v1_metadata]);
+  fileDesc("CiNtb2xkYXUvaW50ZXJuYWwvdjEvY29udHJvbGxlci5wcm90bxISbW9sZGF1LmludGVybmFsLnYxIrEBChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIPCgdub2RlX2lkGAMgASgNEhMKC2luY2FybmF0aW9uGAQgASgJEg8KB2FkZHJlc3MYBSABKAkSDAoEcmFjaxgGIAEoCRIXCg9wcm9ncmFtX3ZlcnNpb24YByABKAkSFwoPaGlnaGVzdF92ZXJzaW9uGAggASgDIloKFFJlZ2lzdGVyTm9kZVJlc3BvbnNlEhIKCmNsdXN0ZXJfaWQYASABKAkSEgoKbm9kZV9lcG9jaBgCIAEoAxIaChJzZXNzaW9uX3RpbWVvdXRfbXMYAyABKA0iwAEKEk5vZGVTZXNzaW9uUmVxdWVzdBIPCgdub2RlX2lkGAEgASgNEhIKCm5vZGVfZXBvY2gYAiABKAMSNAoHcmVwb3J0cxgDIAMoCzIjLm1vbGRhdS5pbnRlcm5hbC52MS5QYXJ0aXRpb25SZXBvcnQSDQoFcmVhZHkYBCABKAgSDwoHbGVhdmluZxgFIAEoCBIWCg5zdG9yYWdlX2ZhaWxlZBgGIAEoCBIXCg9oaWdoZXN0X3ZlcnNpb24YByABKAMi1gEKD1BhcnRpdGlvblJlcG9ydBIQCgh0b3BpY19pZBgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SFAoMbGVhZGVyX2Vwb2NoGAMgASgNEhIKCmxhc3RfZXBvY2gYBCABKA0SEwoLZHVyYWJsZV9lbmQYBSABKAMSLwoFc3RhdGUYBiABKA4yIC5tb2xkYXUuaW50ZXJuYWwudjEuUmVwbGljYVN0YXRlEhsKDnJlc2lnbmVkX2Vwb2NoGAcgASgNSACIAQFCEQoPX3Jlc2lnbmVkX2Vwb2NoIroBChNOb2RlU2Vzc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMSEAoIc25hcHNob3QYAiABKAgSPAoLYXNzaWdubWVudHMYAyADKAsyJy5tb2xkYXUuaW50ZXJuYWwudjEuUGFydGl0aW9uQXNzaWdubWVudBISCgp0b21ic3RvbmVzGAQgAygJEg4KBm5vd19tcxgFIAEoAxITCgZmZW5jZWQYBiABKAlIAIgBAUIJCgdfZmVuY2VkIoIDChNQYXJ0aXRpb25Bc3NpZ25tZW50EhAKCHRvcGljX2lkGAEgASgJEg0KBXRvcGljGAIgASgJEi8KCXBhcnRpdGlvbhgDIAEoCzIcLm1vbGRhdS5jbHVzdGVyLnYxLlBhcnRpdGlvbhIXCg9wYXJ0aXRpb25fZXBvY2gYBCABKAMSGQoRbGVhZGVyX25vZGVfZXBvY2gYBSABKAMSQwoGY29uZmlnGAYgAygLMjMubW9sZGF1LmludGVybmFsLnYxLlBhcnRpdGlvbkFzc2lnbm1lbnQuQ29uZmlnRW50cnkSGAoQYXNzaWduZWRfdmVyc2lvbhgHIAEoAxIuCgNpc3IYCCADKAsyIS5tb2xkYXUuaW50ZXJuYWwudjEuSW5TeW5jUmVwbGljYRILCgNlbHIYCSADKA0SGgoSbGFzdF91bmNsZWFuX2Vwb2NoGAogASgNGi0KC0NvbmZpZ0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoNSW5TeW5jUmVwbGljYRIPCgdub2RlX2lkGAEgASgNEhIKCm5vZGVfZXBvY2gYAiABKAMiZgoPQWx0ZXJJc3JSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0SEgoKbm9kZV9lcG9jaBgCIAEoAxIuCgdjaGFuZ2VzGAMgAygLMh0ubW9sZGF1LmludGVybmFsLnYxLklzckNoYW5nZSKeAQoJSXNyQ2hhbmdlEhAKCHRvcGljX2lkGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoDRIUCgxsZWFkZXJfZXBvY2gYAyABKA0SFwoPcGFydGl0aW9uX2Vwb2NoGAQgASgDEi4KA2lzchgFIAMoCzIhLm1vbGRhdS5pbnRlcm5hbC52MS5JblN5bmNSZXBsaWNhEg0KBXVuZml0GAYgAygNIkIKEEFsdGVySXNyUmVzcG9uc2USLgoHcmVzdWx0cxgBIAMoCzIdLm1vbGRhdS5pbnRlcm5hbC52MS5Jc3JSZXN1bHQiVQoJSXNyUmVzdWx0Ei8KB291dGNvbWUYASABKA4yHi5tb2xkYXUuaW50ZXJuYWwudjEuSXNyT3V0Y29tZRIXCg9wYXJ0aXRpb25fZXBvY2gYAiABKAMiQQoaQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDRISCgpub2RlX2Vwb2NoGAIgASgDIjsKG0FsbG9jYXRlUHJvZHVjZXJJZHNSZXNwb25zZRINCgVmaXJzdBgBIAEoAxINCgVjb3VudBgCIAEoDSqYAQoMUmVwbGljYVN0YXRlEh0KGVJFUExJQ0FfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNSRVBMSUNBX1NUQVRFX0NMRUFOEAESGQoVUkVQTElDQV9TVEFURV9VTkNMRUFOEAISGgoWUkVQTElDQV9TVEFURV9ET1VCVEZVTBADEhkKFVJFUExJQ0FfU1RBVEVfQ09SUlVQVBAEKqgBCgpJc3JPdXRjb21lEhsKF0lTUl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGQoVSVNSX09VVENPTUVfQ09NTUlUVEVEEAESGgoWSVNSX09VVENPTUVfSU5FTElHSUJMRRACEhUKEUlTUl9PVVRDT01FX1NUQUxFEAMSFgoSSVNSX09VVENPTUVfRkVOQ0VEEAQSFwoTSVNSX09VVENPTUVfVU5LTk9XThAFMqkDChFDb250cm9sbGVyU2VydmljZRJhCgxSZWdpc3Rlck5vZGUSJy5tb2xkYXUuaW50ZXJuYWwudjEuUmVnaXN0ZXJOb2RlUmVxdWVzdBooLm1vbGRhdS5pbnRlcm5hbC52MS5SZWdpc3Rlck5vZGVSZXNwb25zZRJiCgtOb2RlU2Vzc2lvbhImLm1vbGRhdS5pbnRlcm5hbC52MS5Ob2RlU2Vzc2lvblJlcXVlc3QaJy5tb2xkYXUuaW50ZXJuYWwudjEuTm9kZVNlc3Npb25SZXNwb25zZSgBMAESVQoIQWx0ZXJJc3ISIy5tb2xkYXUuaW50ZXJuYWwudjEuQWx0ZXJJc3JSZXF1ZXN0GiQubW9sZGF1LmludGVybmFsLnYxLkFsdGVySXNyUmVzcG9uc2USdgoTQWxsb2NhdGVQcm9kdWNlcklkcxIuLm1vbGRhdS5pbnRlcm5hbC52MS5BbGxvY2F0ZVByb2R1Y2VySWRzUmVxdWVzdBovLm1vbGRhdS5pbnRlcm5hbC52MS5BbGxvY2F0ZVByb2R1Y2VySWRzUmVzcG9uc2ViBnByb3RvMw", [file_moldau_cluster_v1_metadata]);
 
 /**
  * One start of a node.
@@ -358,6 +358,27 @@ export type PartitionAssignment = Message<"moldau.internal.v1.PartitionAssignmen
    * @generated from field: int64 assigned_version = 7;
    */
   assignedVersion: bigint;
+
+  /**
+   * The in-sync replicas, with the node epochs under which they are.
+   *
+   * @generated from field: repeated moldau.internal.v1.InSyncReplica isr = 8;
+   */
+  isr: InSyncReplica[];
+
+  /**
+   * Replicas that are not in sync and have everything committed.
+   *
+   * @generated from field: repeated uint32 elr = 9;
+   */
+  elr: number[];
+
+  /**
+   * The last epoch whose leader may have lacked committed data; 0: none.
+   *
+   * @generated from field: uint32 last_unclean_epoch = 10;
+   */
+  lastUncleanEpoch: number;
 };
 
 /**
@@ -366,6 +387,174 @@ export type PartitionAssignment = Message<"moldau.internal.v1.PartitionAssignmen
  */
 export const PartitionAssignmentSchema: GenMessage<PartitionAssignment> = /*@__PURE__*/
   messageDesc(file_moldau_internal_v1_controller, 5);
+
+/**
+ * A replica that is in sync.
+ *
+ * @generated from message moldau.internal.v1.InSyncReplica
+ */
+export type InSyncReplica = Message<"moldau.internal.v1.InSyncReplica"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: uint32 node_id = 1;
+   */
+  nodeId: number;
+
+  /**
+   * Its start.
+   *
+   * @generated from field: int64 node_epoch = 2;
+   */
+  nodeEpoch: bigint;
+};
+
+/**
+ * Describes the message moldau.internal.v1.InSyncReplica.
+ * Use `create(InSyncReplicaSchema)` to create a new message.
+ */
+export const InSyncReplicaSchema: GenMessage<InSyncReplica> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_controller, 6);
+
+/**
+ * What a node that leads asks for.
+ *
+ * @generated from message moldau.internal.v1.AlterIsrRequest
+ */
+export type AlterIsrRequest = Message<"moldau.internal.v1.AlterIsrRequest"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: uint32 node_id = 1;
+   */
+  nodeId: number;
+
+  /**
+   * Its epoch.
+   *
+   * @generated from field: int64 node_epoch = 2;
+   */
+  nodeEpoch: bigint;
+
+  /**
+   * One for each partition, at most 1 000.
+   *
+   * @generated from field: repeated moldau.internal.v1.IsrChange changes = 3;
+   */
+  changes: IsrChange[];
+};
+
+/**
+ * Describes the message moldau.internal.v1.AlterIsrRequest.
+ * Use `create(AlterIsrRequestSchema)` to create a new message.
+ */
+export const AlterIsrRequestSchema: GenMessage<AlterIsrRequest> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_controller, 7);
+
+/**
+ * In-sync replicas of one partition, as its leader proposes them.
+ *
+ * @generated from message moldau.internal.v1.IsrChange
+ */
+export type IsrChange = Message<"moldau.internal.v1.IsrChange"> & {
+  /**
+   * The topic's id.
+   *
+   * @generated from field: string topic_id = 1;
+   */
+  topicId: string;
+
+  /**
+   * The partition.
+   *
+   * @generated from field: uint32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * The leader's epoch.
+   *
+   * @generated from field: uint32 leader_epoch = 3;
+   */
+  leaderEpoch: number;
+
+  /**
+   * The partition epoch that the proposal is made on.
+   *
+   * @generated from field: int64 partition_epoch = 4;
+   */
+  partitionEpoch: bigint;
+
+  /**
+   * The new in-sync replicas; the leader is one of them.
+   *
+   * @generated from field: repeated moldau.internal.v1.InSyncReplica isr = 5;
+   */
+  isr: InSyncReplica[];
+
+  /**
+   * Replicas that have lost data: they leave the ELR too.
+   *
+   * @generated from field: repeated uint32 unfit = 6;
+   */
+  unfit: number[];
+};
+
+/**
+ * Describes the message moldau.internal.v1.IsrChange.
+ * Use `create(IsrChangeSchema)` to create a new message.
+ */
+export const IsrChangeSchema: GenMessage<IsrChange> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_controller, 8);
+
+/**
+ * One result for each change, in their order.
+ *
+ * @generated from message moldau.internal.v1.AlterIsrResponse
+ */
+export type AlterIsrResponse = Message<"moldau.internal.v1.AlterIsrResponse"> & {
+  /**
+   * The results.
+   *
+   * @generated from field: repeated moldau.internal.v1.IsrResult results = 1;
+   */
+  results: IsrResult[];
+};
+
+/**
+ * Describes the message moldau.internal.v1.AlterIsrResponse.
+ * Use `create(AlterIsrResponseSchema)` to create a new message.
+ */
+export const AlterIsrResponseSchema: GenMessage<AlterIsrResponse> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_controller, 9);
+
+/**
+ * What became of one proposal.
+ *
+ * @generated from message moldau.internal.v1.IsrResult
+ */
+export type IsrResult = Message<"moldau.internal.v1.IsrResult"> & {
+  /**
+   * What.
+   *
+   * @generated from field: moldau.internal.v1.IsrOutcome outcome = 1;
+   */
+  outcome: IsrOutcome;
+
+  /**
+   * With COMMITTED: the partition epoch that it made.
+   *
+   * @generated from field: int64 partition_epoch = 2;
+   */
+  partitionEpoch: bigint;
+};
+
+/**
+ * Describes the message moldau.internal.v1.IsrResult.
+ * Use `create(IsrResultSchema)` to create a new message.
+ */
+export const IsrResultSchema: GenMessage<IsrResult> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_controller, 10);
 
 /**
  * Asks for producer ids.
@@ -393,7 +582,7 @@ export type AllocateProducerIdsRequest = Message<"moldau.internal.v1.AllocatePro
  * Use `create(AllocateProducerIdsRequestSchema)` to create a new message.
  */
 export const AllocateProducerIdsRequestSchema: GenMessage<AllocateProducerIdsRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 6);
+  messageDesc(file_moldau_internal_v1_controller, 11);
 
 /**
  * A block of producer ids.
@@ -421,7 +610,7 @@ export type AllocateProducerIdsResponse = Message<"moldau.internal.v1.AllocatePr
  * Use `create(AllocateProducerIdsResponseSchema)` to create a new message.
  */
 export const AllocateProducerIdsResponseSchema: GenMessage<AllocateProducerIdsResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 7);
+  messageDesc(file_moldau_internal_v1_controller, 12);
 
 /**
  * In which state a replica was found.
@@ -479,6 +668,68 @@ export const ReplicaStateSchema: GenEnum<ReplicaState> = /*@__PURE__*/
   enumDesc(file_moldau_internal_v1_controller, 0);
 
 /**
+ * What became of a proposal.
+ *
+ * @generated from enum moldau.internal.v1.IsrOutcome
+ */
+export const IsrOutcome = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ISR_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is stored.
+   *
+   * @generated from enum value: ISR_OUTCOME_COMMITTED = 1;
+   */
+  COMMITTED: 1,
+
+  /**
+   * A replica that it adds may not be in sync now: it is fenced, restarted, or none. Nothing was stored.
+   *
+   * @generated from enum value: ISR_OUTCOME_INELIGIBLE = 2;
+   */
+  INELIGIBLE: 2,
+
+  /**
+   * The partition has changed meanwhile: a newer state is on its way to the leader.
+   *
+   * @generated from enum value: ISR_OUTCOME_STALE = 3;
+   */
+  STALE: 3,
+
+  /**
+   * Another leader was elected.
+   *
+   * @generated from enum value: ISR_OUTCOME_FENCED = 4;
+   */
+  FENCED: 4,
+
+  /**
+   * Not decided, and it may still be: the store did not answer.
+   *
+   * @generated from enum value: ISR_OUTCOME_UNKNOWN = 5;
+   */
+  UNKNOWN: 5,
+} as const;
+
+/**
+ * What became of a proposal.
+ *
+ * @generated from enum moldau.internal.v1.IsrOutcome
+ */
+export type IsrOutcome = (typeof IsrOutcome)[keyof typeof IsrOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum moldau.internal.v1.IsrOutcome.
+ */
+export const IsrOutcomeSchema: GenEnum<IsrOutcome> = /*@__PURE__*/
+  enumDesc(file_moldau_internal_v1_controller, 1);
+
+/**
  * What storage nodes ask of the active coordinator.
  *
  * @generated from service moldau.internal.v1.ControllerService
@@ -505,6 +756,17 @@ export const ControllerService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof NodeSessionRequestSchema;
     output: typeof NodeSessionResponseSchema;
+  },
+  /**
+   * Changes who is in sync, as leaders ask for it. Every change is decided for itself.
+   * Errors: STALE_NODE, NOT_SERVING; the outcome of a call that failed otherwise is unknown.
+   *
+   * @generated from rpc moldau.internal.v1.ControllerService.AlterIsr
+   */
+  alterIsr: {
+    methodKind: "unary";
+    input: typeof AlterIsrRequestSchema;
+    output: typeof AlterIsrResponseSchema;
   },
   /**
    * Takes a block of producer ids.
