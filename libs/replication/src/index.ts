@@ -1,1 +1,20 @@
-export {};
+export { type CopyEnds, type EpochStart, type LogView, type Match, matchCopy } from './epochs.ts';
+export {
+  type FollowerEffect,
+  type FollowerEvent,
+  FollowerMachine,
+  type FollowerState,
+  type Following,
+  type Mismatch,
+  type Piece,
+} from './follower.ts';
+export {
+  type Hello,
+  type IsrDecision,
+  type LeaderEffect,
+  type LeaderEvent,
+  LeaderMachine,
+  type LeaderOptions,
+  type RefusalReason,
+} from './leader.ts';
+export { type CommittedState, type IsrMember, MaximalIsr } from './maximal-isr.ts';

@@ -1,0 +1,55 @@
+import type { LeaderEpoch, Offset } from '@moldau/kernel';
+
+/** A leader epoch and the first offset that it wrote. */
+export interface EpochStart {
+  readonly epoch: LeaderEpoch;
+  readonly start: Offset;
+}
+
+/** A log as the machines read it: they never change it. */
+export interface LogView {
+  readonly logStart: Offset;
+  readonly writtenEnd: Offset;
+  readonly durableEnd: Offset;
+  readonly highWatermark: Offset;
+  /** The epoch of the record at `offset`. */
+  epochOf(offset: Offset): LeaderEpoch | undefined;
+  /** The largest epoch in the log that is not above `epoch`, and where it ends. */
+  epochEnd(epoch: LeaderEpoch): { readonly epoch: LeaderEpoch; readonly end: Offset } | undefined;
+}
+
+/** How a copy becomes a part of its leader's log. */
+export type Match =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'truncate'; readonly to: Offset }
+  | { readonly kind: 'reset'; readonly to: Offset };
+
+/** The copy of a follower, as it says itself. */
+export interface CopyEnds {
+  readonly logStart: Offset;
+  readonly durableEnd: Offset;
+  /** Its newest epochs, oldest first. */
+  readonly epochs: readonly EpochStart[];
+}
+
+/**
+ * Compares by epochs, never by high watermarks: in one epoch there is one writer, so two logs that both have it hold the same
+ * up to the smaller of their ends of it (KIP-101). The largest such epoch says where the copy is cut. A copy that ends
+ * below the leader's log start, or shares no epoch with it, begins anew there.
+ */
+export function matchCopy(copy: CopyEnds, leader: LogView): Match {
+  const { logStart } = leader;
+  const end = copy.durableEnd;
+  if (end < logStart) return { kind: 'reset', to: logStart };
+  if (end === logStart) return { kind: 'whole' };
+  for (let i = copy.epochs.length - 1; i >= 0; i -= 1) {
+    const entry = copy.epochs[i];
+    const found = entry && leader.epochEnd(entry.epoch);
+    if (entry === undefined || found?.epoch !== entry.epoch) continue;
+    const copyEnd = copy.epochs[i + 1]?.start ?? end;
+    const to = found.end < copyEnd ? found.end : copyEnd;
+    if (to >= end) return { kind: 'whole' };
+    return to < copy.logStart || to < logStart ? { kind: 'reset', to: logStart } : { kind: 'truncate', to };
+  }
+  return { kind: 'reset', to: logStart };
+}

@@ -1,0 +1,49 @@
+import type { Millis, NodeEpoch, Offset } from '@moldau/kernel';
+
+/**
+ * What a leader knows of one follower in its current session. Caught up means: it has acknowledged all that the leader held
+ * at some instant; the last such instant is what its lag is counted from.
+ */
+export class FollowerProgress {
+  readonly session: number;
+  readonly nodeEpoch: NodeEpoch;
+  /** Before Ready nothing that it says counts (I4). */
+  isReady = false;
+  durableEnd: Offset = 0n as Offset;
+  logStart: Offset = 0n as Offset;
+  /** When its durable end moved last. */
+  movedAt: Millis;
+  #caughtUpAt: Millis;
+  #markEnd: Offset;
+  #markAt: Millis;
+
+  constructor(session: number, nodeEpoch: NodeEpoch, caughtUpAt: Millis, leaderEnd: Offset, now: Millis) {
+    this.session = session;
+    this.nodeEpoch = nodeEpoch;
+    this.#caughtUpAt = caughtUpAt;
+    this.#markEnd = leaderEnd;
+    this.#markAt = now;
+    this.movedAt = now;
+  }
+
+  get caughtUpAt(): Millis {
+    return this.#caughtUpAt;
+  }
+
+  /** Everything below `durableEnd` is durable there. */
+  reached(durableEnd: Offset, leaderEnd: Offset, now: Millis): void {
+    if (durableEnd > this.durableEnd) this.movedAt = now;
+    this.durableEnd = durableEnd;
+    this.look(leaderEnd, now);
+  }
+
+  /** Time has passed, or the leader's log has grown. */
+  look(leaderEnd: Offset, now: Millis): void {
+    if (!this.isReady) return;
+    if (this.durableEnd >= leaderEnd) this.#caughtUpAt = now;
+    else if (this.durableEnd >= this.#markEnd) this.#caughtUpAt = this.#markAt;
+    else return;
+    this.#markEnd = leaderEnd;
+    this.#markAt = now;
+  }
+}

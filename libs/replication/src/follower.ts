@@ -1,0 +1,282 @@
+import type { LeaderEpoch, Millis, NodeId, Offset } from '@moldau/kernel';
+import type { EpochStart, LogView } from './epochs.ts';
+import type { RefusalReason } from './leader.ts';
+
+/** Whom to follow. */
+export interface Following {
+  readonly leader: NodeId;
+  readonly epoch: LeaderEpoch;
+  /** The last epoch whose leader may have lacked committed data; 0: none. */
+  readonly lastUncleanEpoch: LeaderEpoch;
+}
+
+/** A piece of the leader's log. */
+export interface Piece {
+  readonly epoch: LeaderEpoch;
+  readonly from: Offset;
+  readonly previousEpoch: LeaderEpoch;
+  readonly epochs: readonly EpochStart[];
+  readonly batches: Uint8Array;
+  readonly highWatermark: Offset;
+  readonly logStart: Offset;
+}
+
+/** Why a piece was not taken. */
+export type Mismatch = 'gap' | 'epoch' | 'corrupt' | 'disk-full';
+
+export type FollowerEvent =
+  /** An assignment that is newer than the last one. */
+  | { readonly kind: 'follow'; readonly following: Following }
+  /** The epoch is on the disk, and everything in the log is synced. */
+  | { readonly kind: 'prepared'; readonly epoch: LeaderEpoch }
+  /** That was not possible now. */
+  | { readonly kind: 'unprepared'; readonly epoch: LeaderEpoch }
+  /** There is a stream to the leader, and the pause is over: the session of this number may begin. */
+  | { readonly kind: 'open'; readonly session: number }
+  /** The stream is gone. */
+  | { readonly kind: 'closed'; readonly session: number }
+  | {
+      readonly kind: 'welcome';
+      readonly session: number;
+      readonly epoch: LeaderEpoch;
+      readonly truncateTo: Offset | undefined;
+      readonly reset: { readonly to: Offset; readonly covering: EpochStart | undefined } | undefined;
+      readonly highWatermark: Offset;
+    }
+  | { readonly kind: 'refused'; readonly session: number; readonly reason: RefusalReason | 'not-leader' }
+  /** The truncation or the reset is done, durably; or it failed, and the copy is as it was. */
+  | { readonly kind: 'cut'; readonly done: boolean }
+  | { readonly kind: 'data'; readonly session: number; readonly piece: Piece }
+  | {
+      readonly kind: 'beat';
+      readonly session: number;
+      readonly epoch: LeaderEpoch;
+      readonly highWatermark: Offset;
+      readonly logStart: Offset;
+    }
+  /** The log did not take the piece that came last, or lost what it took: a write failed. */
+  | { readonly kind: 'mismatch'; readonly reason: Mismatch }
+  /** More of the log is durable. */
+  | { readonly kind: 'synced' }
+  /** The copy was found damaged: it begins anew. */
+  | { readonly kind: 'damaged' };
+
+export type FollowerEffect =
+  | { readonly kind: 'prepare'; readonly epoch: LeaderEpoch }
+  /** To be answered by `open`, when there is a stream and this time has passed. */
+  | { readonly kind: 'want'; readonly afterMs: Millis }
+  | { readonly kind: 'hello'; readonly session: number; readonly epoch: LeaderEpoch }
+  | { readonly kind: 'truncate'; readonly to: Offset }
+  | { readonly kind: 'reset'; readonly to: Offset; readonly covering: EpochStart | undefined }
+  | { readonly kind: 'ready'; readonly session: number; readonly epoch: LeaderEpoch }
+  | { readonly kind: 'append'; readonly piece: Piece }
+  | { readonly kind: 'ack'; readonly session: number; readonly epoch: LeaderEpoch; readonly durableEnd: Offset }
+  | { readonly kind: 'nack'; readonly session: number; readonly reason: Mismatch | 'left' }
+  | { readonly kind: 'learn'; readonly highWatermark: Offset; readonly logStart: Offset }
+  /** The leader's log lacks what is committed here: this copy is not cut, and serves nobody as a follower. */
+  | { readonly kind: 'halt'; readonly at: Offset };
+
+export type FollowerState =
+  | { readonly kind: 'idle' }
+  /** The epoch goes to disk, and the tail with it. */
+  | { readonly kind: 'preparing'; readonly following: Following }
+  /** For a stream, or for a pause to pass. */
+  | { readonly kind: 'waiting'; readonly following: Following }
+  | { readonly kind: 'greeting'; readonly following: Following; readonly session: number }
+  /** `session` undefined: it has ended meanwhile. `next`: whom to follow when the cut is done. */
+  | {
+      readonly kind: 'cutting';
+      readonly following: Following;
+      readonly session: number | undefined;
+      readonly next: Following | undefined;
+    }
+  | { readonly kind: 'following'; readonly following: Following; readonly session: number }
+  | { readonly kind: 'halted'; readonly following: Following };
+
+const pauses: Readonly<Record<RefusalReason | 'not-leader', Millis>> = {
+  fenced: 250,
+  'unknown-epoch': 100,
+  'not-leader': 100,
+  'stale-node': 1_000,
+  'not-replica': 500,
+  busy: 100,
+  protocol: 250,
+};
+const afterMismatchMs = 100;
+const afterFullDiskMs = 1_000;
+
+/**
+ * One follower of one partition. Its copy is cut only where its leader of the current epoch says so, and grows only by pieces
+ * that fit exactly. SPEC.md says why.
+ */
+export class FollowerMachine {
+  readonly #log: LogView & { readonly lastEpoch: LeaderEpoch };
+  #state: FollowerState = { kind: 'idle' };
+
+  constructor(log: LogView & { readonly lastEpoch: LeaderEpoch }) {
+    this.#log = log;
+  }
+
+  get state(): FollowerState {
+    return this.#state;
+  }
+
+  step(event: FollowerEvent): FollowerEffect[] {
+    switch (event.kind) {
+      case 'follow':
+        return this.#onFollow(event.following);
+      case 'prepared':
+        return this.#onPrepared(event.epoch);
+      case 'unprepared':
+        return this.#onUnprepared(event.epoch);
+      case 'open':
+        return this.#onOpen(event.session);
+      case 'closed':
+        return this.#onEnded(event.session, 0);
+      case 'welcome':
+        return this.#onWelcome(event);
+      case 'refused':
+        return this.#onEnded(event.session, pauses[event.reason]);
+      case 'cut':
+        return this.#onCut(event.done);
+      case 'data':
+        return this.#onData(event.session, event.piece);
+      case 'beat':
+        return this.#onBeat(event);
+      case 'mismatch':
+        return this.#onMismatch(event.reason);
+      case 'synced':
+        return this.#onSynced();
+      case 'damaged':
+        return this.#onMismatch('corrupt');
+    }
+  }
+
+  #onFollow(following: Following): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'idle' && following.epoch <= epochKnown(state)) return [];
+    if (state.kind === 'cutting') {
+      this.#state = { ...state, session: undefined, next: following };
+      return leave(state.session);
+    }
+    const left = state.kind === 'greeting' || state.kind === 'following' ? leave(state.session) : [];
+    this.#state = { kind: 'preparing', following };
+    return [...left, { kind: 'prepare', epoch: following.epoch }];
+  }
+
+  #onPrepared(epoch: LeaderEpoch): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'preparing' || state.following.epoch !== epoch) return [];
+    return this.#wait(state.following, 0);
+  }
+
+  #onUnprepared(epoch: LeaderEpoch): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'preparing' || state.following.epoch !== epoch) return [];
+    return [{ kind: 'prepare', epoch }];
+  }
+
+  #onOpen(session: number): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'waiting') return [];
+    const { following } = state;
+    this.#state = { kind: 'greeting', following, session };
+    return [{ kind: 'hello', session, epoch: following.epoch }];
+  }
+
+  #onEnded(session: number, pauseMs: Millis): FollowerEffect[] {
+    const state = this.#state;
+    if (sessionOf(state) !== session) return [];
+    if (state.kind === 'cutting') {
+      this.#state = { ...state, session: undefined };
+      return [];
+    }
+    if (state.kind !== 'greeting' && state.kind !== 'following') return [];
+    return this.#wait(state.following, pauseMs);
+  }
+
+  #onWelcome({ session, epoch, truncateTo, reset }: FollowerEvent & { kind: 'welcome' }): FollowerEffect[] {
+    const state = this.#state;
+    // A Welcome of an older epoch may arrive behind that of a newer one: its session is over.
+    if (state.kind !== 'greeting' || state.session !== session || state.following.epoch !== epoch) return [];
+    const { following } = state;
+    if (reset !== undefined) {
+      this.#state = { kind: 'cutting', following, session, next: undefined };
+      return [{ kind: 'reset', ...reset }];
+    }
+    if (truncateTo === undefined || truncateTo >= this.#log.durableEnd) return this.#ready(following, session);
+    const wasUnclean = following.lastUncleanEpoch > this.#log.lastEpoch;
+    if (truncateTo < this.#log.highWatermark && !wasUnclean) {
+      this.#state = { kind: 'halted', following };
+      return [...leave(session), { kind: 'halt', at: truncateTo }];
+    }
+    this.#state = { kind: 'cutting', following, session, next: undefined };
+    return [{ kind: 'truncate', to: truncateTo }];
+  }
+
+  #onCut(done: boolean): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'cutting') return [];
+    const { following, session, next } = state;
+    if (next !== undefined) {
+      this.#state = { kind: 'preparing', following: next };
+      return [{ kind: 'prepare', epoch: next.epoch }];
+    }
+    if (session === undefined) return this.#wait(following, 0);
+    if (!done) return [...leave(session), ...this.#wait(following, afterFullDiskMs)];
+    return this.#ready(following, session);
+  }
+
+  #onData(session: number, piece: Piece): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'following' || state.session !== session) return [];
+    if (piece.epoch !== state.following.epoch) return this.#onMismatch('epoch');
+    return [{ kind: 'append', piece }, learn(piece)];
+  }
+
+  #onBeat(event: FollowerEvent & { kind: 'beat' }): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'following' || state.session !== event.session) return [];
+    if (event.epoch !== state.following.epoch) return this.#onMismatch('epoch');
+    return [learn(event)];
+  }
+
+  #onMismatch(reason: Mismatch): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'following' && state.kind !== 'greeting') return [];
+    const pauseMs = reason === 'disk-full' ? afterFullDiskMs : afterMismatchMs;
+    return [{ kind: 'nack', session: state.session, reason }, ...this.#wait(state.following, pauseMs)];
+  }
+
+  #onSynced(): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'following') return [];
+    const { session, following } = state;
+    return [{ kind: 'ack', session, epoch: following.epoch, durableEnd: this.#log.durableEnd }];
+  }
+
+  #ready(following: Following, session: number): FollowerEffect[] {
+    this.#state = { kind: 'following', following, session };
+    return [{ kind: 'ready', session, epoch: following.epoch }];
+  }
+
+  #wait(following: Following, afterMs: Millis): FollowerEffect[] {
+    this.#state = { kind: 'waiting', following };
+    return [{ kind: 'want', afterMs }];
+  }
+}
+
+const leave = (session: number | undefined): FollowerEffect[] =>
+  session === undefined ? [] : [{ kind: 'nack', session, reason: 'left' }];
+
+const learn = ({ highWatermark, logStart }: { highWatermark: Offset; logStart: Offset }): FollowerEffect => ({
+  kind: 'learn',
+  highWatermark,
+  logStart,
+});
+
+const epochKnown = (state: Exclude<FollowerState, { kind: 'idle' }>): LeaderEpoch =>
+  state.kind === 'cutting' && state.next !== undefined ? state.next.epoch : state.following.epoch;
+
+const sessionOf = (state: FollowerState): number | undefined =>
+  state.kind === 'greeting' || state.kind === 'following' || state.kind === 'cutting' ? state.session : undefined;

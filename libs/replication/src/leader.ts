@@ -1,0 +1,358 @@
+import { assert, type LeaderEpoch, type Millis, type NodeEpoch, type NodeId, type Offset } from '@moldau/kernel';
+import { type CopyEnds, type LogView, type Match, matchCopy } from './epochs.ts';
+import { FollowerProgress } from './follower-progress.ts';
+import { type CommittedState, type IsrMember, MaximalIsr } from './maximal-isr.ts';
+
+/** A follower wants to follow. Its epoch is on its disk, and all that it has is synced. */
+export interface Hello extends CopyEnds {
+  readonly session: number;
+  readonly node: NodeId;
+  readonly nodeEpoch: NodeEpoch;
+  readonly epoch: LeaderEpoch;
+  /** `doubtful`: something that it has acknowledged may be missing. `lost`: the copy begins anew. */
+  readonly copy: 'whole' | 'doubtful' | 'lost';
+}
+
+/** What became of a proposal. */
+export type IsrDecision =
+  | { readonly kind: 'committed'; readonly partitionEpoch: bigint }
+  | { readonly kind: 'ineligible' | 'stale' | 'fenced' | 'unknown' };
+
+export type LeaderEvent =
+  | { readonly kind: 'hello'; readonly hello: Hello }
+  | {
+      readonly kind: 'ready';
+      readonly node: NodeId;
+      readonly session: number;
+      readonly durableEnd: Offset;
+      readonly lastEpoch: LeaderEpoch;
+    }
+  | {
+      readonly kind: 'acked';
+      readonly node: NodeId;
+      readonly session: number;
+      readonly durableEnd: Offset;
+      readonly logStart: Offset;
+    }
+  /** The session ended: its stream broke, or the follower left it. */
+  | { readonly kind: 'left'; readonly node: NodeId; readonly session: number }
+  /** The own log has grown, or more of it is durable. */
+  | { readonly kind: 'log-moved' }
+  /** A state of the store, for this leader epoch. */
+  | { readonly kind: 'state'; readonly state: CommittedState }
+  /** `on`: the partition epoch that the proposal was made on. */
+  | { readonly kind: 'isr-decided'; readonly on: bigint; readonly decision: IsrDecision }
+  | { readonly kind: 'tick' };
+
+export type RefusalReason = 'fenced' | 'unknown-epoch' | 'stale-node' | 'not-replica' | 'busy' | 'protocol';
+
+export type LeaderEffect =
+  | { readonly kind: 'refuse'; readonly session: number; readonly reason: RefusalReason }
+  | { readonly kind: 'welcome'; readonly session: number; readonly match: Match }
+  | { readonly kind: 'push'; readonly session: number; readonly from: Offset }
+  /** Nothing more is pushed there. Its follower has another session, or is no replica. */
+  | { readonly kind: 'end'; readonly session: number }
+  | { readonly kind: 'commit'; readonly highWatermark: Offset }
+  | {
+      readonly kind: 'propose';
+      readonly isr: readonly IsrMember[];
+      readonly unfit: readonly NodeId[];
+      readonly partitionEpoch: bigint;
+    }
+  | { readonly kind: 'resign'; readonly why: 'newer-epoch' | 'fenced' | 'slow-disk' };
+
+export interface LeaderOptions {
+  readonly me: IsrMember;
+  readonly epoch: LeaderEpoch;
+  /** Where this epoch begins in the log. */
+  readonly epochStart: Offset;
+  readonly lagMaxMs: Millis;
+  /** False: it has resigned for a slow disk not long ago. */
+  readonly mayResignForDisk: boolean;
+}
+
+/** A sync that takes longer than this, while others sync, is a reason to resign. */
+const slowSyncMs = 2_000;
+/** After a proposal that was not committed. */
+const proposeAgainMs = 500;
+
+/**
+ * The leader of one partition in one epoch: who follows, what is committed, who is in sync. SPEC.md says why. Mutable, for it
+ * sees every ack; synchronous, and all that it does are the effects that it returns.
+ */
+export class LeaderMachine {
+  readonly epoch: LeaderEpoch;
+  readonly epochStart: Offset;
+  readonly #me: IsrMember;
+  readonly #log: LogView;
+  readonly #lagMaxMs: Millis;
+  readonly #isr: MaximalIsr;
+  readonly #followers = new Map<NodeId, FollowerProgress>();
+  /** When a replica without a session was last caught up. */
+  readonly #lastCaughtUp = new Map<NodeId, Millis>();
+  /** Of the newest start that has spoken. */
+  readonly #nodeEpochs = new Map<NodeId, NodeEpoch>();
+  /** Have lost data, and are still in the ISR or the ELR. */
+  readonly #unfit = new Set<NodeId>();
+  readonly #startedAt: Millis;
+  #mayResignForDisk: boolean;
+  #syncPendingSince: Millis | undefined;
+  #seenDurableEnd: Offset;
+  #proposeNotBefore: Millis = 0;
+  #resigned = false;
+
+  constructor(log: LogView, state: CommittedState, options: LeaderOptions, now: Millis) {
+    this.#log = log;
+    this.#me = options.me;
+    this.epoch = options.epoch;
+    this.epochStart = options.epochStart;
+    this.#lagMaxMs = options.lagMaxMs;
+    this.#mayResignForDisk = options.mayResignForDisk;
+    this.#isr = new MaximalIsr(state);
+    this.#startedAt = now;
+    this.#seenDurableEnd = log.durableEnd;
+    for (const { node, epoch } of state.isr) this.#nodeEpochs.set(node, epoch);
+  }
+
+  /** What the store is known to say. */
+  get committed(): CommittedState {
+    return this.#isr.committed;
+  }
+
+  /** Whether an append that needs the ISR may be taken: else it could not be committed. */
+  get hasEnoughReplicas(): boolean {
+    return this.committed.isr.length >= this.committed.minIsr;
+  }
+
+  /** Every node that may be in sync. */
+  get maximalIsr(): ReadonlySet<NodeId> {
+    return this.#isr.nodes();
+  }
+
+  /** The smallest log start of the followers in sync: what they have removed. */
+  get followersLogStart(): Offset | undefined {
+    let least: Offset | undefined;
+    for (const { node } of this.committed.isr) {
+      if (node === this.#me.node) continue;
+      const start = this.#followers.get(node)?.logStart ?? (0n as Offset);
+      if (least === undefined || start < least) least = start;
+    }
+    return least;
+  }
+
+  step(event: LeaderEvent, now: Millis): LeaderEffect[] {
+    if (this.#resigned) return [];
+    switch (event.kind) {
+      case 'hello':
+        return this.#onHello(event.hello, now);
+      case 'ready':
+        return this.#onReady(event, now);
+      case 'acked':
+        return this.#onAcked(event, now);
+      case 'left':
+        return this.#onLeft(event);
+      case 'log-moved':
+        return this.#onLogMoved(now);
+      case 'state':
+        return this.#onState(event.state, now);
+      case 'isr-decided':
+        return this.#onDecided(event, now);
+      case 'tick':
+        return this.#onTick(now);
+    }
+  }
+
+  #onHello(hello: Hello, now: Millis): LeaderEffect[] {
+    const { session, node, nodeEpoch, epoch, copy } = hello;
+    if (epoch > this.epoch) return [refuse(session, 'unknown-epoch'), ...this.#resign('newer-epoch')];
+    if (epoch < this.epoch) return [refuse(session, 'fenced')];
+    if (node === this.#me.node || !this.committed.replicas.includes(node)) return [refuse(session, 'not-replica')];
+    const known = this.#nodeEpochs.get(node);
+    if (known !== undefined && nodeEpoch < known) return [refuse(session, 'stale-node')];
+    this.#nodeEpochs.set(node, nodeEpoch);
+    const ended = this.#end(node);
+    const found = matchCopy(hello, this.#log);
+    const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
+    const hasLost = copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#log.highWatermark;
+    if (hasLost && this.#counts(node)) {
+      this.#unfit.add(node);
+      return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
+    }
+    this.#unfit.delete(node);
+    const caughtUpAt = this.#lastCaughtUp.get(node) ?? this.#startedAt;
+    this.#followers.set(node, new FollowerProgress(session, nodeEpoch, caughtUpAt, this.#log.writtenEnd, now));
+    return [...ended, { kind: 'welcome', session, match }];
+  }
+
+  #onReady({ node, session, durableEnd, lastEpoch }: LeaderEvent & { kind: 'ready' }, now: Millis): LeaderEffect[] {
+    const follower = this.#followers.get(node);
+    if (follower?.session !== session || follower.isReady) return [];
+    const { logStart, writtenEnd, highWatermark } = this.#log;
+    const isWithin = durableEnd >= logStart && durableEnd <= writtenEnd;
+    const isEmpty = durableEnd === logStart;
+    if (!isWithin || (!isEmpty && this.#log.epochOf((durableEnd - 1n) as Offset) !== lastEpoch)) {
+      this.#forget(node);
+      return [refuse(session, 'protocol')];
+    }
+    if (durableEnd < highWatermark && this.#counts(node)) {
+      this.#unfit.add(node);
+      this.#forget(node);
+      return [refuse(session, 'busy'), ...this.#propose(now)];
+    }
+    follower.isReady = true;
+    follower.reached(durableEnd, writtenEnd, now);
+    return [{ kind: 'push', session, from: durableEnd }, ...this.#advance(), ...this.#propose(now)];
+  }
+
+  #onAcked({ node, session, durableEnd, logStart }: LeaderEvent & { kind: 'acked' }, now: Millis): LeaderEffect[] {
+    const follower = this.#followers.get(node);
+    if (follower?.session !== session || !follower.isReady) return [];
+    if (durableEnd < follower.durableEnd || durableEnd > this.#log.writtenEnd) {
+      this.#forget(node);
+      return [refuse(session, 'protocol')];
+    }
+    follower.logStart = logStart;
+    follower.reached(durableEnd, this.#log.writtenEnd, now);
+    return [...this.#advance(), ...this.#propose(now)];
+  }
+
+  #onLeft({ node, session }: LeaderEvent & { kind: 'left' }): LeaderEffect[] {
+    if (this.#followers.get(node)?.session === session) this.#forget(node);
+    return [];
+  }
+
+  #onLogMoved(now: Millis): LeaderEffect[] {
+    const { writtenEnd, durableEnd } = this.#log;
+    if (durableEnd > this.#seenDurableEnd) this.#syncPendingSince = undefined;
+    this.#seenDurableEnd = durableEnd;
+    if (durableEnd < writtenEnd) this.#syncPendingSince ??= now;
+    return this.#advance();
+  }
+
+  #onState(state: CommittedState, now: Millis): LeaderEffect[] {
+    const before = new Set(this.committed.isr.map(({ node }) => node));
+    if (!this.#isr.adopt(state)) return [];
+    this.#proposeNotBefore = 0;
+    for (const { node, epoch } of state.isr) {
+      if (!before.has(node)) this.#lastCaughtUp.set(node, now);
+      const known = this.#nodeEpochs.get(node);
+      if (known === undefined || epoch > known) this.#nodeEpochs.set(node, epoch);
+    }
+    const gone = [...this.#followers.keys()].filter((node) => !state.replicas.includes(node));
+    const ended = gone.flatMap((node) => this.#end(node));
+    return [...ended, ...this.#advance(), ...this.#propose(now)];
+  }
+
+  #onDecided({ on, decision }: LeaderEvent & { kind: 'isr-decided' }, now: Millis): LeaderEffect[] {
+    // A newer state is known: what was proposed on the older one is decided by that.
+    if (!this.#isr.isInFlight || on !== this.committed.partitionEpoch) return [];
+    switch (decision.kind) {
+      case 'committed':
+        this.#isr.commit(decision.partitionEpoch, this.#unfit);
+        return [...this.#advance(), ...this.#propose(now)];
+      case 'ineligible':
+        // An earlier one on this revision may still be carried out: this answer says nothing of that.
+        this.#isr.revert();
+        this.#proposeNotBefore = now + proposeAgainMs;
+        return this.#advance();
+      case 'stale':
+      case 'unknown':
+        this.#isr.doubt();
+        this.#proposeNotBefore = now + proposeAgainMs;
+        return [];
+      case 'fenced':
+        this.#isr.doubt();
+        return this.#resign('fenced');
+    }
+  }
+
+  #onTick(now: Millis): LeaderEffect[] {
+    for (const follower of this.#followers.values()) follower.look(this.#log.writtenEnd, now);
+    if (this.#isDiskSlow(now)) return this.#resign('slow-disk');
+    return this.#propose(now);
+  }
+
+  /** An own sync has taken too long, while a member of the ISR has synced since it began. */
+  #isDiskSlow(now: Millis): boolean {
+    const since = this.#syncPendingSince;
+    if (!this.#mayResignForDisk || since === undefined || now - since < slowSyncMs) return false;
+    return this.committed.isr.some(({ node }) => {
+      const follower = this.#followers.get(node);
+      return follower?.isReady === true && follower.movedAt > since;
+    });
+  }
+
+  /** I5: the smallest durable end over every member of the maximal ISR; whoever has not spoken in this epoch holds it. */
+  #advance(): LeaderEffect[] {
+    if (!this.hasEnoughReplicas) return [];
+    let highWatermark = this.#log.durableEnd;
+    for (const node of this.#isr.nodes()) {
+      if (node === this.#me.node) continue;
+      const follower = this.#followers.get(node);
+      if (follower?.isReady !== true) return [];
+      if (follower.durableEnd < highWatermark) highWatermark = follower.durableEnd;
+    }
+    // Below it lies what older leaders wrote: until all of that is everywhere, this leader doesn't know what they committed.
+    if (highWatermark < this.epochStart) return [];
+    if (highWatermark <= this.#log.highWatermark) return [];
+    return [{ kind: 'commit', highWatermark }];
+  }
+
+  /** Asks for the ISR that there should be, unless a proposal is on its way. */
+  #propose(now: Millis): LeaderEffect[] {
+    if (this.#isr.isInFlight || now < this.#proposeNotBefore) return [];
+    const { isr: committed, partitionEpoch } = this.committed;
+    const isr = [this.#me, ...this.committed.replicas.flatMap((node) => this.#asMember(node, now) ?? [])];
+    const isChanged =
+      isr.length !== committed.length || isr.some(({ node }) => !committed.some((one) => one.node === node));
+    const unfit = [...this.#unfit].filter((node) => this.#counts(node));
+    if (!isChanged && unfit.length === 0 && !this.#isr.isDoubtful) return [];
+    this.#isr.propose(isr);
+    return [{ kind: 'propose', isr, unfit, partitionEpoch }];
+  }
+
+  /** The replica as a member of the ISR that there should be. `undefined`: it should not be in it. */
+  #asMember(node: NodeId, now: Millis): IsrMember | undefined {
+    if (node === this.#me.node || this.#unfit.has(node)) return undefined;
+    const follower = this.#followers.get(node);
+    const member = this.committed.isr.find((one) => one.node === node);
+    if (member !== undefined) {
+      const caughtUpAt = follower?.caughtUpAt ?? this.#lastCaughtUp.get(node) ?? this.#startedAt;
+      return now - caughtUpAt > this.#lagMaxMs ? undefined : member;
+    }
+    if (follower?.isReady !== true) return undefined;
+    return this.#mayJoin(follower) ? { node, epoch: follower.nodeEpoch } : undefined;
+  }
+
+  /** I12. What lies below the epoch's start may be committed without this leader's knowing: whoever joins must have it. */
+  #mayJoin({ durableEnd }: FollowerProgress): boolean {
+    return durableEnd >= this.#log.highWatermark && durableEnd >= this.epochStart;
+  }
+
+  /** In the ISR or the ELR, or about to be: the store may elect it. */
+  #counts(node: NodeId): boolean {
+    return this.#isr.nodes().has(node) || this.committed.elr.includes(node);
+  }
+
+  #forget(node: NodeId): void {
+    const follower = this.#followers.get(node);
+    if (follower === undefined) return;
+    this.#lastCaughtUp.set(node, follower.caughtUpAt);
+    this.#followers.delete(node);
+  }
+
+  #end(node: NodeId): LeaderEffect[] {
+    const follower = this.#followers.get(node);
+    if (follower === undefined) return [];
+    this.#forget(node);
+    return [{ kind: 'end', session: follower.session }];
+  }
+
+  #resign(why: 'newer-epoch' | 'fenced' | 'slow-disk'): LeaderEffect[] {
+    assert(!this.#resigned, 'a leader resigns once');
+    this.#resigned = true;
+    return [{ kind: 'resign', why }];
+  }
+}
+
+const refuse = (session: number, reason: RefusalReason): LeaderEffect => ({ kind: 'refuse', session, reason });
