@@ -1,14 +1,25 @@
 import { assert, faults, type LeaderEpoch, type Millis, MoldauError, type Offset } from '@moldau/kernel';
-import { noProducer, stampBatch } from '@moldau/records';
+import { crcMatches, noProducer, scanBatch, stampBatch } from '@moldau/records';
 import { AppendPlan } from './append-plan.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
 import { type CheckedBatch, checkAllowed, checkBatches } from './batch-checks.ts';
 import type { DirectoryContext } from './directory-context.ts';
+import type { EpochEntry } from './leader-epochs.ts';
 import { stampLogAppendTime } from './log-append-time.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogState } from './log-state.ts';
 import type { LogWriter } from './log-writer.ts';
 import { checkProducer } from './producers/producer-check.ts';
+
+/** One piece of a leader's log, as it was pushed. */
+export interface ReplicaAppend {
+  readonly from: Offset;
+  readonly previousEpoch: LeaderEpoch;
+  readonly epochs: readonly EpochEntry[];
+  readonly bytes: Uint8Array;
+  readonly leaderEpoch: LeaderEpoch;
+  readonly leaderLogStart: Offset;
+}
 
 /** Takes appends: everything from the checks to the offsets happens in one turn, and nothing is written here. */
 export class LogAppender {
@@ -49,6 +60,36 @@ export class LogAppender {
     return this.#take(bytes, batches, state.leading, config, nowMs);
   }
 
+  appendReplica(piece: ReplicaAppend, config: LogConfig): 'gap' | 'epoch' | 'corrupt' | undefined {
+    const state = this.#state;
+    const { from, previousEpoch, epochs, bytes, leaderEpoch, leaderLogStart } = piece;
+    if (this.#context.fs.failure !== undefined) return 'gap';
+    if (from !== state.logEnd || !this.#writer.hasRoomFor(bytes.length)) return 'gap';
+    if (from !== leaderLogStart && state.epochs.epochOf((from - 1n) as Offset) !== previousEpoch) return 'epoch';
+    const batches = scanAll(bytes);
+    if (batches === undefined) return 'corrupt';
+    let end: bigint = from;
+    for (const { header } of batches) {
+      if (header.baseOffset !== end || header.leaderEpoch > leaderEpoch) return 'corrupt';
+      end = header.nextOffset;
+    }
+    const nowMs = this.#context.clock.wallMs();
+    for (const { epoch, start } of epochs) {
+      if (epoch <= state.epochs.last) continue;
+      state.epochs.begin(epoch, start);
+      state.epochsSaved = false;
+    }
+    const next = end as Offset;
+    const preparation = this.#plan.next(from, next, bytes.length, config, nowMs);
+    const snapshot = preparation === 'none' ? undefined : state.producers.encode(from);
+    for (const { header } of batches) {
+      if (header.producerId !== noProducer && !header.isControl) state.producers.take(header, nowMs);
+    }
+    state.logEnd = next;
+    this.#writer.push({ base: from, next, bytes, rolls: preparation === 'roll', snapshot });
+    return undefined;
+  }
+
   #take(
     bytes: Uint8Array,
     batches: readonly CheckedBatch[],
@@ -76,6 +117,17 @@ export class LogAppender {
     const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
     return stampsTime ? { ...appended, timestampMs: nowMs } : appended;
   }
+}
+
+function scanAll(bytes: Uint8Array): CheckedBatch[] | undefined {
+  const batches: CheckedBatch[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const scanned = scanBatch(bytes, at, bytes.length);
+    if (scanned.kind !== 'batch' || !crcMatches(bytes, at, scanned.header, scanned.sizeBytes)) return undefined;
+    batches.push({ header: scanned.header, at, sizeBytes: scanned.sizeBytes });
+    at += scanned.sizeBytes;
+  }
+  return batches.length === 0 ? undefined : batches;
 }
 
 function freshPlan({ active, logEnd }: LogState): AppendPlan {

@@ -3,7 +3,8 @@ import type { AppendOptions, AppendResult } from './append-result.ts';
 import type { CheckpointRecord } from './checkpoint-file.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { saveIndex } from './index-cache.ts';
-import { LogAppender } from './log-appender.ts';
+import type { EpochEntry } from './leader-epochs.ts';
+import { LogAppender, type ReplicaAppend } from './log-appender.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
 import type { Found, LogState } from './log-state.ts';
@@ -130,6 +131,45 @@ export class PartitionLog {
    */
   append(bytes: Uint8Array, options: AppendOptions = {}): AppendResult {
     return this.#appender.append(bytes, options, this.#config);
+  }
+
+  appendReplica(piece: ReplicaAppend): 'gap' | 'epoch' | 'corrupt' | undefined {
+    return this.#appender.appendReplica(piece, this.#config);
+  }
+  epochTail(most: number): readonly EpochEntry[] {
+    return this.#state.epochs.entries.slice(-most);
+  }
+  epochOf(at: Offset): LeaderEpoch | undefined {
+    return this.#state.epochs.epochOf(at);
+  }
+  epochsWithin(from: Offset, next: Offset): readonly EpochEntry[] {
+    return this.#state.epochs.entries.filter(({ start }) => start >= from && start < next);
+  }
+  epochCovering(at: Offset): EpochEntry | undefined {
+    return this.#state.epochs.entries.findLast(({ start }) => start <= at);
+  }
+  syncAll(): Promise<void> {
+    return this.#exclusively(() => this.#syncer.syncAll());
+  }
+  followHighWatermark(leaderHw: Offset): boolean {
+    const { durableEnd, highWatermark } = this.#state;
+    const to = leaderHw < durableEnd ? leaderHw : durableEnd;
+    if (to <= highWatermark) return false;
+    this.advanceHighWatermark(to);
+    return true;
+  }
+  async advanceLogStart(before: Offset): Promise<void> {
+    await this.#exclusively(() => moveLogStart(this.#context, this.#state, before));
+  }
+  async markCorrupt(): Promise<void> {
+    this.#state.corrupt = true;
+    await this.#context.checkpoint.writeNow();
+  }
+  get isCorrupt(): boolean {
+    return this.#state.corrupt;
+  }
+  reset(_to: Offset, _covering: EpochEntry | undefined): Promise<void> {
+    return Promise.reject(new Error('reset is not there yet'));
   }
 
   /** Called after each completed sync that moved the durable end, in the order of offsets. */

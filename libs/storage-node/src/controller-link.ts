@@ -18,6 +18,8 @@ import {
 } from '@moldau/kernel';
 import {
   ControllerService,
+  type IsrChangeSchema,
+  type IsrResult,
   type NodeSessionRequestSchema,
   type NodeSessionResponse,
   type PartitionReportSchema,
@@ -52,6 +54,8 @@ export interface ControllerEvents {
 }
 
 const heartbeatEveryMs = 1_000;
+/** A change of in-sync replicas without an answer is asked for again by whoever wanted it. */
+const alterIsrMs = 5_000;
 /** Before the next coordinator is asked: all but one of them are standing by. */
 const reopenAfterMs = 250;
 /** The coordinator speaks every second: silent for so long, it stands still or the stream is half open, whatever TCP says. */
@@ -129,6 +133,19 @@ export class ControllerLink {
     const { nodeId } = this.#registration;
     if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
     return this.#channel.unary(ControllerService.method.allocateProducerIds, { nodeId, nodeEpoch: this.#epoch });
+  }
+
+  /** Asks for other in-sync replicas. Rejects when there is no answer: then nothing is known. */
+  async alterIsr(changes: readonly MessageInitShape<typeof IsrChangeSchema>[]): Promise<readonly IsrResult[]> {
+    const { nodeId } = this.#registration;
+    if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
+    const request = { nodeId, nodeEpoch: this.#epoch, changes: [...changes] };
+    const options = { timeoutMs: alterIsrMs };
+    return (await this.#channel.unary(ControllerService.method.alterIsr, request, options)).results;
+  }
+
+  get nodeEpoch(): NodeEpoch | undefined {
+    return this.#epoch;
   }
 
   /** To the coordinator that is active, as far as this node knows. */

@@ -25,6 +25,7 @@ import { logService } from './log-service.ts';
 import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
+import { Replication } from './replication/replication.ts';
 
 /** The world, as a storage node sees it. */
 export interface StorageNodePorts {
@@ -74,6 +75,7 @@ export class StorageNode {
   readonly #budget: AppendBudget;
   readonly #sessions = new Set<AppendStream | FetchStream>();
   readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
+  readonly #replication: Replication;
   readonly #staged = new Gate();
   #stage: NodeStage = 'starting';
   #directory: LogDirectory | undefined;
@@ -90,6 +92,18 @@ export class StorageNode {
     this.#budget = new AppendBudget(config.appendBudgetBytes);
     this.#relay = new Relay({ coordinators: config.coordinators, advertise: 'registered' }, ports);
     this.#partitions = new Partitions(config.nodeId, this.#relay.view);
+    this.#replication = new Replication(
+      {
+        ...ports,
+        partitions: this.#partitions,
+        me: config.nodeId,
+        identity: () => this.#identity(),
+        addressOf: (node) => this.#relay.view.node(node)?.address,
+        alterIsr: (changes) => this.#requireLink().alterIsr(changes),
+        requireServing: () => this.#requireServing(),
+      },
+      () => this.#requireDirectory(),
+    );
     // Whoever runs the node may listen, and need not.
     this.#failing.promise.catch(() => {});
   }
@@ -148,6 +162,7 @@ export class StorageNode {
     );
     this.#link = link;
     directory.onFailure(() => link.reportStorageFailure());
+    this.#replication.start();
     this.#linkEnded = link.run().catch((error: unknown) => this.#fail(error));
     while (this.#stage === 'registering') await this.#staged.wait();
     if (this.#failure !== undefined) throw this.#failure;
@@ -170,7 +185,7 @@ export class StorageNode {
       catchUp: () => this.#relay.catchUp(),
       hold: (session) => this.#hold(session),
     });
-    return [log, this.#relay.service()];
+    return [log, this.#relay.service(), this.#replication.service()];
   }
 
   get isServing(): boolean {
@@ -214,14 +229,17 @@ export class StorageNode {
     await this.#linkEnded;
     for (const partition of this.#partitions.all()) {
       partition.follow({ kind: 'follower', leader: undefined, epoch: partition.log.lastEpoch });
+      await partition.stopFollowing();
     }
+    await this.#replication.stop();
     await this.#directory?.close();
     await this.#relay.stop();
   }
 
   #events(directory: LogDirectory) {
-    const { logger } = this.#ports;
-    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, logger, (report) =>
+    const { logger, clock } = this.#ports;
+    const ports = { logger, replication: this.#replication, now: () => clock.monotonicMs() };
+    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, ports, (report) =>
       this.#link?.report(report),
     );
     let epoch: NodeEpoch = nodeEpoch(0n);
@@ -262,6 +280,16 @@ export class StorageNode {
 
   #requireServing(): void {
     if (this.#stage !== 'serving') throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
+  }
+
+  #identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined {
+    const nodeEpoch = this.#link?.nodeEpoch;
+    return nodeEpoch === undefined ? undefined : { clusterId: this.clusterId, nodeEpoch };
+  }
+
+  #requireDirectory(): LogDirectory {
+    if (this.#directory === undefined) throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
+    return this.#directory;
   }
 
   #requireLink(): ControllerLink {
