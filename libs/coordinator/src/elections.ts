@@ -181,10 +181,7 @@ export class Elections {
 function viewOf(image: ClusterImage, { topic, index, state }: PartitionImage, reports: ReplicaReports): ElectionView {
   const own = image.topic(topic)?.record.config ?? {};
   return {
-    epochOf(id) {
-      const node = image.node(id);
-      return node === undefined || node.condition.fenced ? undefined : node.epoch;
-    },
+    epochOf: (id) => image.activeEpochOf(id),
     reportOf: (id) => reports.reportOf(id, partitionKey(topic, index)),
     minIsr: minIsrOf(own, image.clusterConfig, state.replicas.length),
   };

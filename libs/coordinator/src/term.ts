@@ -3,6 +3,7 @@ import { type Finding, type MetadataStore, noteCodec, type StoreOp } from '@mold
 import { AdvertisedAddresses } from './advertised-addresses.ts';
 import { Elections } from './elections.ts';
 import { ImageKeeper } from './image-keeper.ts';
+import { IsrChanges } from './isr-changes.ts';
 import { NodeConditions } from './node-conditions.ts';
 import { NodeRoster } from './node-roster.ts';
 import type { Office } from './office.ts';
@@ -33,6 +34,7 @@ export class Term {
   readonly creation: TopicCreation;
   readonly changes: TopicChanges;
   readonly registrar: Registrar;
+  readonly isrChanges: IsrChanges;
   readonly producerIds: ProducerIds;
   readonly #writer: StoreWriter;
   readonly #elections: Elections;
@@ -59,6 +61,7 @@ export class Term {
     this.creation = new TopicCreation(ports, config, keeper, writer);
     this.changes = new TopicChanges(ports, keeper, writer, elections);
     this.registrar = new Registrar(ports, clusterId, { keeper, writer, conditions, elections });
+    this.isrChanges = new IsrChanges(ports, keeper, writer);
     this.producerIds = new ProducerIds(ports, keeper, writer);
     this.#writer = writer;
     this.#elections = elections;

@@ -1,4 +1,5 @@
 import { assert, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch } from '@moldau/kernel';
+import { checked, isSameMember, withIsr } from './in-sync.ts';
 import type { IsrMember, PartitionState } from './stored-values.ts';
 
 /** What a node found of one replica when it started. */
@@ -54,10 +55,7 @@ export function newPartition(replicas: readonly IsrMember[], minIsr: number): Pa
  */
 export function decide(state: PartitionState, view: ElectionView): PartitionState | undefined {
   const isr = state.isr.filter(({ node, epoch }) => view.epochOf(node) === epoch);
-  const left = state.isr.map(({ node }) => node).filter((node) => !isr.some((member) => member.node === node));
-  const eligible = [...state.elr, ...left.filter((node) => !state.elr.includes(node))];
-  const { minIsr } = view;
-  const shrunk = { ...state, minIsr, isr, elr: isr.length >= minIsr ? [] : eligible };
+  const shrunk = withIsr({ ...state, minIsr: view.minIsr }, isr, () => false);
   const leads =
     isr.some(({ node, epoch }) => node === state.leader && epoch === state.leaderNodeEpoch) &&
     !hasResigned(state, view);
@@ -129,17 +127,8 @@ function same(a: PartitionState, b: PartitionState): boolean {
     a.leaderNodeEpoch === b.leaderNodeEpoch &&
     a.minIsr === b.minIsr &&
     a.isr.length === b.isr.length &&
-    a.isr.every(({ node, epoch }, i) => b.isr[i]?.node === node && b.isr[i]?.epoch === epoch) &&
+    a.isr.every((member, i) => isSameMember(member, b.isr[i] ?? member)) &&
     a.elr.length === b.elr.length &&
     a.elr.every((node, i) => b.elr[i] === node)
   );
-}
-
-/** What holds for every state that is written. */
-function checked(state: PartitionState): PartitionState {
-  const { isr, elr, leader, minIsr } = state;
-  assert(leader === undefined || isr.some(({ node }) => node === leader), 'the leader is in sync');
-  assert(!isr.some(({ node }) => elr.includes(node)), 'ISR and ELR have no member in common');
-  assert(isr.length < minIsr || elr.length === 0, 'the ELR is empty while the ISR is large enough');
-  return state;
 }
