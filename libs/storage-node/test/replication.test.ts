@@ -3,7 +3,9 @@ import test from 'ava';
 
 /** Three nodes, and a topic with three copies of each partition. */
 async function replicated(partitions = 1, seed = 4) {
-  const cluster = new SimulatedCluster({ seed, nodes: 3 });
+  const show = (m: string, f?: object): void => { if (process.env.DBG) console.log(Math.round(cluster.time.monotonicMs()), m, JSON.stringify(f, (_k, v) => typeof v === 'bigint' ? Number(v) : v instanceof Error ? v.message : v)); };
+  const logger = { debug: show, info: show, warn: show, error: show, with: () => logger } as never;
+  const cluster: SimulatedCluster = new SimulatedCluster({ seed, nodes: 3, logger });
   const { time } = cluster;
   await time.run(cluster.start());
   const client = cluster.client('app', 60_000, time);
@@ -41,7 +43,7 @@ const read = async ({ cluster, time }: Pick<Awaited<ReturnType<typeof replicated
   const values: (string | null)[] = [];
   const reader = cluster.client(`reader-${time.monotonicMs()}`, 60_000, time);
   const all = async (): Promise<void> => {
-    for await (const { value } of reader.read('t', { from: 'start' })) values.push(value);
+    for await (const { value } of reader.read('t', { from: 'start', until: 'end' })) values.push(value);
   };
   await time.run(all());
   return values;
