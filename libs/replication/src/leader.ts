@@ -98,6 +98,8 @@ export class LeaderMachine {
   #mayResignForDisk: boolean;
   #syncPendingSince: Millis | undefined;
   #seenDurableEnd: Offset;
+  /** As of the last `commit`, which may not be carried out yet when the next thing is decided. */
+  #highWatermark: Offset;
   #proposeNotBefore: Millis = 0;
   #resigned = false;
 
@@ -111,6 +113,7 @@ export class LeaderMachine {
     this.#isr = new MaximalIsr(state);
     this.#startedAt = now;
     this.#seenDurableEnd = log.durableEnd;
+    this.#highWatermark = log.highWatermark;
     for (const { node, epoch } of state.isr) this.#nodeEpochs.set(node, epoch);
   }
 
@@ -173,7 +176,7 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost = copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#log.highWatermark;
+    const hasLost = copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
@@ -187,14 +190,14 @@ export class LeaderMachine {
   #onReady({ node, session, durableEnd, lastEpoch }: LeaderEvent & { kind: 'ready' }, now: Millis): LeaderEffect[] {
     const follower = this.#followers.get(node);
     if (follower?.session !== session || follower.isReady) return [];
-    const { logStart, writtenEnd, highWatermark } = this.#log;
+    const { logStart, writtenEnd } = this.#log;
     const isWithin = durableEnd >= logStart && durableEnd <= writtenEnd;
     const isEmpty = durableEnd === logStart;
     if (!isWithin || (!isEmpty && this.#log.epochOf((durableEnd - 1n) as Offset) !== lastEpoch)) {
       this.#forget(node);
       return [refuse(session, 'protocol')];
     }
-    if (durableEnd < highWatermark && this.#counts(node)) {
+    if (durableEnd < this.#highWatermark && this.#counts(node)) {
       this.#unfit.add(node);
       this.#forget(node);
       return [refuse(session, 'busy'), ...this.#propose(now)];
@@ -294,7 +297,8 @@ export class LeaderMachine {
     }
     // Below it lies what older leaders wrote: until all of that is everywhere, this leader doesn't know what they committed.
     if (highWatermark < this.epochStart) return [];
-    if (highWatermark <= this.#log.highWatermark) return [];
+    if (highWatermark <= this.#highWatermark) return [];
+    this.#highWatermark = highWatermark;
     return [{ kind: 'commit', highWatermark }];
   }
 
@@ -326,7 +330,7 @@ export class LeaderMachine {
 
   /** I12. What lies below the epoch's start may be committed without this leader's knowing: whoever joins must have it. */
   #mayJoin({ durableEnd }: FollowerProgress): boolean {
-    return durableEnd >= this.#log.highWatermark && durableEnd >= this.epochStart;
+    return durableEnd >= this.#highWatermark && durableEnd >= this.epochStart;
   }
 
   /** In the ISR or the ELR, or about to be: the store may elect it. */
