@@ -237,8 +237,8 @@ export class StorageNode {
   }
 
   #events(directory: LogDirectory) {
-    const { logger, clock } = this.#ports;
-    const ports = { logger, replication: this.#replication, now: () => clock.monotonicMs() };
+    const { logger, clock, timers } = this.#ports;
+    const ports = { logger, timers, replication: this.#replication, now: () => clock.monotonicMs() };
     const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, ports, (report) =>
       this.#link?.report(report),
     );

@@ -3,7 +3,14 @@ import test from 'ava';
 
 /** Three nodes, and a topic with three copies of each partition. */
 async function replicated(partitions = 1, seed = 4) {
-  const show = (m: string, f?: object): void => { if (process.env.DBG) console.log(Math.round(cluster.time.monotonicMs()), m, JSON.stringify(f, (_k, v) => typeof v === 'bigint' ? Number(v) : v instanceof Error ? v.message : v)); };
+  const show = (m: string, f?: object): void => {
+    if (process.env.DBG)
+      console.log(
+        Math.round(cluster.time.monotonicMs()),
+        m,
+        JSON.stringify(f, (_k, v) => (typeof v === 'bigint' ? Number(v) : v instanceof Error ? v.message : v)),
+      );
+  };
   const logger = { debug: show, info: show, warn: show, error: show, with: () => logger } as never;
   const cluster: SimulatedCluster = new SimulatedCluster({ seed, nodes: 3, logger });
   const { time } = cluster;
