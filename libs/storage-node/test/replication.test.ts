@@ -81,3 +81,19 @@ test('a leader dies: another one goes on with all that was acknowledged', async 
     Array.from({ length: 30 }, (_, i) => `record ${i}`),
   );
 });
+
+test('a node that is stopped hands its leaderships over, and nobody sees an error', async (t) => {
+  const world = await replicated();
+  const { send, leader, time, converged } = world;
+  for (let i = 0; i < 10; i += 1) await send(`record ${i}`);
+  const first = leader();
+  const stopped = first.stop();
+  for (let i = 10; i < 20; i += 1) await send(`record ${i}`);
+  await time.run(stopped);
+  await time.run(first.start());
+  await converged(3);
+  t.deepEqual(
+    await read(world),
+    Array.from({ length: 20 }, (_, i) => `record ${i}`),
+  );
+});
