@@ -176,7 +176,8 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost = copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
+    const hasLost =
+      this.#unfit.has(node) || copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
