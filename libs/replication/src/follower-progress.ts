@@ -7,12 +7,11 @@ import type { Millis, NodeEpoch, Offset } from '@moldau/kernel';
 export class FollowerProgress {
   readonly session: number;
   readonly nodeEpoch: NodeEpoch;
-  /** Before Ready nothing that it says counts (I4). */
-  isReady = false;
+  #isReady = false;
   durableEnd: Offset = 0n as Offset;
   logStart: Offset = 0n as Offset;
-  /** When its durable end moved last. */
-  movedAt: Millis;
+  /** When an ack of more came last. `undefined`: none has. */
+  ackedMoreAt: Millis | undefined;
   #caughtUpAt: Millis;
   #markEnd: Offset;
   #markAt: Millis;
@@ -23,23 +22,38 @@ export class FollowerProgress {
     this.#caughtUpAt = caughtUpAt;
     this.#markEnd = leaderEnd;
     this.#markAt = now;
-    this.movedAt = now;
+  }
+
+  /** Before Ready nothing that it says counts (I4). */
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   get caughtUpAt(): Millis {
     return this.#caughtUpAt;
   }
 
-  /** Everything below `durableEnd` is durable there. */
-  reached(durableEnd: Offset, leaderEnd: Offset, now: Millis): void {
-    if (durableEnd > this.durableEnd) this.movedAt = now;
+  /** Its copy is a part of the leader's log. */
+  ready(durableEnd: Offset, leaderEnd: Offset, now: Millis): void {
+    this.#isReady = true;
     this.durableEnd = durableEnd;
     this.look(leaderEnd, now);
   }
 
+  /** Everything below `durableEnd` is durable there. */
+  acked(durableEnd: Offset, leaderEnd: Offset, now: Millis): void {
+    if (durableEnd > this.durableEnd) this.ackedMoreAt = now;
+    this.durableEnd = durableEnd;
+    this.look(leaderEnd, now);
+  }
+
+  countLagFrom(now: Millis): void {
+    if (now > this.#caughtUpAt) this.#caughtUpAt = now;
+  }
+
   /** Time has passed, or the leader's log has grown. */
   look(leaderEnd: Offset, now: Millis): void {
-    if (!this.isReady) return;
+    if (!this.#isReady) return;
     if (this.durableEnd >= leaderEnd) this.#caughtUpAt = now;
     else if (this.durableEnd >= this.#markEnd) this.#caughtUpAt = this.#markAt;
     else return;

@@ -89,6 +89,7 @@ export type FollowerState =
       readonly following: Following;
       readonly session: number | undefined;
       readonly next: Following | undefined;
+      readonly isReset: boolean;
     }
   | { readonly kind: 'following'; readonly following: Following; readonly session: number }
   | { readonly kind: 'halted'; readonly following: Following };
@@ -111,6 +112,8 @@ const afterFullDiskMs = 1_000;
  */
 export class FollowerMachine {
   readonly #log: LogView & { readonly lastEpoch: LeaderEpoch };
+  /** Until a reset is done, what is committed here is worth nothing. */
+  #isDamaged = false;
   #state: FollowerState = { kind: 'idle' };
 
   constructor(log: LogView & { readonly lastEpoch: LeaderEpoch }) {
@@ -148,7 +151,7 @@ export class FollowerMachine {
       case 'synced':
         return this.#onSynced();
       case 'damaged':
-        return this.#onMismatch('corrupt');
+        return this.#onDamaged();
     }
   }
 
@@ -200,24 +203,33 @@ export class FollowerMachine {
     // A Welcome of an older epoch may arrive behind that of a newer one: its session is over.
     if (state.kind !== 'greeting' || state.session !== session || state.following.epoch !== epoch) return [];
     const { following } = state;
-    if (reset !== undefined) {
-      this.#state = { kind: 'cutting', following, session, next: undefined };
-      return [{ kind: 'reset', ...reset }];
-    }
+    if (reset !== undefined) return this.#cut(following, session, { kind: 'reset', ...reset });
     if (truncateTo === undefined || truncateTo >= this.#log.durableEnd) return this.#ready(following, session);
-    const wasUnclean = following.lastUncleanEpoch > this.#log.lastEpoch;
-    if (truncateTo < this.#log.highWatermark && !wasUnclean) {
+    return this.#cut(following, session, { kind: 'truncate', to: truncateTo });
+  }
+
+  #cut(following: Following, session: number, cut: FollowerEffect & { kind: 'truncate' | 'reset' }): FollowerEffect[] {
+    if (this.#isCommittedBehind(cut.to, following)) {
       this.#state = { kind: 'halted', following };
-      return [...leave(session), { kind: 'halt', at: truncateTo }];
+      return [...leave(session), { kind: 'halt', at: cut.to }];
     }
-    this.#state = { kind: 'cutting', following, session, next: undefined };
-    return [{ kind: 'truncate', to: truncateTo }];
+    this.#state = { kind: 'cutting', following, session, next: undefined, isReset: cut.kind === 'reset' };
+    return [cut];
+  }
+
+  /** Whether cutting there, or beginning anew there, would throw away what is committed (I11). */
+  #isCommittedBehind(to: Offset, { lastUncleanEpoch }: Following): boolean {
+    if (this.#isDamaged || lastUncleanEpoch > this.#log.lastEpoch) return false;
+    const { logStart, durableEnd, highWatermark } = this.#log;
+    const committedEnd = highWatermark < durableEnd ? highWatermark : durableEnd;
+    return to < committedEnd && logStart < committedEnd;
   }
 
   #onCut(done: boolean): FollowerEffect[] {
     const state = this.#state;
     if (state.kind !== 'cutting') return [];
-    const { following, session, next } = state;
+    const { following, session, next, isReset } = state;
+    if (done && isReset) this.#isDamaged = false;
     if (next !== undefined) {
       this.#state = { kind: 'preparing', following: next };
       return [{ kind: 'prepare', epoch: next.epoch }];
@@ -246,6 +258,15 @@ export class FollowerMachine {
     if (state.kind !== 'following' && state.kind !== 'greeting') return [];
     const pauseMs = reason === 'disk-full' ? afterFullDiskMs : afterMismatchMs;
     return [{ kind: 'nack', session: state.session, reason }, ...this.#wait(state.following, pauseMs)];
+  }
+
+  #onDamaged(): FollowerEffect[] {
+    this.#isDamaged = true;
+    const state = this.#state;
+    if (state.kind !== 'cutting') return this.#onMismatch('corrupt');
+    // The leader has to hear it before this copy is ready for anything.
+    this.#state = { ...state, session: undefined };
+    return leave(state.session);
   }
 
   #onSynced(): FollowerEffect[] {

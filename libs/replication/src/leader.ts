@@ -95,11 +95,11 @@ export class LeaderMachine {
   /** Have lost data, and are still in the ISR or the ELR. */
   readonly #unfit = new Set<NodeId>();
   readonly #startedAt: Millis;
-  #mayResignForDisk: boolean;
+  readonly #mayResignForDisk: boolean;
   #syncPendingSince: Millis | undefined;
   #seenDurableEnd: Offset;
-  /** As of the last `commit`, which may not be carried out yet when the next thing is decided. */
-  #highWatermark: Offset;
+  /** What was called committed last: the log may still learn it. */
+  #calledCommitted: Offset;
   #proposeNotBefore: Millis = 0;
   #resigned = false;
 
@@ -113,7 +113,7 @@ export class LeaderMachine {
     this.#isr = new MaximalIsr(state);
     this.#startedAt = now;
     this.#seenDurableEnd = log.durableEnd;
-    this.#highWatermark = log.highWatermark;
+    this.#calledCommitted = log.highWatermark;
     for (const { node, epoch } of state.isr) this.#nodeEpochs.set(node, epoch);
   }
 
@@ -176,7 +176,8 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost = copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
+    const hasLost =
+      this.#unfit.has(node) || copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
@@ -202,8 +203,7 @@ export class LeaderMachine {
       this.#forget(node);
       return [refuse(session, 'busy'), ...this.#propose(now)];
     }
-    follower.isReady = true;
-    follower.reached(durableEnd, writtenEnd, now);
+    follower.ready(durableEnd, writtenEnd, now);
     return [{ kind: 'push', session, from: durableEnd }, ...this.#advance(), ...this.#propose(now)];
   }
 
@@ -215,7 +215,7 @@ export class LeaderMachine {
       return [refuse(session, 'protocol')];
     }
     follower.logStart = logStart;
-    follower.reached(durableEnd, this.#log.writtenEnd, now);
+    follower.acked(durableEnd, this.#log.writtenEnd, now);
     return [...this.#advance(), ...this.#propose(now)];
   }
 
@@ -233,11 +233,11 @@ export class LeaderMachine {
   }
 
   #onState(state: CommittedState, now: Millis): LeaderEffect[] {
-    const before = new Set(this.committed.isr.map(({ node }) => node));
+    const { isr: before } = this.committed;
     if (!this.#isr.adopt(state)) return [];
     this.#proposeNotBefore = 0;
+    this.#countLagOfNewMembers(before, now);
     for (const { node, epoch } of state.isr) {
-      if (!before.has(node)) this.#lastCaughtUp.set(node, now);
       const known = this.#nodeEpochs.get(node);
       if (known === undefined || epoch > known) this.#nodeEpochs.set(node, epoch);
     }
@@ -250,9 +250,14 @@ export class LeaderMachine {
     // A newer state is known: what was proposed on the older one is decided by that.
     if (!this.#isr.isInFlight || on !== this.committed.partitionEpoch) return [];
     switch (decision.kind) {
-      case 'committed':
-        this.#isr.commit(decision.partitionEpoch, this.#unfit);
+      case 'committed': {
+        // Not newer: the answer of a store that was restored. What it knows is for another state to say.
+        if (decision.partitionEpoch <= on) return this.#onNotDecided(now);
+        const { isr: before } = this.committed;
+        this.#isr.commit(decision.partitionEpoch);
+        this.#countLagOfNewMembers(before, now);
         return [...this.#advance(), ...this.#propose(now)];
+      }
       case 'ineligible':
         // An earlier one on this revision may still be carried out: this answer says nothing of that.
         this.#isr.revert();
@@ -260,19 +265,32 @@ export class LeaderMachine {
         return this.#advance();
       case 'stale':
       case 'unknown':
-        this.#isr.doubt();
-        this.#proposeNotBefore = now + proposeAgainMs;
-        return [];
+        return this.#onNotDecided(now);
       case 'fenced':
         this.#isr.doubt();
         return this.#resign('fenced');
     }
   }
 
+  #onNotDecided(now: Millis): LeaderEffect[] {
+    this.#isr.doubt();
+    this.#proposeNotBefore = now + proposeAgainMs;
+    return [];
+  }
+
+  /** Who joins behind the log's end has the time of any member to catch up: else it would leave at once, and join again. */
+  #countLagOfNewMembers(before: readonly IsrMember[], now: Millis): void {
+    for (const { node } of this.committed.isr) {
+      if (before.some((member) => member.node === node)) continue;
+      this.#lastCaughtUp.set(node, now);
+      this.#followers.get(node)?.countLagFrom(now);
+    }
+  }
+
   #onTick(now: Millis): LeaderEffect[] {
     for (const follower of this.#followers.values()) follower.look(this.#log.writtenEnd, now);
     if (this.#isDiskSlow(now)) return this.#resign('slow-disk');
-    return this.#propose(now);
+    return [...this.#advance(), ...this.#propose(now)];
   }
 
   /** An own sync has taken too long, while a member of the ISR has synced since it began. */
@@ -281,7 +299,7 @@ export class LeaderMachine {
     if (!this.#mayResignForDisk || since === undefined || now - since < slowSyncMs) return false;
     return this.committed.isr.some(({ node }) => {
       const follower = this.#followers.get(node);
-      return follower?.isReady === true && follower.movedAt > since;
+      return follower?.ackedMoreAt !== undefined && follower.ackedMoreAt > since;
     });
   }
 
@@ -298,8 +316,14 @@ export class LeaderMachine {
     // Below it lies what older leaders wrote: until all of that is everywhere, this leader doesn't know what they committed.
     if (highWatermark < this.epochStart) return [];
     if (highWatermark <= this.#highWatermark) return [];
-    this.#highWatermark = highWatermark;
+    this.#calledCommitted = highWatermark;
     return [{ kind: 'commit', highWatermark }];
+  }
+
+  /** Counts at once, in the step that says it, too: whoever joins there must have it. */
+  get #highWatermark(): Offset {
+    const { highWatermark } = this.#log;
+    return highWatermark > this.#calledCommitted ? highWatermark : this.#calledCommitted;
   }
 
   /** Asks for the ISR that there should be, unless a proposal is on its way. */
@@ -311,7 +335,7 @@ export class LeaderMachine {
       isr.length !== committed.length || isr.some(({ node }) => !committed.some((one) => one.node === node));
     const unfit = [...this.#unfit].filter((node) => this.#counts(node));
     if (!isChanged && unfit.length === 0 && !this.#isr.isDoubtful) return [];
-    this.#isr.propose(isr);
+    this.#isr.propose(isr, new Set(unfit));
     return [{ kind: 'propose', isr, unfit, partitionEpoch }];
   }
 
