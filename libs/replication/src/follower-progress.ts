@@ -2,7 +2,8 @@ import type { Millis, NodeEpoch, Offset } from '@moldau/kernel';
 
 /**
  * What a leader knows of one follower in its current session. Caught up means: it has acknowledged all that the leader held
- * at some instant; the last such instant is what its lag is counted from.
+ * at some instant; the last such instant is what its lag is counted from. One instant is watched at a time, so a lag counts
+ * for up to twice of what it is.
  */
 export class FollowerProgress {
   readonly session: number;
