@@ -1,8 +1,16 @@
-import { type Clock, faults, type Logger, type Millis, MoldauError, type Random, type Timers } from '@moldau/kernel';
+import {
+  ByteBudget,
+  type Clock,
+  faults,
+  type Logger,
+  type Millis,
+  MoldauError,
+  type Random,
+  type Timers,
+} from '@moldau/kernel';
 import { Connections, Relay } from '@moldau/routing';
 import { type Dialer, type ServedService, sealError } from '@moldau/rpc';
 import type { AppendBridge } from './append-bridge.ts';
-import { ByteBudget } from './byte-budget.ts';
 import type { FetchBridge } from './fetch-bridge.ts';
 import { logService } from './log-service.ts';
 

@@ -1,6 +1,5 @@
-import type { Clock, MoldauError, Random, Timers } from '@moldau/kernel';
+import type { ByteBudget, Clock, MoldauError, Random, Timers } from '@moldau/kernel';
 import type { ClusterView, Connections } from '@moldau/routing';
-import type { ByteBudget } from './byte-budget.ts';
 
 /** What every call and session of the gateway works with. */
 export interface GatewayParts {
