@@ -11,7 +11,7 @@ import type {
 import { appendTimeout } from '@moldau/routing';
 import { type CallContext, type Session, SessionLiveness, toWireError } from '@moldau/rpc';
 import { AppendAnswers } from './append-answers.ts';
-import { failedAck, handleClosed, lostNode, notTaken } from './append-errors.ts';
+import { failedAck, handleClosed, lostNode, notTaken, outOfReach } from './append-errors.ts';
 import { AppendHandle, type Pending } from './append-handle.ts';
 import { AppendUpstream, type Forwarded } from './append-upstream.ts';
 import type { GatewayParts } from './parts.ts';
@@ -236,7 +236,7 @@ export class AppendBridge {
     this.#upstreams.delete(upstream);
     const lost = lostNode(upstream.node);
     for (const { handle, pending } of unanswered) this.#settle(handle, pending, failedAck(pending.sequence, lost));
-    const away = error.retriable ? faults.notServing(`node ${upstream.node}`, 'out of reach') : error;
+    const away = error.retriable ? outOfReach(upstream.node, error) : error;
     for (const forwarded of unsent) this.#refuse(forwarded, away);
     this.#moveAll(upstream, away);
   }
