@@ -83,7 +83,9 @@ export class AppendBridge {
       session.end();
     } finally {
       cancelTick();
-      for (const upstream of this.#upstreams) upstream.cancel();
+      const upstreams = [...this.#upstreams];
+      this.#upstreams.clear();
+      for (const upstream of upstreams) upstream.cancel();
     }
   }
 
@@ -166,6 +168,7 @@ export class AppendBridge {
     const isOverdrawn = this.#answers.creditBytes <= 0;
     this.#answers.use(batch.length);
     if (handle === undefined) {
+      this.#parts.metrics.refused('HANDLE_CLOSED');
       this.#free(batch.length);
       this.#answers.add([failedAck(sequence, handleClosed(number))]);
       return undefined;
@@ -188,6 +191,7 @@ export class AppendBridge {
   #refuse({ handle, pending, entry }: Forwarded, error: MoldauError): void {
     this.#free(entry.batch.length);
     const told = handle.hasEnded ? handleClosed(handle.number) : error;
+    this.#parts.metrics.refused(told.reason);
     this.#settle(handle, pending, failedAck(pending.sequence, told));
   }
 
@@ -233,7 +237,8 @@ export class AppendBridge {
     unanswered: readonly Forwarded[],
     unsent: readonly Forwarded[],
   ): void {
-    this.#upstreams.delete(upstream);
+    const isMissed = this.#upstreams.delete(upstream) && !upstream.isDraining;
+    if (isMissed) this.#parts.metrics.lost('append');
     const lost = lostNode(upstream.node);
     for (const { handle, pending } of unanswered) this.#settle(handle, pending, failedAck(pending.sequence, lost));
     const away = error.retriable ? outOfReach(upstream.node, error) : error;

@@ -1,9 +1,7 @@
-import { Gateway } from '@moldau/gateway';
-import { silentLogger, silentMeter } from '@moldau/kernel';
 import { fromWireError } from '@moldau/rpc';
 import { appendSession, batchOf, type CollectedAppends, gatewayWindowBytes } from '@moldau/testing';
 import test from 'ava';
-import { behindGateway, createTopic, readAll } from './support.ts';
+import { behindGateway, createTopic, readAll, secondGateway } from './support.ts';
 
 const acksOf = (session: CollectedAppends) => session.of('acks').flatMap(({ value }) => value.acks);
 /** Each ack as its base offset or its reason, in the order of arrival. */
@@ -227,14 +225,8 @@ test('sessions take turns: together they hold one frame beyond the memory for ap
   const { cluster, time, weather } = world;
   const { id, ledBy } = await createTopic(world);
   const [partition = 0] = ledBy(1);
-  const ports = { clock: time, timers: time, random: cluster.random, logger: silentLogger };
   const appendBytes = 400_000;
-  const small = new Gateway(
-    { ...ports, dialer: cluster.network.dialer('gateway-2') },
-    { coordinators: ['coordinator-1'], appendBytes, fetchBytes: appendBytes, windowBytes: gatewayWindowBytes },
-  );
-  cluster.network.listen('gateway-2', small.services(), { ...ports, meter: silentMeter });
-  await time.run(small.start());
+  const small = await secondGateway(world, { appendBytes });
   const batch = batchOf(['x'.repeat(300_000)]);
   const sessions = Array.from({ length: 8 }, (_, i) =>
     appendSession(cluster.network.dialer(`app-${i}`).dial('gateway-2', 'data')),
