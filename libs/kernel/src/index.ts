@@ -11,3 +11,4 @@ export * from './ports/random.ts';
 export * from './ports/telemetry.ts';
 export * from './ports/time.ts';
 export { Wakeup } from './wakeup.ts';
+export { whyUnconnected } from './why-unconnected.ts';
