@@ -1,25 +1,15 @@
 import { assert, faults, type LeaderEpoch, type Millis, MoldauError, type Offset } from '@moldau/kernel';
-import { crcMatches, noProducer, scanBatch, stampBatch } from '@moldau/records';
+import { noProducer, stampBatch } from '@moldau/records';
 import { AppendPlan } from './append-plan.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
 import { type CheckedBatch, checkAllowed, checkBatches } from './batch-checks.ts';
 import type { DirectoryContext } from './directory-context.ts';
-import type { EpochEntry } from './leader-epochs.ts';
 import { stampLogAppendTime } from './log-append-time.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogState } from './log-state.ts';
 import type { LogWriter } from './log-writer.ts';
 import { checkProducer } from './producers/producer-check.ts';
-
-/** One piece of a leader's log, as it was pushed. */
-export interface ReplicaAppend {
-  readonly from: Offset;
-  readonly previousEpoch: LeaderEpoch;
-  readonly epochs: readonly EpochEntry[];
-  readonly bytes: Uint8Array;
-  readonly leaderEpoch: LeaderEpoch;
-  readonly leaderLogStart: Offset;
-}
+import { checkPiece, type Mismatch, type ReplicaAppend } from './replica-append.ts';
 
 /** Takes appends: everything from the checks to the offsets happens in one turn, and nothing is written here. */
 export class LogAppender {
@@ -44,6 +34,7 @@ export class LogAppender {
     const state = this.#state;
     if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
     if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
+    if (state.cuts > 0) throw faults.notServing(state.name, 'being cut');
     if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
     const batches = checkBatches(bytes);
     // First of all: an answer that was lost is given again, whatever has changed since.
@@ -60,33 +51,27 @@ export class LogAppender {
     return this.#take(bytes, batches, state.leading, config, nowMs);
   }
 
-  appendReplica(piece: ReplicaAppend, config: LogConfig): 'gap' | 'epoch' | 'corrupt' | undefined {
+  /** A piece of the leader's log, as it is; undefined: taken. What does not fit exactly is not taken at all. */
+  appendReplica(piece: ReplicaAppend, config: LogConfig): Mismatch | undefined {
     const state = this.#state;
-    const { from, previousEpoch, epochs, bytes, leaderEpoch, leaderLogStart } = piece;
-    if (this.#context.fs.failure !== undefined) return 'gap';
-    if (from !== state.logEnd || !this.#writer.hasRoomFor(bytes.length)) return 'gap';
-    if (from !== leaderLogStart && state.epochs.epochOf((from - 1n) as Offset) !== previousEpoch) return 'epoch';
-    const batches = scanAll(bytes);
-    if (batches === undefined) return 'corrupt';
-    let end: bigint = from;
-    for (const { header } of batches) {
-      if (header.baseOffset !== end || header.leaderEpoch > leaderEpoch) return 'corrupt';
-      end = header.nextOffset;
-    }
+    assert(state.leading === undefined, `a leader of ${state.name} takes no piece of another one`);
+    // Nothing is taken while the end moves, nor onto a disk that has failed.
+    if (state.cuts > 0 || state.ending || this.#context.fs.failure !== undefined) return 'gap';
+    if (!this.#writer.hasRoomFor(piece.bytes.length)) return 'gap';
+    const fitting = checkPiece(state, piece);
+    if (typeof fitting === 'string') return fitting;
+    const { batches, next, epochs } = fitting;
     const nowMs = this.#context.clock.wallMs();
-    for (const { epoch, start } of epochs) {
-      if (epoch <= state.epochs.last) continue;
-      state.epochs.begin(epoch, start);
-      state.epochsSaved = false;
-    }
-    const next = end as Offset;
-    const preparation = this.#plan.next(from, next, bytes.length, config, nowMs);
-    const snapshot = preparation === 'none' ? undefined : state.producers.encode(from);
+    const preparation = this.#plan.next(piece.from, next, piece.bytes.length, config, nowMs);
+    const snapshot = preparation === 'none' ? undefined : state.producers.encode(piece.from);
+    // The leader's epochs are on the disk before its records: recovery never has to guess where one began.
+    if (!epochs.isSame(state.epochs)) state.replaceEpochs(epochs);
     for (const { header } of batches) {
-      if (header.producerId !== noProducer && !header.isControl) state.producers.take(header, nowMs);
+      if (header.producerId !== noProducer) state.producers.take(header, nowMs);
     }
     state.logEnd = next;
-    this.#writer.push({ base: from, next, bytes, rolls: preparation === 'roll', snapshot });
+    const { from: base, bytes } = piece;
+    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: !state.epochsSaved });
     return undefined;
   }
 
@@ -112,22 +97,11 @@ export class LogAppender {
       state.logEnd = header.nextOffset as Offset;
     }
     assert(state.logEnd === next, 'the batches hold as many offsets as records');
-    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot });
+    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: false });
     const lastOffset = (next - 1n) as Offset;
     const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
     return stampsTime ? { ...appended, timestampMs: nowMs } : appended;
   }
-}
-
-function scanAll(bytes: Uint8Array): CheckedBatch[] | undefined {
-  const batches: CheckedBatch[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const scanned = scanBatch(bytes, at, bytes.length);
-    if (scanned.kind !== 'batch' || !crcMatches(bytes, at, scanned.header, scanned.sizeBytes)) return undefined;
-    batches.push({ header: scanned.header, at, sizeBytes: scanned.sizeBytes });
-    at += scanned.sizeBytes;
-  }
-  return batches.length === 0 ? undefined : batches;
 }
 
 function freshPlan({ active, logEnd }: LogState): AppendPlan {
