@@ -74,7 +74,7 @@ export class Elections {
     patienceMs: Millis,
   ) {
     this.#ports = ports;
-    this.#leaderless = new Leaderless(ports, patienceMs);
+    this.#leaderless = new Leaderless(ports, reports, patienceMs);
     this.#keeper = keeper;
     this.#writer = writer;
     this.#reports = reports;
@@ -209,14 +209,12 @@ export class Elections {
     const { topic, index, state } = partition;
     const key = partitionKey(topic, index);
     const own = image.topic(topic)?.record.config ?? {};
-    const eligible = [...state.elr, ...state.isr.map(({ node }) => node)];
-    const firstAt = Math.min(...eligible.flatMap((node) => this.#reports.reportedAt(node, key) ?? []));
     return {
       epochOf: (node) => image.activeEpochOf(node),
       reportOf: (node) => this.#reports.reportOf(node, key),
       minIsr: minIsrOf(own, image.clusterConfig, state.replicas.length),
       recovery: recoveryOf(own, image.clusterConfig),
-      awaitsEligible: this.#leaderless.isRecent(firstAt),
+      awaitsEligible: this.#leaderless.awaitsEligible(partition),
       awaitsReplicas: this.#leaderless.awaitsReplicas(partition),
     };
   }
