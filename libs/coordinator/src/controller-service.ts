@@ -13,6 +13,7 @@ import { producerBlockSize } from '@moldau/metadata';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { type ServedService, serve } from '@moldau/rpc';
 import type { ImageKeeper } from './image-keeper.ts';
+import type { IsrChanges } from './isr-changes.ts';
 import type { NodeConditions } from './node-conditions.ts';
 import type { NodeRoster } from './node-roster.ts';
 import { type NodeHears, type NodeSays, NodeSession, type NodeStream } from './node-session.ts';
@@ -28,6 +29,7 @@ export interface ControllerParts {
   readonly registrar: Registrar;
   readonly roster: NodeRoster;
   readonly conditions: NodeConditions;
+  readonly isrChanges: IsrChanges;
   readonly producerIds: ProducerIds;
   /** Rejects with NOT_SERVING when the store is older than what a node has seen. */
   requireNotRestored(node: NodeId, seen: Revision): Promise<void>;
@@ -71,6 +73,12 @@ export function controllerService(
       const { node, epoch, seen }: NodeSays = first.value;
       await parts.requireNotRestored(node, seen);
       await new NodeSession(ports, parts, stream, { node, epoch }).run(first.value, incoming);
+    },
+
+    async alterIsr(request) {
+      const { sender, changes } = wire.fromAlterIsr(request);
+      const outcomes = await active().isrChanges.alter(sender, changes);
+      return { results: outcomes.map(wire.toIsrResult) };
     },
 
     async allocateProducerIds(request) {

@@ -14,6 +14,7 @@ import {
   type ClusterImage,
   effectiveTexts,
   type Finding,
+  type IsrMember,
   type NodeImage,
   type PartitionImage,
   type PartitionState,
@@ -39,6 +40,11 @@ import {
   type TopicSchema,
 } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
+  type AlterIsrRequest,
+  type InSyncReplica,
+  type IsrChange,
+  IsrOutcome,
+  type IsrResultSchema,
   type NodeSessionRequest,
   type NodeSessionResponseSchema,
   type PartitionReport,
@@ -46,6 +52,7 @@ import {
   ReplicaState,
 } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { MetadataChange } from '@moldau/routing';
+import type { AskedIsr, IsrOutcome as Outcome } from './isr-changes.ts';
 import type { NodeHears, NodeSays } from './node-session.ts';
 import type { Registering } from './registration.ts';
 
@@ -207,7 +214,59 @@ const toAssignment = (topic: TopicImage, partition: PartitionImage, config: Reco
   partition: toPartition(partition.index, partition.state),
   partitionEpoch: partition.revision,
   leaderNodeEpoch: partition.state.leaderNodeEpoch,
+  isr: partition.state.isr.map(({ node, epoch }) => ({ nodeId: node, nodeEpoch: epoch })),
+  elr: [...partition.state.elr],
+  lastUncleanEpoch: partition.state.lastUncleanEpoch,
   config,
   // Nobody was told of it before: neither of its first state, nor of a topic that was still being made.
   assignedVersion: partition.createRevision > topic.createRevision ? partition.createRevision : topic.createRevision,
+});
+
+const isrChangesMax = 1_000;
+/** Above what a partition has, even while its replicas move. */
+const membersMax = 16;
+
+/** Refuses what no leader sends: too much, or two proposals for one partition. */
+export function fromAlterIsr(request: AlterIsrRequest): { sender: IsrMember; changes: AskedIsr[] } {
+  const { length } = request.changes;
+  if (length > isrChangesMax) throw faults.invalidRequest('changes', `are ${length}: at most ${isrChangesMax}`);
+  const sender = fromInSync(request);
+  const changes = request.changes.map((change) => fromIsrChange(sender, change));
+  const named = new Set(changes.map(({ partition }) => partitionKey(partition.topic, partition.index)));
+  if (named.size < length) throw faults.invalidRequest('changes', 'name a partition twice');
+  return { sender, changes };
+}
+
+const fromInSync = ({ nodeId: node, nodeEpoch: epoch }: Pick<InSyncReplica, 'nodeId' | 'nodeEpoch'>): IsrMember => ({
+  node: nodeId(node),
+  epoch: nodeEpoch(epoch),
+});
+
+function fromIsrChange(sender: IsrMember, change: IsrChange): AskedIsr {
+  if (change.isr.length > membersMax || change.unfit.length > membersMax) {
+    throw faults.invalidRequest('changes.isr', `or unfit names more than ${membersMax} nodes`);
+  }
+  return {
+    partition: { topic: topicId(change.topicId), index: partitionIndex(change.partition) },
+    change: {
+      sender,
+      leaderEpoch: change.leaderEpoch,
+      partitionEpoch: change.partitionEpoch,
+      isr: change.isr.map(fromInSync),
+      unfit: change.unfit.map(nodeId),
+    },
+  };
+}
+
+const outcomes: Record<Outcome['kind'], IsrOutcome> = {
+  committed: IsrOutcome.COMMITTED,
+  ineligible: IsrOutcome.INELIGIBLE,
+  stale: IsrOutcome.STALE,
+  fenced: IsrOutcome.FENCED,
+  unknown: IsrOutcome.UNKNOWN,
+};
+
+export const toIsrResult = (outcome: Outcome): MessageInitShape<typeof IsrResultSchema> => ({
+  outcome: outcomes[outcome.kind],
+  ...(outcome.kind === 'committed' && { partitionEpoch: outcome.partitionEpoch }),
 });

@@ -12,7 +12,8 @@ import { context, type Office } from './world.ts';
 
 type Response = MessageInitShape<typeof NodeSessionResponseSchema>;
 type Assignment = NonNullable<Response['assignments']>[number];
-type Found = { state?: ReplicaState; durableEnd?: bigint; lastEpoch?: number; leaderEpoch?: number };
+/** What a node found of one partition. */
+export type Found = { state?: ReplicaState; durableEnd?: bigint; lastEpoch?: number; leaderEpoch?: number };
 
 /** A storage node as the coordinator sees it: reports what a test says that it found, and keeps what it was told. */
 export class FakeNode {

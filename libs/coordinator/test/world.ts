@@ -14,7 +14,11 @@ import {
   UpdateTopicRequestSchema,
   WatchMetadataRequestSchema,
 } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { AllocateProducerIdsRequestSchema, ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import {
+  AllocateProducerIdsRequestSchema,
+  AlterIsrRequestSchema,
+  ControllerService,
+} from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { type CallContext, defaultLimits, type Handlers, MemoryNetwork } from '@moldau/rpc';
 import { MemoryStore, SeededRandom, VirtualTime } from '@moldau/testing';
 import type { ExecutionContext } from 'ava';
@@ -77,6 +81,9 @@ export class Office {
   allocateProducerIds(nodeId: number, nodeEpoch: bigint) {
     const request = create(AllocateProducerIdsRequestSchema, { nodeId, nodeEpoch });
     return this.controller.allocateProducerIds(request, context());
+  }
+  alterIsr(init: Init<typeof AlterIsrRequestSchema>) {
+    return this.controller.alterIsr(create(AlterIsrRequestSchema, init), context());
   }
 
   /** The leader and its epoch of one partition. */

@@ -18,13 +18,17 @@ import { readFile, replaceFile } from './small-files.ts';
 //   write number i64 · assigned up to (store revision) i64 · boot id (text) · partitions u32 · partitions × {
 //     key (text) · synced end i64 · segment of it i64 · position of it u32 · synced bytes of all segments f64 ·
 //     high watermark i64 · log start i64 · leader epoch u32 · truncate to i64 (-1: no truncation under way) ·
-//     highest tombstone removed i64 (-1: none) · corrupt u16 (1: yes) }
+//     highest tombstone removed i64 (-1: none) ·
+//     corrupt u16 (1: yes; 2: and it is being thrown away, to begin anew at "truncate to") }
 //
 // A later version adds fields behind these.
 
 const kind = 'MLCP';
 const version = 1;
 const dirtyDelayMs = 1_000;
+const sound = 0;
+const damaged = 1;
+const thrownAway = 2;
 
 /** What survives of one partition's numbers. */
 export interface CheckpointRecord {
@@ -40,6 +44,8 @@ export interface CheckpointRecord {
   readonly storedEpoch: LeaderEpoch;
   /** A truncation that was begun: recovery carries it out. */
   readonly truncateTo: Offset | undefined;
+  /** A reset that was begun: recovery throws away what is left, and lets the log begin there. */
+  readonly resetTo: Offset | undefined;
   /** It was found corrupt, and stays so. */
   readonly corrupt: boolean;
 }
@@ -134,10 +140,17 @@ export async function readCheckpoint(fs: GuardedFileSystem, path: string): Promi
       highWatermark: payload.i64() as Offset,
       logStart: payload.i64() as Offset,
       storedEpoch: leaderEpoch(payload.u32()),
-      truncateTo: orAbsent(payload.i64()),
     };
+    const cutTo = orAbsent(payload.i64());
     payload.i64();
-    partitions.set(key, { ...fields, corrupt: payload.u16() === 1 });
+    const condition = payload.u16();
+    const isThrownAway = condition === thrownAway;
+    partitions.set(key, {
+      ...fields,
+      truncateTo: isThrownAway ? undefined : cutTo,
+      resetTo: isThrownAway ? cutTo : undefined,
+      corrupt: condition !== sound,
+    });
   }
   return { writeNumber, assignedUpTo, bootId, partitions };
 }
@@ -150,11 +163,16 @@ function encode(checkpoint: Checkpoint): Uint8Array {
     writer.text(key).i64(record.syncedEnd).i64(record.segment).u32(record.position).f64(record.syncedBytes);
     writer.i64(record.highWatermark).i64(record.logStart).u32(record.storedEpoch);
     writer
-      .i64(record.truncateTo ?? -1n)
+      .i64(record.resetTo ?? record.truncateTo ?? -1n)
       .i64(-1n)
-      .u16(record.corrupt ? 1 : 0);
+      .u16(conditionOf(record));
   }
   return seal(kind, version, writer.finish());
+}
+
+function conditionOf(record: CheckpointRecord): number {
+  if (record.resetTo !== undefined) return thrownAway;
+  return record.corrupt ? damaged : sound;
 }
 
 const orAbsent = (value: bigint): Offset | undefined => (value < 0n ? undefined : (value as Offset));

@@ -1,6 +1,7 @@
 export type { AppendOptions, AppendResult } from './append-result.ts';
 export type { WalkedBatch } from './batch-walk.ts';
 export type { DirectoryOptions } from './directory-options.ts';
+export type { EpochEntry } from './leader-epochs.ts';
 export { defaultLogConfig, type LogConfig, storedBatchBytesMax } from './log-config.ts';
 export { LogDirectory } from './log-directory.ts';
 export type { LogSlice, ReadLimits } from './log-slice.ts';
@@ -16,4 +17,6 @@ export {
   surveySegment,
 } from './partition-survey.ts';
 export type { LogPorts } from './ports.ts';
+export type { RangeHash } from './range-hash.ts';
+export type { Mismatch, ReplicaAppend } from './replica-append.ts';
 export type { DiskState } from './space-watch.ts';

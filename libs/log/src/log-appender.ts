@@ -9,6 +9,7 @@ import type { LogConfig } from './log-config.ts';
 import type { LogState } from './log-state.ts';
 import type { LogWriter } from './log-writer.ts';
 import { checkProducer } from './producers/producer-check.ts';
+import { checkPiece, type Mismatch, type ReplicaAppend } from './replica-append.ts';
 
 /** Takes appends: everything from the checks to the offsets happens in one turn, and nothing is written here. */
 export class LogAppender {
@@ -33,6 +34,7 @@ export class LogAppender {
     const state = this.#state;
     if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
     if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
+    if (state.cuts > 0) throw faults.notServing(state.name, 'being cut');
     if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
     const batches = checkBatches(bytes);
     // First of all: an answer that was lost is given again, whatever has changed since.
@@ -47,6 +49,30 @@ export class LogAppender {
       throw faults.overloaded(`the write queue of ${state.name}`, this.#writer.limitBytes);
     }
     return this.#take(bytes, batches, state.leading, config, nowMs);
+  }
+
+  /** A piece of the leader's log, as it is; undefined: taken. What does not fit exactly is not taken at all. */
+  appendReplica(piece: ReplicaAppend, config: LogConfig): Mismatch | undefined {
+    const state = this.#state;
+    assert(state.leading === undefined, `a leader of ${state.name} takes no piece of another one`);
+    // Nothing is taken while the end moves, nor onto a disk that has failed.
+    if (state.cuts > 0 || state.ending || this.#context.fs.failure !== undefined) return 'gap';
+    if (!this.#writer.hasRoomFor(piece.bytes.length)) return 'gap';
+    const fitting = checkPiece(state, piece);
+    if (typeof fitting === 'string') return fitting;
+    const { batches, next, epochs } = fitting;
+    const nowMs = this.#context.clock.wallMs();
+    const preparation = this.#plan.next(piece.from, next, piece.bytes.length, config, nowMs);
+    const snapshot = preparation === 'none' ? undefined : state.producers.encode(piece.from);
+    // The leader's epochs are on the disk before its records: recovery never has to guess where one began.
+    if (!epochs.isSame(state.epochs)) state.replaceEpochs(epochs);
+    for (const { header } of batches) {
+      if (header.producerId !== noProducer) state.producers.take(header, nowMs);
+    }
+    state.logEnd = next;
+    const { from: base, bytes } = piece;
+    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: !state.epochsSaved });
+    return undefined;
   }
 
   #take(
@@ -71,7 +97,7 @@ export class LogAppender {
       state.logEnd = header.nextOffset as Offset;
     }
     assert(state.logEnd === next, 'the batches hold as many offsets as records');
-    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot });
+    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: false });
     const lastOffset = (next - 1n) as Offset;
     const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
     return stampsTime ? { ...appended, timestampMs: nowMs } : appended;

@@ -11,6 +11,7 @@ import type { CheckpointRecord } from './checkpoint-file.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { ProducerTable } from './producers/producer-table.ts';
 import type { Segment } from './segment.ts';
+import { SerialLane } from './serial-lane.ts';
 import type { PartitionTail } from './tail-cache.ts';
 
 /** Whose log it is: written once beside it. */
@@ -63,10 +64,15 @@ export class LogState {
   syncedPlace: FilePlace = { segment: 0n as Offset, position: 0 };
   storedEpoch: LeaderEpoch = leaderEpoch(0);
   truncateTo: Offset | undefined;
+  /** A reset that was begun, and where it lets the log begin anew. */
+  resetTo: Offset | undefined;
+  /** Where the log start is about to move: the checkpoint says so first. */
+  startTo: Offset | undefined;
   /** Found so once, and until this replica is replaced. */
   corrupt = false;
   epochs = new LeaderEpochs();
   epochsSaved = true;
+  readonly savingEpochs = new SerialLane();
   producers = new ProducerTable();
   /** Where the last producer snapshot stands; undefined: there is none, or it is not known to be there. */
   snapshotAt: Offset | undefined;
@@ -74,6 +80,10 @@ export class LogState {
   leading: LeaderEpoch | undefined;
   /** A write has failed, and its offsets were handed out: they are not used again under the same epoch. */
   resigned = false;
+  /** Cuts of the end that run or wait for their turn: nothing is appended meanwhile. */
+  cuts = 0;
+  /** It is being closed, or its files removed: nothing waits for space any more. */
+  ending = false;
   /** Its files are being removed. */
   removed = false;
   /** Grows when offsets may come to mean other records. */
@@ -98,9 +108,33 @@ export class LogState {
     return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
 
+  /** Other epochs than those on the disk. */
+  replaceEpochs(epochs: LeaderEpochs): void {
+    this.epochs = epochs;
+    this.epochsSaved = false;
+  }
+
+  /** Epochs that began at `end` or above wrote nothing that is still there. */
+  cutEpochs(end: Offset): void {
+    if (this.epochs.cutEnd(end)) this.epochsSaved = false;
+  }
+
   /** The segment whose range holds `offset`. */
   segmentOf(offset: Offset): Segment | undefined {
     return this.segments.findLast((segment) => segment.baseOffset <= offset);
+  }
+
+  /** Nothing is there any more: the log starts and ends at `at`. */
+  startAnew(at: Offset): void {
+    this.logStart = at;
+    this.logEnd = at;
+    this.writtenEnd = at;
+    this.syncedEnd = at;
+    this.durableEnd = at;
+    this.highWatermark = at;
+    this.syncedPlace = { segment: at, position: 0 };
+    this.snapshotAt = undefined;
+    this.startTo = undefined;
   }
 
   /** Everything up to the given place survives power loss. */
@@ -112,9 +146,10 @@ export class LogState {
 
   checkpointRecord(): CheckpointRecord {
     const { segment, position } = this.syncedPlace;
+    const logStart = this.startTo ?? this.logStart;
     let syncedBytes = position;
     for (const other of this.segments) {
-      if (other.baseOffset < segment && other.nextOffset > this.logStart) syncedBytes += other.sizeBytes;
+      if (other.baseOffset < segment && other.nextOffset > logStart) syncedBytes += other.sizeBytes;
     }
     return {
       syncedEnd: this.syncedEnd,
@@ -122,9 +157,10 @@ export class LogState {
       position,
       syncedBytes,
       highWatermark: this.highWatermark,
-      logStart: this.logStart,
+      logStart,
       storedEpoch: this.storedEpoch,
       truncateTo: this.truncateTo,
+      resetTo: this.resetTo,
       corrupt: this.corrupt,
     };
   }

@@ -67,6 +67,11 @@ export class LogSyncer implements Syncable {
     await this.#noteCovered();
   }
 
+  /** What was synced is gone: the checkpoint is not to speak of it. The caller holds the lane. */
+  forget(): void {
+    this.#covered = undefined;
+  }
+
   /** A failure is final for the directory, but for a lack of space: that is tried again. */
   async #guarded(task: () => Promise<void>): Promise<void> {
     if (this.#closed) return;

@@ -1,5 +1,6 @@
 import { assert, ByteQueue, FileError, type Offset } from '@moldau/kernel';
 import type { DirectoryContext } from './directory-context.ts';
+import { saveEpochs } from './epoch-file.ts';
 import { indexBatches, loadIndex, saveIndex } from './index-cache.ts';
 import type { LogState } from './log-state.ts';
 import { saveSnapshot } from './producers/snapshot-files.ts';
@@ -16,6 +17,8 @@ export interface WriteEntry {
   readonly rolls: boolean;
   /** The producers as of `base`, where they are to be kept. */
   readonly snapshot: Uint8Array | undefined;
+  /** The epochs are saved before it is written. */
+  readonly savesEpochs: boolean;
 }
 
 const queueBytes = 64 * 1024 * 1024;
@@ -100,6 +103,7 @@ export class LogWriter {
     if (first === undefined || last === undefined) return;
     const { fs, appenders } = this.#context;
     if (first.snapshot !== undefined) await saveSnapshot(fs, this.#state, first.base, first.snapshot);
+    if (group.some((entry) => entry.savesEpochs)) await saveEpochs(fs, this.#state);
     const segment = await this.#segmentFor(first);
     appenders.hold(segment.path);
     await appenders.use(segment.path, (file) => {

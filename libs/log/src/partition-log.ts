@@ -1,31 +1,30 @@
 import { assert, type FileError, faults, type LeaderEpoch, type Millis, type Offset } from '@moldau/kernel';
 import type { AppendOptions, AppendResult } from './append-result.ts';
-import type { CheckpointRecord } from './checkpoint-file.ts';
+import { resetLog } from './copy-reset.ts';
 import type { DirectoryContext } from './directory-context.ts';
-import { saveIndex } from './index-cache.ts';
+import type { EpochEntry } from './leader-epochs.ts';
 import { LogAppender } from './log-appender.ts';
 import type { LogConfig } from './log-config.ts';
+import { LogEvents } from './log-events.ts';
+import { saveRest } from './log-rest.ts';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
 import type { Found, LogState } from './log-state.ts';
 import { LogSyncer } from './log-syncer.ts';
+import { LogView } from './log-view.ts';
 import { beginSegment, LogWriter } from './log-writer.ts';
 import { type DamagedRange, PartitionReader, type TimedOffset } from './partition-reader.ts';
-import { saveSnapshot } from './producers/snapshot-files.ts';
-import { lastEpochOf } from './recovery/recover-partition.ts';
+import { hashRange, type RangeHash } from './range-hash.ts';
+import type { Mismatch, ReplicaAppend } from './replica-append.ts';
 import { isActiveExpired, moveLogStart, retainedStart } from './retention.ts';
-import { cutFiles } from './segment-files.ts';
 import { SerialLane } from './serial-lane.ts';
-import { settleEnd, truncateLog } from './truncation.ts';
-
-type OnDurable = (durableEnd: Offset) => void;
-type OnWriteFailed = (from: Offset, error: FileError) => void;
-type OnDamage = (range: DamagedRange) => void;
+import { truncateLog } from './truncation.ts';
+import { WriteUndo } from './write-undo.ts';
 
 /**
  * The log of one partition on this node. Appends are taken synchronously, in one turn from check to offset; writing,
  * syncing and reading go on behind. It knows nothing of other replicas: the high watermark is told to it.
  */
-export class PartitionLog {
+export class PartitionLog extends LogView {
   readonly found: Found;
   readonly #context: DirectoryContext;
   readonly #state: LogState;
@@ -34,14 +33,13 @@ export class PartitionLog {
   readonly #appender: LogAppender;
   readonly #syncer: LogSyncer;
   readonly #reader: PartitionReader;
-  readonly #onDurable: OnDurable[] = [];
-  readonly #onWritten: ((writtenEnd: Offset) => void)[] = [];
-  readonly #onWriteFailed: OnWriteFailed[] = [];
-  readonly #onDamage: OnDamage[] = [];
+  readonly #undo: WriteUndo;
+  readonly #events = new LogEvents();
   #config: LogConfig;
   #flushTimer = false;
 
   constructor(context: DirectoryContext, state: LogState, found: Found, config: LogConfig) {
+    super(state);
     this.#context = context;
     this.#state = state;
     this.#config = config;
@@ -54,6 +52,10 @@ export class PartitionLog {
       (error) => this.#undoWrites(error),
     );
     this.#appender = new LogAppender(context, state, writer);
+    this.#undo = new WriteUndo(context, state, this.#syncing, () => {
+      this.#appender.replan();
+      this.#syncer.request();
+    });
     this.#syncer = new LogSyncer(
       context,
       state,
@@ -61,49 +63,10 @@ export class PartitionLog {
       (end) => this.#noteDurable(end),
       (error) => {
         this.stopLeading();
-        this.#tellFailed(state.durableEnd, error);
+        this.#events.writeFailed.tell(state.durableEnd, error);
       },
     );
-    this.#reader = new PartitionReader(context, state, (range) => {
-      for (const callback of this.#onDamage) callback(range);
-    });
-  }
-
-  get key() {
-    return this.#state.key;
-  }
-  get identity() {
-    return this.#state.identity;
-  }
-  /** The first offset that is served. */
-  get logStart(): Offset {
-    return this.#state.logStart;
-  }
-  /** The next offset that an append hands out. */
-  get logEnd(): Offset {
-    return this.#state.logEnd;
-  }
-  /** Everything below is written in full: it may be pushed to followers. */
-  get writtenEnd(): Offset {
-    return this.#state.writtenEnd;
-  }
-  /** Everything below is durable, as the topic's flush mode means it. */
-  get durableEnd(): Offset {
-    return this.#state.durableEnd;
-  }
-  get highWatermark(): Offset {
-    return this.#state.highWatermark;
-  }
-  /** The epoch of the last record; 0 when there is none. */
-  get lastEpoch(): LeaderEpoch {
-    return lastEpochOf(this.#state);
-  }
-  /** The highest leader epoch that was stored for this replica; 0 when there is none. */
-  get storedEpoch(): LeaderEpoch {
-    return this.#state.storedEpoch;
-  }
-  get sizeBytes(): number {
-    return this.#state.sizeBytes;
+    this.#reader = new PartitionReader(context, state, (range) => this.#events.damage.tell(range));
   }
 
   configure(config: LogConfig): void {
@@ -132,27 +95,35 @@ export class PartitionLog {
     return this.#appender.append(bytes, options, this.#config);
   }
 
+  /**
+   * Appends a piece of the leader's log as it is. Synchronous like `append`; undefined: the bytes are taken. Else why they do
+   * not continue this log exactly: nothing was taken then.
+   */
+  appendReplica(piece: ReplicaAppend): Mismatch | undefined {
+    return this.#appender.appendReplica(piece, this.#config);
+  }
+
   /** Called after each completed sync that moved the durable end, in the order of offsets. */
-  onDurable(callback: OnDurable): void {
-    this.#onDurable.push(callback);
+  onDurable(callback: (durableEnd: Offset) => void): void {
+    this.#events.durable.add(callback);
   }
 
   /** Called when something was written in full. */
   onWritten(callback: (writtenEnd: Offset) => void): void {
-    this.#onWritten.push(callback);
+    this.#events.written.add(callback);
   }
 
   /**
    * Called when a write has failed: nothing at or above `from` is there, or the directory has failed and nobody knows.
-   * Appends are refused from then on, until `lead` begins a newer epoch: an offset is never reused within one.
+   * A leader's appends are refused from then on, until `lead` begins a newer epoch: an offset is never reused within one.
    */
-  onWriteFailed(callback: OnWriteFailed): void {
-    this.#onWriteFailed.push(callback);
+  onWriteFailed(callback: (from: Offset, error: FileError) => void): void {
+    this.#events.writeFailed.add(callback);
   }
 
   /** Called when a read has met damage. */
-  onDamage(callback: OnDamage): void {
-    this.#onDamage.push(callback);
+  onDamage(callback: (range: DamagedRange) => void): void {
+    this.#events.damage.add(callback);
   }
 
   advanceHighWatermark(to: Offset): void {
@@ -162,6 +133,15 @@ export class PartitionLog {
     if (to === state.highWatermark) return;
     state.highWatermark = to;
     this.#context.checkpoint.markDirty();
+  }
+
+  /** A follower's: as high as its leader says, as far as this copy is durable (I6). Returns whether it has moved. */
+  followHighWatermark(leaderHighWatermark: Offset): boolean {
+    const { durableEnd, highWatermark } = this.#state;
+    const to = leaderHighWatermark < durableEnd ? leaderHighWatermark : durableEnd;
+    if (to <= highWatermark) return false;
+    this.advanceHighWatermark(to);
+    return true;
   }
 
   /** What lies in the tail cache from `from` on; undefined when that is not there. */
@@ -181,16 +161,19 @@ export class PartitionLog {
   }
 
   /**
+   * What [from, to) holds on this disk, to be compared with another copy: see `hashRange`. Errors: CORRUPT_DATA with the
+   * damaged range; OFFSET_OUT_OF_RANGE; NOT_SERVING when the log was cut meanwhile.
+   */
+  hashRange(from: Offset, to: Offset, signal?: AbortSignal): Promise<RangeHash> {
+    return hashRange(this.#state, this.#reader, from, to, signal);
+  }
+
+  /**
    * The first record of that time or later; undefined when there is none. It may lie above the high watermark.
    * Errors: CORRUPT_BATCH when the batch that should hold it can't be decoded.
    */
   offsetForTimestamp(timestampMs: Millis): Promise<TimedOffset | undefined> {
     return this.#reader.recordOfTime(timestampMs);
-  }
-
-  /** The largest epoch in the log that is not above `epoch`, and where it ends. */
-  epochEnd(epoch: LeaderEpoch): { epoch: LeaderEpoch; end: Offset } | undefined {
-    return this.#state.epochs.endOf(epoch, this.#state.logEnd);
   }
 
   /** Lets the log start at `before`, durably; whole segments below leave the disk. */
@@ -202,10 +185,26 @@ export class PartitionLog {
     });
   }
 
-  /** Removes segments by age and size, never above the high watermark; forgets silent producers. */
+  /**
+   * Lets the log start of a follower follow its leader's, durably, as far as this copy reaches. What is below a leader's log
+   * start is committed: the high watermark comes along.
+   */
+  async advanceLogStart(before: Offset): Promise<void> {
+    this.followHighWatermark(before);
+    if (before <= this.#state.logStart || this.#state.durableEnd <= this.#state.logStart) return;
+    await this.#exclusively(() => {
+      this.followHighWatermark(before);
+      const { highWatermark } = this.#state;
+      return moveLogStart(this.#context, this.#state, before < highWatermark ? before : highWatermark);
+    });
+  }
+
+  /** A leader removes segments by age and size, never above the high watermark. Silent producers are forgotten. */
   async applyRetention(nowMs: Millis): Promise<void> {
     this.#state.producers.expire(nowMs - this.#config.producerExpiryMs);
     if (this.#config.retentionMs === undefined && this.#config.retentionBytes === undefined) return;
+    // A copy begins where its leader's log does.
+    if (this.#state.leading === undefined) return;
     await this.#exclusively(async () => {
       if (await isActiveExpired(this.#context, this.#state, this.#config, nowMs)) {
         await beginSegment(this.#context, this.#state, this.#state.writtenEnd);
@@ -217,31 +216,65 @@ export class PartitionLog {
     });
   }
 
-  /** Cuts the end of the log down to `to`: files, epochs and producers together. Takes no appends afterwards. */
-  truncate(to: Offset): Promise<void> {
-    this.stopLeading();
-    return this.#exclusively(async () => {
-      this.stopLeading();
-      if (to >= this.#state.logEnd) return;
+  /**
+   * Resolves when everything that was appended before the call survives power loss, whatever the flush mode. Rejects with the
+   * FileError when some of it does not, or never will.
+   */
+  async syncAll(): Promise<void> {
+    const { lastError } = this.#undo;
+    await this.#exclusively(() => this.#syncer.syncAll());
+    const error = this.#context.fs.failure ?? this.#undo.lastError;
+    if (error !== undefined && error !== lastError) throw error;
+  }
+
+  /**
+   * Cuts the end of the log down to the last batch boundary at or below `to`: files, epochs and producers together. Takes no
+   * appends meanwhile, and leads no more. Returns where the log ends.
+   */
+  truncate(to: Offset): Promise<Offset> {
+    return this.#cut(async () => {
+      const state = this.#state;
+      if (to >= state.logEnd) return state.logEnd;
       await this.#syncer.syncAll();
-      await truncateLog(this.#context, this.#state, to);
+      await truncateLog(this.#context, state, to);
+      this.#appender.replan();
+      return state.logEnd;
+    });
+  }
+
+  /**
+   * Throws the whole copy away, damaged or not, and begins anew, empty, at `to`: the log starts and ends there, and so do the
+   * durable end and the high watermark. `covering`: the leader's epoch that `to` falls into, if there is one. A crash in
+   * between leaves an empty copy that is corrupt until it is reset again.
+   */
+  reset(to: Offset, covering: EpochEntry | undefined): Promise<void> {
+    return this.#cut(async () => {
+      this.#syncer.forget();
+      await resetLog(this.#context, this.#state, to, covering);
       this.#appender.replan();
     });
+  }
+
+  /** Notes, durably, that this copy is damaged: it is found corrupt at every start, until it is reset. */
+  async markCorrupt(): Promise<void> {
+    this.#state.corrupt = true;
+    // Written later if not now.
+    this.#context.checkpoint.markDirty();
+    await this.#context.checkpoint.writeNow();
   }
 
   /** Writes and syncs everything; keeps what makes the next start quick. */
   async close(): Promise<void> {
     this.stopLeading();
+    this.#state.ending = true;
     this.#syncer.close();
     await this.#exclusively(async () => {
       const state = this.#state;
       if (this.#context.fs.failure !== undefined) return;
+      // A cut that found no space is left to the next start, as the checkpoint has it.
+      if (state.truncateTo !== undefined || state.resetTo !== undefined) return;
       await this.#syncer.syncAll();
-      const { active } = state;
-      if (active?.index !== undefined) await saveIndex(this.#context, active);
-      if (state.snapshotAt !== state.logEnd && state.logEnd > state.logStart) {
-        await saveSnapshot(this.#context.fs, state, state.logEnd, state.producers.encode(state.logEnd));
-      }
+      await saveRest(this.#context, state);
     });
   }
 
@@ -249,6 +282,7 @@ export class PartitionLog {
   async discard(): Promise<void> {
     this.stopLeading();
     this.#syncer.close();
+    this.#state.ending = true;
     this.#state.removed = true;
     await this.#exclusively(async () => {
       const { segments, tail } = this.#state;
@@ -260,14 +294,25 @@ export class PartitionLog {
     });
   }
 
-  /** For the directory: what the checkpoint is to keep. */
-  checkpointRecord(): CheckpointRecord {
-    return this.#state.checkpointRecord();
-  }
-
   /** For the directory, which makes it durable. */
   noteStoredEpoch(epoch: LeaderEpoch): void {
     if (epoch > this.#state.storedEpoch) this.#state.storedEpoch = epoch;
+  }
+
+  /** What moves the end: nothing is appended from the call on until it is done. */
+  async #cut<T>(task: () => Promise<T>): Promise<T> {
+    const state = this.#state;
+    this.stopLeading();
+    state.cuts += 1;
+    try {
+      return await this.#exclusively(async () => {
+        this.stopLeading();
+        if (this.#context.fs.failure !== undefined) throw this.#context.fs.failure;
+        return task();
+      });
+    } finally {
+      state.cuts -= 1;
+    }
   }
 
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
@@ -276,7 +321,7 @@ export class PartitionLog {
 
   #noteWritten(): void {
     const state = this.#state;
-    for (const callback of this.#onWritten) callback(state.writtenEnd);
+    this.#events.written.tell(state.writtenEnd);
     if (this.#config.flush === 'fsync') return this.#syncer.request();
     this.#noteDurable(state.writtenEnd);
     if (this.#flushTimer) return;
@@ -292,34 +337,11 @@ export class PartitionLog {
     // After the first failure nothing is acknowledged, whatever a later call seems to have achieved.
     if (end <= state.durableEnd || this.#context.fs.failure !== undefined) return;
     state.durableEnd = end;
-    for (const callback of this.#onDurable) callback(end);
+    this.#events.durable.tell(end);
   }
 
-  /** After a failed write: what it left is cut off, durably, before anyone is told that it is not there. */
   async #undoWrites(error: FileError): Promise<void> {
-    const state = this.#state;
-    this.stopLeading();
-    state.resigned = true;
-    const from = state.writtenEnd;
-    try {
-      await this.#syncing.run(async () => {
-        const { active } = state;
-        state.truncations += 1;
-        if (active !== undefined) {
-          await cutFiles(this.#context, state, { segment: active.baseOffset, position: active.sizeBytes });
-        }
-        await settleEnd(this.#context, state, from);
-        this.#appender.replan();
-        this.#syncer.request();
-      });
-    } catch (undoing) {
-      // Not even that: then the directory has failed, and the outcome stays unknown.
-      this.#context.logger.error('could not undo a failed write', { partition: state.name, error: String(undoing) });
-    }
-    this.#tellFailed(from, this.#context.fs.failure ?? error);
-  }
-
-  #tellFailed(from: Offset, error: FileError): void {
-    for (const callback of this.#onWriteFailed) callback(from, error);
+    const from = await this.#undo.undo(error);
+    this.#events.writeFailed.tell(from, this.#context.fs.failure ?? error);
   }
 }

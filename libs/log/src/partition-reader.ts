@@ -49,8 +49,14 @@ export class PartitionReader {
         const below = limits.below < state.writtenEnd ? limits.below : state.writtenEnd;
         if (from >= below) return { chunks: [], nextOffset: from, sizeBytes: 0 };
         const before = state.truncations;
-        const slice = await this.#readOnce(from, { ...limits, below });
-        if (slice !== undefined && before === state.truncations) return slice;
+        const outcome = await this.#readOnce(from, { ...limits, below });
+        // The end was cut meanwhile: neither what was read nor what was missing says anything.
+        if (outcome === undefined || before !== state.truncations) continue;
+        if ('chunks' in outcome) return outcome;
+        if (state.cuts > 0) throw faults.notServing(state.name, 'being cut');
+        assert(outcome.from < outcome.to, 'a damaged range holds something');
+        this.#onDamage(outcome);
+        throw faults.corruptData(state.name, outcome.from, outcome.to);
       }
     });
   }
@@ -101,10 +107,9 @@ export class PartitionReader {
   }
 
   /** Undefined: the segment went away meanwhile. */
-  async #readOnce(from: Offset, limits: ReadLimits): Promise<LogSlice | undefined> {
+  async #readOnce(from: Offset, limits: ReadLimits): Promise<LogSlice | DamagedRange | undefined> {
     const segment = this.#state.segmentOf(from);
-    if (segment === undefined)
-      return this.#refuse({ from, to: this.#state.segments[0]?.baseOffset ?? this.#state.logEnd });
+    if (segment === undefined) return { from, to: this.#state.segments[0]?.baseOffset ?? this.#state.logEnd };
     try {
       const index = await loadIndex(this.#context, segment);
       this.#keep(segment);
@@ -112,13 +117,18 @@ export class PartitionReader {
     } catch (error) {
       if (segment.removed && error instanceof FileError) return undefined;
       if (error instanceof FileError && error.code === 'ENOENT') {
-        return this.#refuse({ from: segment.baseOffset, to: segment.nextOffset });
+        return { from: segment.baseOffset, to: segment.nextOffset };
       }
       throw error;
     }
   }
 
-  async #readSegment(segment: Segment, start: Place, from: Offset, limits: ReadLimits): Promise<LogSlice> {
+  async #readSegment(
+    segment: Segment,
+    start: Place,
+    from: Offset,
+    limits: ReadLimits,
+  ): Promise<LogSlice | DamagedRange> {
     const windowBytes = Math.min(windowMax, Math.max(windowMin, limits.maxBytes));
     for (let place = start; ; ) {
       const gathered = new Gathered(from, limits);
@@ -133,7 +143,7 @@ export class PartitionReader {
       const behind =
         walked.kind === 'bad' ? await this.#behindDamage(segment, walked.position, walked.offset) : undefined;
       const to = behind?.offset ?? segment.nextOffset;
-      if (behind === undefined || from < to) return this.#refuse({ from: walked.offset, to });
+      if (behind === undefined || from < to) return { from: walked.offset, to };
       place = behind;
     }
   }
@@ -180,12 +190,6 @@ export class PartitionReader {
 
   #keep(segment: Segment): void {
     if (segment !== this.#state.active && !segment.removed) this.#context.indexes.touch(segment);
-  }
-
-  #refuse(range: DamagedRange): never {
-    assert(range.from < range.to, 'a damaged range holds something');
-    this.#onDamage(range);
-    throw faults.corruptData(this.#state.name, range.from, range.to);
   }
 }
 

@@ -37,13 +37,21 @@ export async function isActiveExpired(
   return isExpired(context, active, config, nowMs);
 }
 
-/** Moves the log start, which survives power loss before any file goes: a crash never leaves a hole above it. */
+/**
+ * Moves the log start. It survives power loss before anyone sees it and before any file goes: a crash never leaves a hole
+ * above it, and no one is told of a start that may go back.
+ */
 export async function moveLogStart(context: DirectoryContext, state: LogState, to: Offset): Promise<void> {
   if (to <= state.logStart) return;
+  state.startTo = to;
+  try {
+    await context.checkpoint.writeNow();
+  } finally {
+    state.startTo = undefined;
+  }
   state.logStart = to;
   state.epochs.cutStart(to);
   state.epochsSaved = false;
-  await context.checkpoint.writeNow();
   let removed = false;
   for (let first = state.segments[0]; first !== undefined && mayGo(state, first); first = state.segments[0]) {
     state.segments.shift();

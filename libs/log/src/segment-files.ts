@@ -11,11 +11,11 @@ export async function removeSegment(context: DirectoryContext, segment: Segment)
   await context.fs.removeFile(segment.indexPath);
 }
 
-/** Cuts the files of a log at a batch boundary; the newest go first. Durable once this resolves. */
+/** Cuts the files of a log at a batch boundary; the newest go first. Durable once this resolves; may be begun again. */
 export async function cutFiles(context: DirectoryContext, state: LogState, place: FilePlace): Promise<void> {
   for (let last = state.active; last !== undefined && last.baseOffset > place.segment; last = state.active) {
-    state.segments.pop();
     await removeSegment(context, last);
+    state.segments.pop();
   }
   const last = state.active;
   if (last !== undefined) {

@@ -1,4 +1,4 @@
-import { assert, type Offset, sleep } from '@moldau/kernel';
+import { assert, type Offset } from '@moldau/kernel';
 import { walkBatches } from './batch-walk.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { saveEpochs } from './epoch-file.ts';
@@ -6,8 +6,7 @@ import { loadIndex } from './index-cache.ts';
 import type { FilePlace, LogState } from './log-state.ts';
 import { dropSnapshotsAbove, rebuildProducers } from './producers/snapshot-files.ts';
 import { cutFiles } from './segment-files.ts';
-
-const retryMs = 1_000;
+import { untilSpace } from './until-space.ts';
 
 /**
  * Cuts the end of a log: files, epochs and producers together. Everything written must have been synced. The intent is
@@ -24,25 +23,16 @@ export async function truncateLog(context: DirectoryContext, state: LogState, as
   state.syncedPlace = place;
   state.durableEnd = least(state.durableEnd, to);
   state.highWatermark = least(state.highWatermark, to);
-  await context.checkpoint.writeNow();
+  await untilSpace(context, state, () => context.checkpoint.writeNow());
   state.tail.cut(to);
-  await cutFiles(context, state, place);
-  await settleEnd(context, state, to);
-  await saveEpochs(context.fs, state);
+  await untilSpace(context, state, async () => {
+    await cutFiles(context, state, place);
+    await settleEnd(context, state, to);
+    await saveEpochs(context.fs, state);
+  });
+  state.truncations += 1;
   state.truncateTo = undefined;
-  await forgetIntent(context);
-}
-
-/** A full disk may delay this, but nothing may be appended while the checkpoint still speaks of the truncation. */
-async function forgetIntent(context: DirectoryContext): Promise<void> {
-  for (;;) {
-    try {
-      return await context.checkpoint.writeNow();
-    } catch (error) {
-      if (context.fs.failure !== undefined) throw error;
-      await sleep(context.timers, retryMs);
-    }
-  }
+  await untilSpace(context, state, () => context.checkpoint.writeNow());
 }
 
 /** Lets the log end at `to`, where its files already do: epochs (not saved yet) and producers follow. */
@@ -50,9 +40,10 @@ export async function settleEnd(context: DirectoryContext, state: LogState, to: 
   const { active } = state;
   if (active !== undefined) active.nextOffset = to;
   state.writtenEnd = to;
-  state.logEnd = to;
-  state.epochs.cutEnd(to);
-  state.epochsSaved = false;
+  if (state.logEnd > to) {
+    state.logEnd = to;
+    state.cutEpochs(to);
+  }
   await dropSnapshotsAbove(context.fs, state, to);
   await rebuildProducers(context, state, to, context.clock.wallMs());
 }

@@ -100,6 +100,12 @@ export class ClusterImage {
     };
   }
 
+  /** The running start of a node that is not fenced. `undefined`: it may lead nothing, and is in no ISR. */
+  activeEpochOf(id: NodeId): NodeEpoch | undefined {
+    const node = this.node(id);
+    return node === undefined || node.condition.fenced ? undefined : node.epoch;
+  }
+
   /** By id. */
   nodes(): NodeImage[] {
     return [...this.#registrations.keys()].sort((a, b) => a - b).flatMap((id) => this.node(id) ?? []);

@@ -2,6 +2,7 @@ export * from './cluster-health.ts';
 export * from './cluster-image.ts';
 export * from './election.ts';
 export type * from './image-parts.ts';
+export { decideIsr, type IsrChange, type IsrVerdict, type IsrView } from './isr-change.ts';
 export { clusterIdKey, Keys, type ParsedKey, parseKey } from './keys.ts';
 export { type PlacementNode, placeReplicas } from './placement.ts';
 export { producerBlock, producerBlockSize } from './producer-ids.ts';

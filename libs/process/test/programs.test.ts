@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect } from '@moldau/client';
+import { Stranger } from '@moldau/testing/stranger';
 import test, { type ExecutionContext } from 'ava';
 
 const apps = fileURLToPath(new URL('../../../apps', import.meta.url));
@@ -80,7 +81,14 @@ test('a coordinator, a storage node and a gateway by hand; each tells how it is,
 });
 
 for (const [what, app, flags, code, words] of [
-  ['a flag that nobody knows', 'gateway', ['--coordinator', 'x:1'], 2, /Unknown option '--coordinator'/],
+  [
+    'flags that nobody knows',
+    'gateway',
+    ['--coordinator', 'x:1', '--log-levl=debug', '--http-port', 'x'],
+    2,
+    /--coordinator is unknown: is it --coordinators\?\n.*--log-levl is unknown: is it --log-level\?[\s\S]*http\.port from --http-port: "x"[\s\S]*--help shows/,
+  ],
+  ['a word too much', 'gateway', ['--coordinators', 'x:1', 'y:2'], 2, /Unexpected argument 'y:2'[\s\S]*--help shows/],
   ['a setting that is missing', 'gateway', [], 2, /coordinators must be set: as --coordinators or MOLDAU_COORDINATORS/],
   ['an impossible value', 'storage-node', ['--node-id', '0'], 2, /node\.id from --node-id: "0" is not between 1/],
   ['no metadata store', 'coordinator', free, 1, /Set etcd\.endpoints, or store\.file/],
@@ -96,6 +104,16 @@ for (const [what, app, flags, code, words] of [
 test('without an etcd a coordinator says so, and waits', async (t) => {
   const started = new Started(t, 'coordinator', ['--etcd-endpoints', '127.0.0.1:1', ...free]);
   t.regex((await started.says(/the metadata store does not answer.*?"}/)).input, /127\.0\.0\.1:1/);
+  started.child.kill('SIGTERM');
+  t.is(await started.ended(), 0);
+});
+
+test("where a gateway's coordinator should be is something else: it says what, and waits", async (t) => {
+  const stranger = await Stranger.start('http');
+  t.teardown(() => stranger.close());
+  const started = new Started(t, 'gateway', ['--coordinators', stranger.address, ...free]);
+  const [line] = await started.says(/^.*no metadata from this address, so far.*$/m);
+  t.regex(line, /"level":"warn".*127\.0\.0\.1:\d+ answers, but not in gRPC: it may be an HTTP port/);
   started.child.kill('SIGTERM');
   t.is(await started.ended(), 0);
 });

@@ -91,7 +91,13 @@ export type FollowerState =
       readonly next: Following | undefined;
       readonly isReset: boolean;
     }
-  | { readonly kind: 'following'; readonly following: Following; readonly session: number }
+  | {
+      readonly kind: 'following';
+      readonly following: Following;
+      readonly session: number;
+      /** What the leader has said last. */
+      readonly heard: { readonly highWatermark: Offset; readonly logStart: Offset } | undefined;
+    }
   | { readonly kind: 'halted'; readonly following: Following };
 
 const pauses: Readonly<Record<RefusalReason | 'not-leader', Millis>> = {
@@ -243,14 +249,19 @@ export class FollowerMachine {
     const state = this.#state;
     if (state.kind !== 'following' || state.session !== session) return [];
     if (piece.epoch !== state.following.epoch) return this.#onMismatch('epoch');
-    return [{ kind: 'append', piece }, learn(piece)];
+    // What it says of the leader counts once the piece is taken and synced: one that does not fit says nothing.
+    const { highWatermark, logStart } = piece;
+    this.#state = { ...state, heard: { highWatermark, logStart } };
+    return [{ kind: 'append', piece }];
   }
 
   #onBeat(event: FollowerEvent & { kind: 'beat' }): FollowerEffect[] {
     const state = this.#state;
     if (state.kind !== 'following' || state.session !== event.session) return [];
     if (event.epoch !== state.following.epoch) return this.#onMismatch('epoch');
-    return [learn(event)];
+    const { highWatermark, logStart } = event;
+    this.#state = { ...state, heard: { highWatermark, logStart } };
+    return [{ kind: 'learn', highWatermark, logStart }];
   }
 
   #onMismatch(reason: Mismatch): FollowerEffect[] {
@@ -272,12 +283,14 @@ export class FollowerMachine {
   #onSynced(): FollowerEffect[] {
     const state = this.#state;
     if (state.kind !== 'following') return [];
-    const { session, following } = state;
-    return [{ kind: 'ack', session, epoch: following.epoch, durableEnd: this.#log.durableEnd }];
+    const { session, following, heard } = state;
+    const ack = { kind: 'ack', session, epoch: following.epoch, durableEnd: this.#log.durableEnd } as const;
+    // I6: what the leader has committed is committed here as far as it is durable here.
+    return heard === undefined ? [ack] : [ack, { kind: 'learn', ...heard }];
   }
 
   #ready(following: Following, session: number): FollowerEffect[] {
-    this.#state = { kind: 'following', following, session };
+    this.#state = { kind: 'following', following, session, heard: undefined };
     return [{ kind: 'ready', session, epoch: following.epoch }];
   }
 
@@ -289,12 +302,6 @@ export class FollowerMachine {
 
 const leave = (session: number | undefined): FollowerEffect[] =>
   session === undefined ? [] : [{ kind: 'nack', session, reason: 'left' }];
-
-const learn = ({ highWatermark, logStart }: { highWatermark: Offset; logStart: Offset }): FollowerEffect => ({
-  kind: 'learn',
-  highWatermark,
-  logStart,
-});
 
 const epochKnown = (state: Exclude<FollowerState, { kind: 'idle' }>): LeaderEpoch =>
   state.kind === 'cutting' && state.next !== undefined ? state.next.epoch : state.following.epoch;

@@ -177,7 +177,7 @@ const table: Record<State, Record<Event, string>> = {
     welcome: '-',
     refused: 'want after 100, → waiting',
     cut: '-',
-    data: 'append from 3, learn hw 3 start 0, → following',
+    data: 'append from 3, → following',
     beat: 'learn hw 3 start 0, → following',
     mismatch: 'nack 1 gap, want after 100, → waiting',
     synced: 'ack 1 epoch 6 end 3, → following',

@@ -20,17 +20,18 @@ import {
   type PartitionReportSchema,
   ReplicaState,
 } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import type { CommittedState, Hello } from '@moldau/replication';
 import { logConfigOf } from './log-config.ts';
-import { Partition } from './partition.ts';
+import { Partition, type PartitionPorts } from './partition.ts';
 import type { Partitions } from './partitions.ts';
+import { fromAssignment } from './replication/wire.ts';
 
 type Report = MessageInitShape<typeof PartitionReportSchema>;
 
-const replicaStates = {
-  clean: ReplicaState.CLEAN,
-  unclean: ReplicaState.UNCLEAN,
+const copyStates = {
+  whole: ReplicaState.CLEAN,
   doubtful: ReplicaState.DOUBTFUL,
-  corrupt: ReplicaState.CORRUPT,
+  lost: ReplicaState.CORRUPT,
 } as const;
 
 /** Those that are applied lead before the next ones are looked at: a large topic comes up bit by bit. */
@@ -42,7 +43,7 @@ const directoriesAtOnce = 16;
 interface Elected {
   readonly partition: Partition;
   readonly epoch: LeaderEpoch;
-  readonly partitionEpoch: bigint;
+  readonly state: CommittedState;
 }
 
 interface Applied {
@@ -59,6 +60,7 @@ export class Assignments {
   readonly #directory: LogDirectory;
   readonly #partitions: Partitions;
   readonly #logger: Logger;
+  readonly #ports: PartitionPorts;
   readonly #appliedEpochs = new Map<PartitionKey, bigint>();
   readonly #onResign: (report: Report) => void;
 
@@ -67,14 +69,15 @@ export class Assignments {
     me: NodeId,
     directory: LogDirectory,
     partitions: Partitions,
-    logger: Logger,
+    ports: PartitionPorts & { readonly logger: Logger },
     onResign: (report: Report) => void,
   ) {
     this.#onResign = onResign;
+    this.#ports = ports;
     this.#me = me;
     this.#directory = directory;
     this.#partitions = partitions;
-    this.#logger = logger;
+    this.#logger = ports.logger;
   }
 
   /** Applies one message; returns a report on every partition of a snapshot, and on those that are new. */
@@ -106,7 +109,7 @@ export class Assignments {
     partition?.log.configure(logConfigOf(assignment.config));
     const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
     if (partition !== undefined && epoch !== undefined) {
-      return { report, elected: { partition, epoch, partitionEpoch: assignment.partitionEpoch } };
+      return { report, elected: { partition, epoch, state: fromAssignment(assignment) } };
     }
     this.#appliedEpochs.set(key, assignment.partitionEpoch);
     return { report };
@@ -115,10 +118,10 @@ export class Assignments {
   /** A leader that forgot its epoch could reuse its offsets: they go to disk first, all of them in one write. */
   async #lead(elected: readonly Elected[]): Promise<void> {
     await Promise.all(elected.map(({ partition, epoch }) => this.#directory.storeEpoch(partition.log.key, epoch)));
-    for (const { partition, epoch, partitionEpoch } of elected) {
-      partition.lead(epoch);
+    for (const { partition, epoch, state } of elected) {
+      await partition.lead(epoch, state);
       // Applied only now: had the disk refused, the next snapshot would bring it again.
-      this.#appliedEpochs.set(partition.log.key, partitionEpoch);
+      this.#appliedEpochs.set(partition.log.key, state.partitionEpoch);
     }
   }
 
@@ -127,7 +130,8 @@ export class Assignments {
     if (open !== undefined) return open;
     const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment));
     if (log === undefined) return undefined;
-    const partition = new Partition(assignment.topic, log);
+    const flush = logConfigOf(assignment.config).flush;
+    const partition = new Partition(assignment.topic, log, copyOf(log, flush), this.#ports);
     partition.onResign(() => this.#onResign(reportOn(partition)));
     this.#partitions.add(partition);
     return partition;
@@ -136,8 +140,20 @@ export class Assignments {
   async #create(key: PartitionKey, assignment: PartitionAssignment): Promise<PartitionLog | undefined> {
     if (revision(assignment.assignedVersion) <= this.#directory.assignedUpTo) {
       this.#logger.error('a partition that this node had is gone from its data directory', { partition: key });
-      return undefined;
+      const hasOthers = (assignment.partition?.replicas.length ?? 0) > 1;
+      return hasOthers ? await this.#createLost(assignment) : undefined;
     }
+    return this.#createEmpty(assignment);
+  }
+
+  /** A copy that counts as damaged, for what it held is gone: it begins anew when its leader says so. */
+  async #createLost(assignment: PartitionAssignment): Promise<PartitionLog> {
+    const log = await this.#createEmpty(assignment);
+    await log.markCorrupt();
+    return log;
+  }
+
+  #createEmpty(assignment: PartitionAssignment): Promise<PartitionLog> {
     const identity = {
       topicId: topicId(assignment.topicId),
       topic: assignment.topic,
@@ -152,10 +168,17 @@ export class Assignments {
     const epoch = leaderEpoch(assignment.partition?.leaderEpoch ?? 0);
     // A leadership of an earlier start of this node is over: nothing is written under its epoch again.
     const mine = leader === this.#me && assignment.leaderNodeEpoch === myEpoch;
-    if (mine && partition.role.kind === 'leader' && partition.role.epoch === epoch) return undefined;
-    if (mine) return epoch;
+    if (mine && partition.leading?.epoch === epoch) {
+      partition.leading.adopt(fromAssignment(assignment));
+      return undefined;
+    }
+    // An epoch that it has given up is never taken again: another one is on its way.
+    if (mine && !partition.hasLed(epoch)) return epoch;
     const other = leader === undefined || leader === this.#me ? undefined : nodeId(leader);
     partition.follow({ kind: 'follower', leader: other, epoch });
+    if (other !== undefined && assignment.partition?.replicas.includes(this.#me)) {
+      partition.copyFrom({ leader: other, epoch, lastUncleanEpoch: leaderEpoch(assignment.lastUncleanEpoch) });
+    }
     return undefined;
   }
 
@@ -177,15 +200,23 @@ const missing = ({ topicId: topic }: PartitionAssignment, partition: number): Re
   state: ReplicaState.CORRUPT,
 });
 
-function reportOn({ log, resignedEpoch }: Partition): Report {
-  const { identity, lastEpoch, durableEnd, found, storedEpoch } = log;
+function reportOn({ log, copy, resignedEpoch }: Partition): Report {
+  const { identity, lastEpoch, durableEnd, storedEpoch, found } = log;
+  const isUnclean = copy === 'doubtful' && found.state === 'unclean';
   return {
     topicId: identity.topicId,
     partition: identity.partition,
     leaderEpoch: storedEpoch,
     lastEpoch,
     durableEnd,
-    state: replicaStates[found.state],
+    state: isUnclean ? ReplicaState.UNCLEAN : copyStates[copy],
     ...(resignedEpoch !== undefined && { resignedEpoch }),
   };
+}
+
+/** A topic that syncs each append has lost nothing by a loss of power. */
+function copyOf({ found }: PartitionLog, flush: 'fsync' | 'interval'): Hello['copy'] {
+  if (found.state === 'corrupt') return 'lost';
+  if (found.state === 'clean') return 'whole';
+  return found.state === 'unclean' && flush === 'fsync' ? 'whole' : 'doubtful';
 }

@@ -18,6 +18,8 @@ import {
 } from '@moldau/kernel';
 import {
   ControllerService,
+  type IsrChangeSchema,
+  type IsrResult,
   type NodeSessionRequestSchema,
   type NodeSessionResponse,
   type PartitionReportSchema,
@@ -52,6 +54,8 @@ export interface ControllerEvents {
 }
 
 const heartbeatEveryMs = 1_000;
+/** A change of in-sync replicas without an answer is asked for again by whoever wanted it. */
+const alterIsrMs = 5_000;
 /** Before the next coordinator is asked: all but one of them are standing by. */
 const reopenAfterMs = 250;
 /** The coordinator speaks every second: silent for so long, it stands still or the stream is half open, whatever TCP says. */
@@ -70,6 +74,7 @@ export class ControllerLink {
   #epoch: NodeEpoch | undefined;
   #session: NodeSessionStream | undefined;
   #storageFailed = false;
+  #leaving = false;
   /** The highest metadata version that was applied. */
   #seen: bigint;
   /** Counts the coordinators that were asked. */
@@ -117,9 +122,15 @@ export class ControllerLink {
     this.#say({});
   }
 
+  /** Says that this node leaves: others are to lead. It still hears who does. */
+  leave(): void {
+    this.#leaving = true;
+    this.#say({});
+  }
+
   /** Says good-bye, and ends. */
   stop(): void {
-    this.#say({ leaving: true });
+    this.leave();
     this.#stopping.abort();
     this.#session?.end();
     for (const channel of this.#channels) channel.close();
@@ -129,6 +140,19 @@ export class ControllerLink {
     const { nodeId } = this.#registration;
     if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
     return this.#channel.unary(ControllerService.method.allocateProducerIds, { nodeId, nodeEpoch: this.#epoch });
+  }
+
+  /** Asks for other in-sync replicas. Rejects when there is no answer: then nothing is known. */
+  async alterIsr(changes: readonly MessageInitShape<typeof IsrChangeSchema>[]): Promise<readonly IsrResult[]> {
+    const { nodeId } = this.#registration;
+    if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
+    const request = { nodeId, nodeEpoch: this.#epoch, changes: [...changes] };
+    const options = { timeoutMs: alterIsrMs };
+    return (await this.#channel.unary(ControllerService.method.alterIsr, request, options)).results;
+  }
+
+  get nodeEpoch(): NodeEpoch | undefined {
+    return this.#epoch;
   }
 
   /** To the coordinator that is active, as far as this node knows. */
@@ -188,6 +212,7 @@ export class ControllerLink {
       nodeId: this.#registration.nodeId,
       nodeEpoch: this.#epoch,
       storageFailed: this.#storageFailed,
+      leaving: this.#leaving,
       highestVersion: this.#seen,
       ...words,
     });

@@ -1,5 +1,18 @@
-import { faults, type LeaderEpoch, MoldauError, type NodeId, type Offset, offset } from '@moldau/kernel';
+import {
+  faults,
+  type LeaderEpoch,
+  type Millis,
+  MoldauError,
+  type NodeId,
+  type Offset,
+  offset,
+  type Timers,
+} from '@moldau/kernel';
 import type { PartitionLog } from '@moldau/log';
+import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
+import type { Following } from './replication/following.ts';
+import type { Leading } from './replication/leading.ts';
+import type { Replication } from './replication/replication.ts';
 
 /** What an append came to. Offsets are absent for a duplicate of which only the fact is still known. */
 export interface Appended {
@@ -29,6 +42,19 @@ interface Parked {
   readonly settle: Settle;
 }
 
+/** What a partition needs of its node. */
+export interface PartitionPorts {
+  readonly replication: Replication;
+  readonly timers: Timers;
+  now(): Millis;
+}
+
+/** A new leader hears of what was committed as soon as its followers are there. */
+const knownWithinMs: Millis = 2_000;
+
+/** Between two resignations for a slow disk. */
+const betweenResignationsMs: Millis = 30_000;
+
 /**
  * The owner of one partition on this node. Every method is synchronous, so no two transitions interleave: an append
  * takes its offsets, waits in `parked`, and is answered when the high watermark has passed it, in the order of arrival.
@@ -36,21 +62,36 @@ interface Parked {
 export class Partition {
   readonly topic: string;
   readonly log: PartitionLog;
+  readonly #ports: PartitionPorts;
   #role: Role;
+  #leading: Leading | undefined;
+  #following: Following | undefined;
+  #copy: Hello['copy'];
+  #resignedForDiskAt = Number.NEGATIVE_INFINITY;
   #parked: Parked[] = [];
   #watchers = new Set<() => void>();
   #resignedEpoch: LeaderEpoch | undefined;
+  #lastLed: LeaderEpoch | undefined;
   #onResign: () => void = () => {};
 
-  constructor(topic: string, log: PartitionLog) {
+  /** `copy`: what the log is worth as a copy of its leader's. */
+  constructor(topic: string, log: PartitionLog, copy: Hello['copy'], ports: PartitionPorts) {
     this.topic = topic;
     this.log = log;
+    this.#copy = copy;
+    this.#ports = ports;
     this.#role = { kind: 'follower', leader: undefined, epoch: log.lastEpoch };
-    log.onDurable((durableEnd) => this.#commit(durableEnd));
+    log.onWritten(() => this.#leading?.written());
+    log.onDurable(() => {
+      this.#leading?.synced();
+      this.#following?.synced();
+    });
     log.onWriteFailed((from, error) => {
       this.#fail(from, error.code === 'ENOSPC' ? diskFull() : storageFailed(this.name));
+      this.#following?.writeFailed();
       this.#resign();
     });
+    log.onDamage(() => this.#damaged());
   }
 
   /** `topic/partition`, for messages. */
@@ -62,12 +103,43 @@ export class Partition {
     return this.#role;
   }
 
+  /** Present while it leads. */
+  get leading(): Leading | undefined {
+    return this.#leading;
+  }
+
+  /** Present while it follows. */
+  get following(): Following | undefined {
+    return this.#following;
+  }
+
+  /** What the copy is worth. */
+  get copy(): Hello['copy'] {
+    return this.log.isCorrupt ? 'lost' : this.#copy;
+  }
+
   /** Takes the lead under `epoch`, which must be stored already: after a restart nothing may be written under an older one. */
-  lead(epoch: LeaderEpoch): void {
+  async lead(epoch: LeaderEpoch, state: CommittedState): Promise<void> {
+    await this.stopFollowing();
+    if (this.#role.kind === 'removed') return;
+    this.#leading?.stop();
+    const epochStart = this.log.logEnd;
     this.log.lead(epoch);
+    this.#lastLed = epoch;
     this.#role = { kind: 'leader', epoch };
-    // The only replica: what is durable is committed.
-    this.#commit(this.log.durableEnd);
+    // From now on this is the log, and others are its copies.
+    this.#copy = 'whole';
+    const mayResignForDisk = this.#ports.now() - this.#resignedForDiskAt > betweenResignationsMs;
+    const options = { epoch, epochStart, mayResignForDisk };
+    this.#leading = this.#ports.replication.lead(this.log, state, options, {
+      committed: (highWatermark) => this.#commit(highWatermark),
+      resigned: (why) => {
+        if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
+        if (why === 'slow-disk') this.#resign();
+        else this.follow({ kind: 'follower', leader: undefined, epoch });
+      },
+    });
+    this.#leading.synced();
     this.#wake();
   }
 
@@ -76,10 +148,33 @@ export class Partition {
     const led = this.#role.kind === 'leader';
     this.#role = role;
     if (led) {
+      this.#leading?.stop();
+      this.#leading = undefined;
       this.log.stopLeading();
       this.#fail(offset(0), leadershipLost(this.name));
     }
+    if (role.kind === 'removed') void this.stopFollowing();
     this.#wake();
+  }
+
+  /** Follows a leader of another node; a newer epoch than the one that is followed. */
+  copyFrom(leader: Leader): void {
+    this.#following ??= this.#ports.replication.follow(this.log, this.#copy, () => this.#wake());
+    this.#following.follow(leader);
+  }
+
+  /** Resolves when nothing is copied any more. */
+  async stopFollowing(): Promise<void> {
+    const following = this.#following;
+    this.#following = undefined;
+    if (following === undefined) return;
+    this.#copy = following.copy;
+    await following.stop();
+  }
+
+  /** Whether this epoch was led here: once given up, it is never taken again. */
+  hasLed(epoch: LeaderEpoch): boolean {
+    return this.#lastLed !== undefined && epoch <= this.#lastLed;
   }
 
   /** The epoch that it led under and has given up: offsets of it were handed out, and nothing stands at them. */
@@ -108,7 +203,7 @@ export class Partition {
    * otherwise `settle` is called later. `admit` may throw to refuse what is no duplicate.
    */
   append(bytes: Uint8Array, options: { expectedOffset?: Offset; admit: () => void }, settle: Settle): void {
-    const result = this.log.append(bytes, options);
+    const result = this.log.append(bytes, { ...options, admit: () => this.#admit(options.admit) });
     const parked: Parked = {
       commitsAt: result.kind === 'appended' ? result.nextOffset : result.commitsAt,
       error: result.baseOffset === undefined ? duplicateOutsideWindow(this.name) : undefined,
@@ -124,6 +219,32 @@ export class Partition {
     else this.#parked.push(parked);
   }
 
+  /**
+   * Resolves when this leader knows everything that is committed. Rejects with OFFSET_NOT_AVAILABLE when that takes too long,
+   * with NOT_LEADER when it does not lead any more.
+   */
+  async committedKnown(): Promise<void> {
+    if (this.#leading === undefined) return;
+    let isLate = false;
+    const cancel = this.#ports.timers.after(knownWithinMs, () => {
+      isLate = true;
+      this.#wake();
+    });
+    while (this.#leading?.knowsCommitted === false && !isLate) await this.#changed();
+    cancel();
+    this.requireLeader();
+    if (this.#leading?.knowsCommitted === false) throw notKnown(this.name);
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const unwatch = this.watch(() => {
+        unwatch();
+        resolve();
+      });
+    });
+  }
+
   /** Calls back whenever the high watermark or the role has changed, until the returned function is called. */
   watch(callback: () => void): () => void {
     this.#watchers.add(callback);
@@ -137,17 +258,33 @@ export class Partition {
     this.#onResign();
   }
 
-  #commit(durableEnd: Offset): void {
-    if (this.#role.kind !== 'leader' || durableEnd <= this.log.highWatermark) return;
-    this.log.advanceHighWatermark(durableEnd);
+  /** A write that could not be committed is not begun. A duplicate is no write: it was looked for before. */
+  #admit(admit: () => void): void {
+    admit();
+    const { leading } = this;
+    if (leading === undefined || leading.hasEnoughReplicas) return;
+    const { isr, minIsr } = leading.committed;
+    throw notEnoughReplicas(this.name, isr.length, minIsr);
+  }
+
+  #commit(highWatermark: Offset): void {
     let released = 0;
     for (const parked of this.#parked) {
-      if (parked.commitsAt > durableEnd) break;
+      if (parked.commitsAt > highWatermark) break;
       release(parked);
       released += 1;
     }
     this.#parked.splice(0, released);
     this.#wake();
+  }
+
+  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
+  #damaged(): void {
+    if (this.#leading !== undefined && this.#leading.committed.isr.length < 2) return;
+    // Should the mark not reach the disk, the next read finds the damage again.
+    this.log.markCorrupt().catch(() => {});
+    this.#resign();
+    this.#following?.damaged();
   }
 
   #fail(from: Offset, error: MoldauError): void {
@@ -168,6 +305,19 @@ function release({ error, appended, settle }: Parked): void {
 
 const duplicateOutsideWindow = (partition: string): MoldauError =>
   new MoldauError('DUPLICATE_SEQUENCE', `${partition} has this batch already, too long ago to know its offset`);
+
+const notEnoughReplicas = (partition: string, inSync: number, needed: number): MoldauError =>
+  new MoldauError(
+    'NOT_ENOUGH_REPLICAS',
+    `${partition} has ${inSync} in-sync replicas, and an append needs ${needed}: wait for a node to come back`,
+    { in_sync: inSync, min_in_sync: needed },
+  );
+
+const notKnown = (partition: string): MoldauError =>
+  new MoldauError(
+    'OFFSET_NOT_AVAILABLE',
+    `the new leader of ${partition} does not know yet what was committed before: retry`,
+  );
 
 const diskFull = (): MoldauError =>
   new MoldauError('DISK_FULL', 'the disk is full: nothing of this batch was written; free space, or shorten retention');

@@ -25,6 +25,7 @@ import { logService } from './log-service.ts';
 import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
+import { Replication } from './replication/replication.ts';
 
 /** The world, as a storage node sees it. */
 export interface StorageNodePorts {
@@ -58,6 +59,8 @@ export interface StorageNodeConfig {
   readonly minFreeBytes: number | undefined;
 }
 
+/** Without an answer of the coordinator for so long, a node that leaves goes as it is. */
+const handOverMs = 5_000;
 const maxOpenFiles = 4_096;
 /** Reads from disk at one time, fair among partitions. */
 const coldReads = 4;
@@ -74,7 +77,9 @@ export class StorageNode {
   readonly #budget: AppendBudget;
   readonly #sessions = new Set<AppendStream | FetchStream>();
   readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
+  readonly #replication: Replication;
   readonly #staged = new Gate();
+  readonly #applied = new Gate();
   #stage: NodeStage = 'starting';
   #directory: LogDirectory | undefined;
   #link: ControllerLink | undefined;
@@ -90,6 +95,18 @@ export class StorageNode {
     this.#budget = new AppendBudget(config.appendBudgetBytes);
     this.#relay = new Relay({ coordinators: config.coordinators, advertise: 'registered' }, ports);
     this.#partitions = new Partitions(config.nodeId, this.#relay.view);
+    this.#replication = new Replication(
+      {
+        ...ports,
+        partitions: this.#partitions,
+        me: config.nodeId,
+        identity: () => this.#identity(),
+        addressOf: (node) => this.#relay.view.node(node)?.address,
+        alterIsr: (changes) => this.#requireLink().alterIsr(changes),
+        requireServing: () => this.#requireServing(),
+      },
+      () => this.#requireDirectory(),
+    );
     // Whoever runs the node may listen, and need not.
     this.#failing.promise.catch(() => {});
   }
@@ -148,6 +165,7 @@ export class StorageNode {
     );
     this.#link = link;
     directory.onFailure(() => link.reportStorageFailure());
+    this.#replication.start();
     this.#linkEnded = link.run().catch((error: unknown) => this.#fail(error));
     while (this.#stage === 'registering') await this.#staged.wait();
     if (this.#failure !== undefined) throw this.#failure;
@@ -170,7 +188,7 @@ export class StorageNode {
       catchUp: () => this.#relay.catchUp(),
       hold: (session) => this.#hold(session),
     });
-    return [log, this.#relay.service()];
+    return [log, this.#relay.service(), this.#replication.service()];
   }
 
   get isServing(): boolean {
@@ -201,6 +219,24 @@ export class StorageNode {
     return this.#budget.heldBytes;
   }
 
+  /**
+   * Lets others lead what they can, while this node still serves. Resolves when they do, or after a while: whatever it leads
+   * then has no other copy in sync, or there is no coordinator to say who shall. Before `drain`.
+   */
+  async handOver(): Promise<void> {
+    const mayMove = (): boolean =>
+      [...this.#partitions.all()].some(({ leading }) => leading !== undefined && leading.committed.isr.length > 1);
+    if (this.#stage !== 'serving' || !mayMove()) return;
+    this.#requireLink().leave();
+    let isLate = false;
+    const cancel = this.#ports.timers.after(handOverMs, () => {
+      isLate = true;
+      this.#applied.open();
+    });
+    while (!isLate && mayMove()) await this.#applied.wait();
+    cancel();
+  }
+
   /** Asks every client to leave. Appends are refused from now on. */
   drain(graceMs: number): void {
     this.#enter('leaving');
@@ -214,14 +250,17 @@ export class StorageNode {
     await this.#linkEnded;
     for (const partition of this.#partitions.all()) {
       partition.follow({ kind: 'follower', leader: undefined, epoch: partition.log.lastEpoch });
+      await partition.stopFollowing();
     }
+    await this.#replication.stop();
     await this.#directory?.close();
     await this.#relay.stop();
   }
 
   #events(directory: LogDirectory) {
-    const { logger } = this.#ports;
-    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, logger, (report) =>
+    const { logger, clock, timers } = this.#ports;
+    const ports = { logger, timers, replication: this.#replication, now: () => clock.monotonicMs() };
+    const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, ports, (report) =>
       this.#link?.report(report),
     );
     let epoch: NodeEpoch = nodeEpoch(0n);
@@ -234,6 +273,7 @@ export class StorageNode {
         this.#coordinatorAhead = Number(message.nowMs) - this.#ports.clock.monotonicMs();
         const reports = await assignments.apply(message, epoch);
         if (this.#stage === 'registering') this.#enter('serving');
+        this.#applied.open();
         return reports;
       },
       fenced: (reason: string): void => this.#fail(new MoldauError('STALE_NODE', reason)),
@@ -262,6 +302,16 @@ export class StorageNode {
 
   #requireServing(): void {
     if (this.#stage !== 'serving') throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
+  }
+
+  #identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined {
+    const nodeEpoch = this.#link?.nodeEpoch;
+    return nodeEpoch === undefined ? undefined : { clusterId: this.clusterId, nodeEpoch };
+  }
+
+  #requireDirectory(): LogDirectory {
+    if (this.#directory === undefined) throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
+    return this.#directory;
   }
 
   #requireLink(): ControllerLink {

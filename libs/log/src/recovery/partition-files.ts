@@ -5,7 +5,7 @@ import type { PartitionIdentity } from '../log-state.ts';
 import { offsetOfName, Segment } from '../segment.ts';
 import { isLeftover, readJson, toJson } from '../small-files.ts';
 
-const identityName = 'partition.json';
+export const identityName = 'partition.json';
 const identityFormat = 1;
 
 /** The segments that stand in a partition's directory, with their sizes; leftovers of interrupted replacements go. */

@@ -1,6 +1,7 @@
 import { assert, type LeaderEpoch, leaderEpoch, type Offset } from '@moldau/kernel';
 import { walkBatches } from '../batch-walk.ts';
 import type { CheckpointRecord } from '../checkpoint-file.ts';
+import { beginAnew } from '../copy-reset.ts';
 import type { DirectoryContext } from '../directory-context.ts';
 import { readEpochs, saveEpochs } from '../epoch-file.ts';
 import { LeaderEpochs } from '../leader-epochs.ts';
@@ -32,6 +33,7 @@ export async function recoverPartition(
   input: RecoveryInput,
 ): Promise<Found> {
   const { record } = input;
+  if (record?.resetTo !== undefined) return finishReset(context, state, record.resetTo, record.storedEpoch);
   const nowMs = context.clock.wallMs();
   state.segments = await findSegments(context, state.directory, nowMs);
   state.logStart = record?.logStart ?? state.segments[0]?.baseOffset ?? (0n as Offset);
@@ -55,21 +57,39 @@ export async function recoverPartition(
   state.writtenEnd = recovered.end;
   state.durableEnd = recovered.end;
   if (epochs === undefined) await rebuildEpochs(context, state, input.pause);
-  state.epochs.cutEnd(recovered.end);
+  state.cutEpochs(recovered.end);
   state.highWatermark = least(record?.highWatermark ?? state.logStart, recovered.end);
   if (state.highWatermark < state.logStart) state.highWatermark = state.logStart;
   if (!state.corrupt) {
     if (!state.epochsSaved) await saveEpochs(context.fs, state);
-    if (!input.clean) await dropSnapshotsAbove(context.fs, state, recovered.end);
+    if (!input.clean || record?.truncateTo !== undefined) await dropSnapshotsAbove(context.fs, state, recovered.end);
   }
   const damage = await rebuildProducers(context, state, recovered.end, nowMs);
   const lastEpoch = lastEpochOf(state);
   const found = { lastEpoch, durableEnd: recovered.end };
   if (problem !== undefined) return { ...found, state: 'corrupt', problem };
-  if (damage !== undefined)
+  if (damage !== undefined) {
+    state.corrupt = true;
     return { ...found, state: 'corrupt', problem: `at offset ${damage.offset}: ${damage.problem}` };
+  }
   if (recovered.state === 'doubtful') return { ...found, state: 'doubtful', problem: recovered.problem };
   return { ...found, state: recovered.state };
+}
+
+/**
+ * A reset that was interrupted: nobody knows which files are still there. What is left goes; but the epoch that covers the
+ * start is not known here, so the copy waits, corrupt, for its leader to say it again.
+ */
+async function finishReset(
+  context: DirectoryContext,
+  state: LogState,
+  to: Offset,
+  storedEpoch: LeaderEpoch,
+): Promise<Found> {
+  await beginAnew(context, state, to, undefined);
+  state.storedEpoch = storedEpoch;
+  state.corrupt = true;
+  return { state: 'corrupt', lastEpoch: leaderEpoch(0), durableEnd: to, problem: 'it was being replaced' };
 }
 
 /** The epoch of the last record; 0 when there is none. */
@@ -107,7 +127,6 @@ async function recoverTail(
     : await scanTail(context, state, synced, syncedEnd, input.pause);
   if (scanned.rest === 'doubtful') await setAside(context, state, synced);
   await rewriteTail(context, state, synced, scanned.pieces);
-  if (truncates) state.epochs.cutEnd(syncedEnd);
   linkSegments(state, scanned.end);
   const last = state.active;
   if (last !== undefined) {

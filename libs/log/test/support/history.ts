@@ -158,7 +158,7 @@ export class History {
   #truncatingTo: Offset | undefined;
 
   /** Waits for an operation, or ends the process in the middle of it. */
-  async #interrupted(operation: Promise<void>): Promise<boolean> {
+  async #interrupted(operation: Promise<unknown>): Promise<boolean> {
     const { random, time } = this.bench;
     if (random.chance(0.7)) {
       let error: unknown;

@@ -56,8 +56,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'const partition = new Partition(assignment.topic, log);',
-        to: 'const partition = new Partition(assignment.topic, log);\n    if (log.storedEpoch > 0) partition.lead(log.storedEpoch);',
+        from: 'partition.onResign(() => this.#onResign(reportOn(partition)));',
+        to: 'partition.onResign(() => this.#onResign(reportOn(partition)));\n    if (log.storedEpoch > 0) await partition.lead(log.storedEpoch, fromAssignment(assignment));',
       },
     ],
   },
@@ -79,14 +79,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'offset-reused-after-failed-write',
     patches: [
       {
-        file: 'log/src/partition-log.ts',
+        file: 'log/src/write-undo.ts',
         from: 'state.resigned = true;',
         to: 'const leading = state.epochs.last;',
       },
       {
-        file: 'log/src/partition-log.ts',
-        from: 'this.#appender.replan();\n        this.#syncer.request();',
-        to: 'this.#appender.replan();\n        state.leading = leading;\n        this.#syncer.request();',
+        file: 'log/src/write-undo.ts',
+        from: 'state.cuts -= 1;',
+        to: 'state.cuts -= 1;\n      state.leading = leading;',
       },
       { file: 'storage-node/src/partition.ts', from: '      this.#resign();\n', to: '' },
     ],

@@ -1,6 +1,8 @@
 import type { MoldauError } from '@moldau/kernel';
+import type { PartitionState } from '@moldau/metadata';
 import type { StorageNode } from '@moldau/storage-node';
 import type { Trace } from '../trace.ts';
+import { Copies } from './copies.ts';
 import { PartitionTruth } from './partition-truth.ts';
 import { Violation } from './violation.ts';
 import { idOf, place, type Write } from './write.ts';
@@ -26,11 +28,16 @@ export class Oracle {
   readonly #budgetBytes: number;
   readonly #writes = new Map<string, Write>();
   readonly #truths = new Map<string, PartitionTruth>();
+  /** By partition key. */
+  readonly #copies = new Map<string, { readonly truth: PartitionTruth; readonly copies: Copies }>();
+  readonly #stateOf: (partition: string) => PartitionState | undefined;
   /** Where each value was seen. */
   readonly #seen = new Map<string, string>();
   readonly #lanes = new Map<string, { readonly offset: bigint; readonly number: number }[]>();
 
-  constructor(trace: Trace, budgetBytes: number) {
+  /** `stateOf`: what the store says of a partition. */
+  constructor(trace: Trace, budgetBytes: number, stateOf: (partition: string) => PartitionState | undefined) {
+    this.#stateOf = stateOf;
     this.#trace = trace;
     this.#budgetBytes = budgetBytes;
   }
@@ -116,12 +123,15 @@ export class Oracle {
   }
 
   /** Looks at one node; `start` names its process. After every event. */
-  look(start: string, node: StorageNode): void {
+  look(id: number, start: string, node: StorageNode): void {
     for (const partition of node.partitions) {
       const { identity, key } = partition.log;
       const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
       const moved = truth.look(start, partition);
       if (moved !== undefined) this.#trace.note(moved);
+      const known = this.#copies.get(key) ?? { truth, copies: new Copies() };
+      this.#copies.set(key, known);
+      known.copies.look(id, partition);
     }
     if (node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
       throw new Violation('I23', `appends hold ${node.heldAppendBytes} bytes of ${this.#budgetBytes}`);
@@ -131,6 +141,7 @@ export class Oracle {
   /** At the end of every event, when all nodes were looked at. */
   settle(): void {
     for (const truth of this.#truths.values()) truth.settle();
+    for (const [key, { truth, copies }] of this.#copies) copies.settle(truth, this.#stateOf(key));
   }
 
   /** The disk under the node has failed, just now. */
@@ -139,7 +150,7 @@ export class Oracle {
     for (const { log } of node.partitions) {
       const { topic, partition } = log.identity;
       const name = this.#ownsTopic(topic) ? place(topic, partition) : log.key;
-      this.truth(name).diskFailed(start, log.highWatermark);
+      this.truth(name).diskFailed(start, log.durableEnd);
     }
   }
 

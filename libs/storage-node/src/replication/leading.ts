@@ -1,0 +1,220 @@
+import { assert, type Clock, type Logger, leaderEpoch, type Millis, type NodeId, type Offset } from '@moldau/kernel';
+import type { PartitionLog } from '@moldau/log';
+import {
+  type CommittedState,
+  type EpochStart,
+  type Hello,
+  type IsrDecision,
+  type IsrMember,
+  type LeaderEffect,
+  type LeaderEvent,
+  LeaderMachine,
+  type Match,
+  type RefusalReason,
+} from '@moldau/replication';
+
+/** A follower's session, as its leader's stream keeps it. */
+export interface FollowerSession {
+  /** Unique on this node. */
+  readonly id: number;
+  readonly node: NodeId;
+  refuse(reason: RefusalReason | 'not-leader', epoch: number): void;
+  welcome(match: Match, covering: EpochStart | undefined): void;
+  /** Batches go out from here on, as they are written. */
+  push(from: Offset): void;
+  /** More was written. */
+  wake(): void;
+  /** The high watermark or the log start has moved. */
+  owe(): void;
+  /** Nothing more goes out. */
+  end(): void;
+}
+
+/** What a leadership needs of its node. */
+export interface LeadingPorts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly me: IsrMember;
+  propose(
+    log: PartitionLog,
+    epoch: number,
+    proposal: LeaderEffect & { kind: 'propose' },
+    decided: (decision: IsrDecision) => void,
+  ): void;
+}
+
+/** What its partition hears. */
+export interface LeadingEvents {
+  committed(highWatermark: Offset): void;
+  /** This epoch is over for this node. */
+  resigned(why: (LeaderEffect & { kind: 'resign' })['why']): void;
+}
+
+/** A follower that has not acknowledged for this long what the leader held leaves the in-sync replicas. */
+const lagMaxMs: Millis = 10_000;
+
+/** Drives the machine of one leadership: brings it what happens, and does what it says. Decides nothing. */
+export class Leading {
+  readonly #log: PartitionLog;
+  readonly #ports: LeadingPorts;
+  readonly #events: LeadingEvents;
+  readonly #machine: LeaderMachine;
+  readonly #sessions = new Map<number, FollowerSession>();
+  #trims: { readonly before: Offset; readonly done: () => void }[] = [];
+  #ended = false;
+
+  /** The log takes appends under this epoch already. */
+  constructor(
+    log: PartitionLog,
+    state: CommittedState,
+    options: { readonly epoch: number; readonly epochStart: Offset; readonly mayResignForDisk: boolean },
+    ports: LeadingPorts,
+    events: LeadingEvents,
+  ) {
+    this.#log = log;
+    this.#ports = ports;
+    this.#events = events;
+    const epoch = leaderEpoch(options.epoch);
+    this.#machine = new LeaderMachine(
+      log,
+      state,
+      { ...options, epoch, me: ports.me, lagMaxMs },
+      ports.clock.monotonicMs(),
+    );
+  }
+
+  get epoch(): number {
+    return this.#machine.epoch;
+  }
+
+  get committed(): CommittedState {
+    return this.#machine.committed;
+  }
+
+  get hasEnoughReplicas(): boolean {
+    return this.#machine.hasEnoughReplicas;
+  }
+
+  /** Whether it knows everything that is committed: offsets at the upper end can be judged. */
+  get knowsCommitted(): boolean {
+    return this.#log.highWatermark >= this.#machine.epochStart;
+  }
+
+  get maximalIsr(): ReadonlySet<NodeId> {
+    return this.#machine.maximalIsr;
+  }
+
+  /** Resolves when every in-sync follower has removed what lies below `before`, or this node leads no more. */
+  trimmedTo(before: Offset): Promise<void> {
+    for (const session of this.#sessions.values()) session.owe();
+    return new Promise((done) => {
+      this.#trims.push({ before, done });
+      this.#lookAtTrims();
+    });
+  }
+
+  hello(session: FollowerSession, hello: Hello): void {
+    this.#sessions.set(session.id, session);
+    this.#step({ kind: 'hello', hello });
+  }
+
+  /** Of a session: `ready`, `acked`, `left`. */
+  heard(event: LeaderEvent & { kind: 'ready' | 'acked' | 'left' }): void {
+    this.#step(event);
+    if (event.kind === 'left') this.#sessions.delete(event.session);
+  }
+
+  /** Something was written: it can be pushed. */
+  written(): void {
+    for (const session of this.#sessions.values()) session.wake();
+    this.#step({ kind: 'log-moved' });
+  }
+
+  synced(): void {
+    this.#step({ kind: 'log-moved' });
+  }
+
+  adopt(state: CommittedState): void {
+    this.#step({ kind: 'state', state });
+  }
+
+  tick(): void {
+    this.#step({ kind: 'tick' });
+  }
+
+  /** This node does not lead any more: followers look for who does. */
+  stop(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const session of this.#sessions.values()) session.refuse('not-leader', this.epoch);
+    this.#sessions.clear();
+    this.#lookAtTrims();
+  }
+
+  #step(event: LeaderEvent): void {
+    if (this.#ended) return;
+    for (const effect of this.#machine.step(event, this.#ports.clock.monotonicMs())) this.#do(effect);
+    if (this.#trims.length > 0) this.#lookAtTrims();
+  }
+
+  #lookAtTrims(): void {
+    const start = this.#machine.followersLogStart;
+    const isDone = ({ before }: { before: Offset }): boolean => this.#ended || start === undefined || start >= before;
+    const done = this.#trims.filter(isDone);
+    this.#trims = this.#trims.filter((trim) => !isDone(trim));
+    for (const trim of done) trim.done();
+  }
+
+  #do(effect: LeaderEffect): void {
+    if (this.#ended) return;
+    switch (effect.kind) {
+      case 'refuse':
+        this.#session(effect.session)?.refuse(effect.reason, this.epoch);
+        this.#sessions.delete(effect.session);
+        break;
+      case 'welcome': {
+        const { match } = effect;
+        const covering = match.kind === 'reset' ? this.#log.epochCovering(match.to) : undefined;
+        this.#session(effect.session)?.welcome(match, covering);
+        break;
+      }
+      case 'push':
+        this.#session(effect.session)?.push(effect.from);
+        break;
+      case 'end':
+        this.#session(effect.session)?.end();
+        this.#sessions.delete(effect.session);
+        break;
+      case 'commit':
+        this.#log.advanceHighWatermark(effect.highWatermark);
+        for (const session of this.#sessions.values()) session.owe();
+        this.#events.committed(effect.highWatermark);
+        break;
+      case 'propose':
+        this.#propose(effect);
+        break;
+      case 'resign':
+        this.#events.resigned(effect.why);
+        break;
+    }
+  }
+
+  #propose(proposal: LeaderEffect & { kind: 'propose' }): void {
+    const { partitionEpoch: on, isr, unfit } = proposal;
+    this.#ports.logger.debug('proposes in-sync replicas', {
+      partition: this.#log.key,
+      epoch: this.epoch,
+      isr: isr.map(({ node }) => node).join(),
+      unfit: unfit.join(),
+    });
+    this.#ports.propose(this.#log, this.epoch, proposal, (decision) =>
+      this.#step({ kind: 'isr-decided', on, decision }),
+    );
+  }
+
+  #session(id: number): FollowerSession | undefined {
+    const session = this.#sessions.get(id);
+    assert(session !== undefined, 'the machine speaks of sessions that it was told of');
+    return session;
+  }
+}

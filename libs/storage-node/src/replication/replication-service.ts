@@ -1,0 +1,54 @@
+import { faults, MoldauError, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
+import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
+import { type ServedService, serve } from '@moldau/rpc';
+import { LeaderStream, type LeaderStreamPorts } from './leader-stream.ts';
+
+/** What the service needs of its node. */
+export interface ReplicationServicePorts extends LeaderStreamPorts {
+  readonly me: NodeId;
+  clusterId(): string;
+  /** Throws NOT_SERVING. */
+  requireServing(): void;
+}
+
+const protocolVersion = 1;
+
+/** Serves followers: one stream for each node that follows partitions of this one. */
+export function replicationService(ports: ReplicationServicePorts): ServedService {
+  const newest = new Map<NodeId, NodeEpoch>();
+  return serve(ReplicationService, {
+    async replicate(session) {
+      ports.requireServing();
+      const frames = session.incoming[Symbol.asyncIterator]();
+      const first = await frames.next();
+      if (first.done === true) return session.end();
+      const { greeting } = first.value;
+      if (greeting === undefined) throw faults.invalidRequest('greeting', 'is missing in the first frame');
+      if (greeting.version > protocolVersion) {
+        throw faults.invalidRequest('greeting.version', `is ${greeting.version}: this node knows ${protocolVersion}`);
+      }
+      const cluster = ports.clusterId();
+      if (greeting.clusterId !== cluster) throw wrongCluster(greeting.nodeId, greeting.clusterId, cluster);
+      if (greeting.leaderId !== ports.me) throw wrongNode(greeting.leaderId, ports.me);
+      const from = { node: nodeId(greeting.nodeId), nodeEpoch: nodeEpoch(greeting.nodeEpoch) };
+      const known = newest.get(from.node);
+      if (known !== undefined && from.nodeEpoch < known) throw staleNode(from.node, from.nodeEpoch);
+      newest.set(from.node, from.nodeEpoch);
+      await new LeaderStream(session, from, ports).run(first.value, frames);
+    },
+  });
+}
+
+const wrongCluster = (node: number, cluster: string, expected: string): MoldauError =>
+  new MoldauError('WRONG_CLUSTER', `node ${node} belongs to cluster ${cluster}, and this is ${expected}`, {
+    cluster,
+    expected_cluster: expected,
+  });
+
+const wrongNode = (meant: number, me: NodeId): MoldauError =>
+  new MoldauError('NOT_SERVING', `node ${meant} is meant, and this is node ${me}: its address has changed hands`, {
+    node: me,
+  });
+
+const staleNode = (node: NodeId, epoch: NodeEpoch): MoldauError =>
+  new MoldauError('STALE_NODE', `a newer start of node ${node} has followed here`, { node, node_epoch: epoch });

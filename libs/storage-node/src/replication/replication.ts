@@ -1,0 +1,118 @@
+import {
+  type CancelTimer,
+  type Clock,
+  type Logger,
+  type NodeEpoch,
+  type NodeId,
+  nodeId,
+  type Offset,
+  type Random,
+  repeat,
+  type Timers,
+} from '@moldau/kernel';
+import type { LogDirectory, PartitionLog } from '@moldau/log';
+import type { CommittedState, Hello } from '@moldau/replication';
+import type { Dialer, ServedService } from '@moldau/rpc';
+import type { Partitions } from '../partitions.ts';
+import { FollowerStream } from './follower-stream.ts';
+import { Following } from './following.ts';
+import { type AlterIsr, IsrProposals, isrChange } from './isr-proposals.ts';
+import { Leading, type LeadingEvents, type LeadingPorts } from './leading.ts';
+import { replicationService } from './replication-service.ts';
+
+/** What replication needs of its node. */
+export interface ReplicationPorts {
+  readonly partitions: Partitions;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly me: NodeId;
+  /** `undefined`: not registered yet. */
+  identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
+  addressOf(node: NodeId): string | undefined;
+  readonly alterIsr: AlterIsr;
+  /** Throws NOT_SERVING. */
+  requireServing(): void;
+}
+
+/** Lags and slow disks are looked for this often. */
+const tickMs = 500;
+
+/** All copies of this node: those that lead and those that follow, and the streams between nodes. */
+export class Replication {
+  readonly #ports: ReplicationPorts;
+  readonly #directory: () => LogDirectory;
+  readonly #proposals: IsrProposals;
+  readonly #streams = new Map<number, FollowerStream>();
+  #cancelTick: CancelTimer = () => {};
+  #lastSession = 0;
+
+  constructor(ports: ReplicationPorts, directory: () => LogDirectory) {
+    this.#ports = ports;
+    this.#directory = directory;
+    this.#proposals = new IsrProposals(ports.alterIsr, ports.logger);
+  }
+
+  start(): void {
+    this.#cancelTick = repeat(this.#ports.timers, tickMs, () => {
+      for (const { leading } of this.#ports.partitions.all()) leading?.tick();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelTick();
+    await Promise.all([...this.#streams.values()].map((stream) => stream.stop()));
+  }
+
+  service(): ServedService {
+    const { partitions, clock, timers, logger, me, identity, requireServing } = this.#ports;
+    return replicationService({
+      partitions,
+      clock,
+      timers,
+      logger,
+      me,
+      requireServing,
+      clusterId: () => identity()?.clusterId ?? '',
+      nextSession: () => {
+        this.#lastSession += 1;
+        return this.#lastSession;
+      },
+    });
+  }
+
+  /** Begins a leadership. The log takes appends under the epoch already. */
+  lead(
+    log: PartitionLog,
+    state: CommittedState,
+    options: { readonly epoch: number; readonly epochStart: Offset; readonly mayResignForDisk: boolean },
+    events: LeadingEvents,
+  ): Leading {
+    const { clock, logger, me } = this.#ports;
+    const epoch = state.isr.find(({ node }) => node === me)?.epoch ?? this.#ports.identity()?.nodeEpoch;
+    if (epoch === undefined) throw new Error('a node that leads is registered');
+    const ports: LeadingPorts = {
+      clock,
+      logger,
+      me: { node: me, epoch },
+      propose: (of, leaderEpoch, proposal, decided) =>
+        this.#proposals.propose({ change: isrChange(of.identity, leaderEpoch, proposal), decided }),
+    };
+    return new Leading(log, state, options, ports, events);
+  }
+
+  /** A copy that follows whoever leads. */
+  follow(log: PartitionLog, copy: Hello['copy'], onLearned: () => void): Following {
+    const { clock, timers, logger } = this.#ports;
+    const streamTo = (node: number): FollowerStream => this.#streamTo(node);
+    return new Following(log, copy, { directory: this.#directory(), clock, timers, logger, streamTo }, onLearned);
+  }
+
+  #streamTo(node: number): FollowerStream {
+    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), this.#ports);
+    this.#streams.set(node, open);
+    return open;
+  }
+}

@@ -1,0 +1,167 @@
+// Between the frames of replication and its machines. Nothing else knows both.
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  faults,
+  leaderEpoch,
+  type NodeEpoch,
+  type NodeId,
+  nodeEpoch,
+  nodeId,
+  type Offset,
+  offset,
+} from '@moldau/kernel';
+import { IsrOutcome, type IsrResult, type PartitionAssignment } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import {
+  CopyState,
+  type EpochStart as EpochStartMessage,
+  type Hello as HelloMessage,
+  NackReason,
+  RejectReason,
+  type ReplicaData,
+  type ReplicaDataSchema,
+  type Welcome,
+  type WelcomeSchema,
+} from '@moldau/proto/moldau/internal/v1/replication_pb';
+import type {
+  CommittedState,
+  EpochStart,
+  FollowerEvent,
+  Hello,
+  IsrDecision,
+  Match,
+  Mismatch,
+  Piece,
+  RefusalReason,
+} from '@moldau/replication';
+
+/** What a follower of a refused session hears. */
+export type Refusal = RefusalReason | 'not-leader';
+
+const offsetOf = (field: string, value: bigint): Offset => {
+  if (value < 0n) throw faults.invalidRequest(field, `is ${value}: offsets begin with 0`);
+  return offset(value);
+};
+
+const fromEpochs = (epochs: readonly EpochStartMessage[]): EpochStart[] =>
+  epochs.map(({ epoch, start }) => ({ epoch: leaderEpoch(epoch), start: offsetOf('epochs.start', start) }));
+
+const copies = { whole: CopyState.WHOLE, doubtful: CopyState.DOUBTFUL, lost: CopyState.LOST } as const;
+const copyNames = new Map<CopyState, Hello['copy']>([
+  [CopyState.WHOLE, 'whole'],
+  [CopyState.DOUBTFUL, 'doubtful'],
+  [CopyState.LOST, 'lost'],
+]);
+
+/** `session`: the number under which the leader keeps it. Throws INVALID_REQUEST. */
+export function fromHello(hello: HelloMessage, from: { node: NodeId; nodeEpoch: NodeEpoch }, session: number): Hello {
+  const copy = copyNames.get(hello.copy);
+  if (copy === undefined) throw faults.invalidRequest('hello.copy', `is ${hello.copy}: not known here`);
+  return {
+    ...from,
+    session,
+    copy,
+    epoch: leaderEpoch(hello.leaderEpoch),
+    logStart: offsetOf('hello.log_start', hello.logStart),
+    durableEnd: offsetOf('hello.durable_end', hello.durableEnd),
+    epochs: fromEpochs(hello.epochs),
+  };
+}
+
+export const toCopy = (copy: Hello['copy']): CopyState => copies[copy];
+
+const rejects: Readonly<Record<Refusal, RejectReason>> = {
+  fenced: RejectReason.FENCED,
+  'unknown-epoch': RejectReason.UNKNOWN_EPOCH,
+  'not-leader': RejectReason.NOT_LEADER,
+  'stale-node': RejectReason.STALE_NODE,
+  'not-replica': RejectReason.NOT_REPLICA,
+  busy: RejectReason.BUSY,
+  protocol: RejectReason.PROTOCOL,
+};
+const rejectNames = new Map(Object.entries(rejects).map(([name, reason]) => [reason, name as Refusal]));
+
+export const toReject = (reason: Refusal): RejectReason => rejects[reason];
+
+/** A reason that is not known here is one to come back for. */
+export const fromReject = (reason: RejectReason): Refusal => rejectNames.get(reason) ?? 'protocol';
+
+const nacks: Readonly<Record<Mismatch | 'left', NackReason>> = {
+  gap: NackReason.GAP,
+  epoch: NackReason.EPOCH,
+  corrupt: NackReason.CORRUPT,
+  'disk-full': NackReason.DISK_FULL,
+  left: NackReason.LEFT,
+};
+
+export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
+
+/** `covering`: the epoch entry that covers the place of a reset. */
+export function toWelcome(
+  match: Match,
+  covering: EpochStart | undefined,
+): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch'> {
+  if (match.kind === 'whole') return {};
+  if (match.kind === 'truncate') return { truncateTo: match.to };
+  return { resetTo: match.to, ...(covering !== undefined && { resetEpoch: covering }) };
+}
+
+export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome' } {
+  const { session, truncateTo, resetTo, resetEpoch } = welcome;
+  const [covering] = resetEpoch === undefined ? [] : fromEpochs([resetEpoch]);
+  return {
+    kind: 'welcome',
+    session,
+    epoch: leaderEpoch(welcome.leaderEpoch),
+    truncateTo: truncateTo === undefined ? undefined : offsetOf('welcome.truncate_to', truncateTo),
+    reset: resetTo === undefined ? undefined : { to: offsetOf('welcome.reset_to', resetTo), covering },
+    highWatermark: offsetOf('welcome.high_watermark', welcome.highWatermark),
+  };
+}
+
+export const toData = (session: number, piece: Piece): MessageInitShape<typeof ReplicaDataSchema> => ({
+  session,
+  leaderEpoch: piece.epoch,
+  from: piece.from,
+  previousEpoch: piece.previousEpoch,
+  epochs: [...piece.epochs],
+  batches: piece.batches,
+  highWatermark: piece.highWatermark,
+  logStart: piece.logStart,
+});
+
+/** Batches are views of the frame that they came in: a small one is not to keep all of a large frame in the tail cache. */
+const owned = (batches: Uint8Array): Uint8Array =>
+  batches.length * 2 < batches.buffer.byteLength ? batches.slice() : batches;
+
+export const fromData = (entry: ReplicaData): Piece => ({
+  epoch: leaderEpoch(entry.leaderEpoch),
+  from: offsetOf('data.from', entry.from),
+  previousEpoch: leaderEpoch(entry.previousEpoch),
+  epochs: fromEpochs(entry.epochs),
+  batches: owned(entry.batches),
+  highWatermark: offsetOf('data.high_watermark', entry.highWatermark),
+  logStart: offsetOf('data.log_start', entry.logStart),
+});
+
+export const fromAssignment = (assignment: PartitionAssignment): CommittedState => ({
+  partitionEpoch: assignment.partitionEpoch,
+  replicas: (assignment.partition?.replicas ?? []).map(nodeId),
+  isr: assignment.isr.map((member) => ({ node: nodeId(member.nodeId), epoch: nodeEpoch(member.nodeEpoch) })),
+  elr: assignment.elr.map(nodeId),
+  minIsr: assignment.partition?.minInSync ?? 1,
+});
+
+export function fromIsrResult({ outcome, partitionEpoch }: IsrResult): IsrDecision {
+  switch (outcome) {
+    case IsrOutcome.COMMITTED:
+      return { kind: 'committed', partitionEpoch };
+    case IsrOutcome.INELIGIBLE:
+      return { kind: 'ineligible' };
+    case IsrOutcome.STALE:
+      return { kind: 'stale' };
+    case IsrOutcome.FENCED:
+      return { kind: 'fenced' };
+    default:
+      return { kind: 'unknown' };
+  }
+}
