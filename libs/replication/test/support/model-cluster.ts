@@ -164,6 +164,12 @@ export class ModelCluster implements World {
 
   tick(ms: number): void {
     this.now += ms;
+    // Silence tells a follower that the other end is gone.
+    for (const { stream } of this.nodes) {
+      if (stream === undefined || (stream.leader.isUp && stream.leader.start === stream.leaderStart)) continue;
+      stream.follower.disconnect();
+    }
+    this.#sweep();
     for (const node of this.nodes) node.tick();
   }
 
