@@ -51,7 +51,7 @@ export function matchCopy(copy: CopyEnds, leader: LogView): Match {
     if (to >= end) return { kind: 'whole' };
     return to < copy.logStart || to < logStart ? { kind: 'reset', to: logStart } : { kind: 'truncate', to };
   }
-  const last = copy.epochs.at(-1);
+  const last = copy.epochs.findLast(({ start }) => start < end);
   const following = leader.epochOf(logStart);
   const isBefore = last === undefined || following === undefined || last.epoch < following;
   return end === logStart && isBefore ? { kind: 'whole' } : { kind: 'reset', to: logStart };

@@ -2,6 +2,14 @@ import type { LeaderEpoch, Millis, NodeId, Offset } from '@moldau/kernel';
 import type { EpochStart, LogView } from './epochs.ts';
 import type { RefusalReason } from './leader.ts';
 
+/** The log of a follower. */
+export interface CopyView extends LogView {
+  /** The epoch of its last record. */
+  readonly lastEpoch: LeaderEpoch;
+  /** It was found damaged, and has not been reset since. */
+  readonly isCorrupt: boolean;
+}
+
 /** Whom to follow. */
 export interface Following {
   readonly leader: NodeId;
@@ -89,7 +97,6 @@ export type FollowerState =
       readonly following: Following;
       readonly session: number | undefined;
       readonly next: Following | undefined;
-      readonly isReset: boolean;
     }
   | {
       readonly kind: 'following';
@@ -117,12 +124,10 @@ const afterFullDiskMs = 1_000;
  * that fit exactly. SPEC.md says why.
  */
 export class FollowerMachine {
-  readonly #log: LogView & { readonly lastEpoch: LeaderEpoch };
-  /** Until a reset is done, what is committed here is worth nothing. */
-  #isDamaged = false;
+  readonly #log: CopyView;
   #state: FollowerState = { kind: 'idle' };
 
-  constructor(log: LogView & { readonly lastEpoch: LeaderEpoch }) {
+  constructor(log: CopyView) {
     this.#log = log;
   }
 
@@ -219,14 +224,14 @@ export class FollowerMachine {
       this.#state = { kind: 'halted', following };
       return [...leave(session), { kind: 'halt', at: cut.to }];
     }
-    this.#state = { kind: 'cutting', following, session, next: undefined, isReset: cut.kind === 'reset' };
+    this.#state = { kind: 'cutting', following, session, next: undefined };
     return [cut];
   }
 
   /** Whether cutting there, or beginning anew there, would throw away what is committed (I11). */
   #isCommittedBehind(to: Offset, { lastUncleanEpoch }: Following): boolean {
-    if (this.#isDamaged || lastUncleanEpoch > this.#log.lastEpoch) return false;
-    const { logStart, durableEnd, highWatermark } = this.#log;
+    const { logStart, durableEnd, highWatermark, lastEpoch, isCorrupt } = this.#log;
+    if (isCorrupt || lastUncleanEpoch > lastEpoch) return false;
     const committedEnd = highWatermark < durableEnd ? highWatermark : durableEnd;
     return to < committedEnd && logStart < committedEnd;
   }
@@ -234,8 +239,7 @@ export class FollowerMachine {
   #onCut(done: boolean): FollowerEffect[] {
     const state = this.#state;
     if (state.kind !== 'cutting') return [];
-    const { following, session, next, isReset } = state;
-    if (done && isReset) this.#isDamaged = false;
+    const { following, session, next } = state;
     if (next !== undefined) {
       this.#state = { kind: 'preparing', following: next };
       return [{ kind: 'prepare', epoch: next.epoch }];
@@ -272,7 +276,6 @@ export class FollowerMachine {
   }
 
   #onDamaged(): FollowerEffect[] {
-    this.#isDamaged = true;
     const state = this.#state;
     if (state.kind !== 'cutting') return this.#onMismatch('corrupt');
     // The leader has to hear it before this copy is ready for anything.

@@ -17,11 +17,12 @@ const epochs = (text: string): EpochStart[] =>
 function leaderLog(text: string, end: number, logStart = 0): ModelLog {
   const log = new ModelLog();
   log.reset(offset(logStart), undefined);
-  log.epochs = epochs(text);
-  log.copy(
-    Array.from({ length: end - logStart }, () => ({ epoch: leaderEpoch(0), value: 'v' })),
-    [],
-  );
+  const listed = epochs(text);
+  const records = Array.from({ length: end - logStart }, (_, i) => ({
+    epoch: listed.findLast(({ start }) => start <= logStart + i)?.epoch ?? leaderEpoch(0),
+    value: 'v',
+  }));
+  log.copy(records, listed);
   return log;
 }
 
@@ -33,6 +34,7 @@ const match = (copy: string, end: number, leader: ModelLog, logStart = 0): strin
 test('brand-new partition, all logs empty: nothing to cut', (t) => {
   t.is(match('', 0, leaderLog('', 0)), 'whole');
   t.is(match('', 0, leaderLog('5@0', 4)), 'whole');
+  t.is(match('6@0', 0, leaderLog('5@0 7@4', 4)), 'whole', 'it has led, and written nothing');
 });
 
 test('a copy is cut where the largest epoch that both have ends, on either side', (t) => {

@@ -1,5 +1,5 @@
 import { assert, type LeaderEpoch, leaderEpoch, type Offset, offset } from '@moldau/kernel';
-import type { EpochStart, LogView } from '../../src/index.ts';
+import type { CopyView, EpochStart } from '../../src/index.ts';
 
 /** A record of the model: offsets are places in the log. */
 export interface ModelRecord {
@@ -8,10 +8,11 @@ export interface ModelRecord {
 }
 
 /** A log in memory. What is above `durableEnd` goes with a crash, and so does what was learned since the last checkpoint. */
-export class ModelLog implements LogView {
+export class ModelLog implements CopyView {
   logStart: Offset = offset(0);
   durableEnd: Offset = offset(0);
   highWatermark: Offset = offset(0);
+  isCorrupt = false;
   epochs: readonly EpochStart[] = [];
   #records: ModelRecord[] = [];
   #checkpoint = { logStart: offset(0), highWatermark: offset(0) };
@@ -31,7 +32,9 @@ export class ModelLog implements LogView {
   }
 
   get lastEpoch(): LeaderEpoch {
-    return this.epochs.at(-1)?.epoch ?? leaderEpoch(0);
+    const { writtenEnd } = this;
+    if (writtenEnd === this.logStart) return this.epochs.at(-1)?.epoch ?? leaderEpoch(0);
+    return this.epochOf(offset(writtenEnd - 1n)) ?? leaderEpoch(0);
   }
 
   at(place: bigint): ModelRecord | undefined {
@@ -43,7 +46,6 @@ export class ModelLog implements LogView {
   }
 
   epochOf(place: Offset): LeaderEpoch | undefined {
-    if (place < 0n || place >= this.writtenEnd) return undefined;
     return this.epochs.findLast(({ start }) => start <= place)?.epoch;
   }
 
@@ -56,15 +58,23 @@ export class ModelLog implements LogView {
   /** Appends under epochs that the records bring, as a leader does. */
   append(records: readonly ModelRecord[]): void {
     for (const record of records) {
-      if (record.epoch !== this.lastEpoch) this.note({ epoch: record.epoch, start: this.writtenEnd });
+      if (record.epoch !== this.epochs.at(-1)?.epoch) this.note({ epoch: record.epoch, start: this.writtenEnd });
       this.#records.push(record);
     }
   }
 
-  /** Appends as a follower does: epochs come from the leader alone. */
-  copy(records: readonly ModelRecord[], epochs: readonly EpochStart[]): void {
-    for (const entry of epochs) this.note(entry);
+  /**
+   * Appends as a follower does: epochs come from the leader alone, and those that had begun at the end here wrote nothing.
+   * False: the records are of other epochs than that, and nothing was taken.
+   */
+  copy(records: readonly ModelRecord[], listed: readonly EpochStart[]): boolean {
+    const end = this.writtenEnd;
+    const epochs = [...this.epochs.filter(({ start }) => start < end), ...listed];
+    const epochAt = (place: bigint): LeaderEpoch | undefined => epochs.findLast(({ start }) => start <= place)?.epoch;
+    if (!records.every(({ epoch }, i) => epochAt(end + BigInt(i)) === epoch)) return false;
+    this.epochs = epochs;
     this.#records.push(...records);
+    return true;
   }
 
   note(entry: EpochStart): void {
@@ -109,6 +119,7 @@ export class ModelLog implements LogView {
 
   reset(to: Offset, covering: EpochStart | undefined): void {
     this.#records = [];
+    this.isCorrupt = false;
     this.epochs = covering === undefined ? [] : [covering];
     this.logStart = to;
     this.durableEnd = to;
@@ -121,7 +132,7 @@ export class ModelLog implements LogView {
     const kept = this.durableEnd - BigInt(lost);
     const end = kept < this.logStart ? this.logStart : offset(kept);
     this.#records.length = Number(end - this.logStart);
-    this.epochs = this.epochs.filter(({ start }) => start < end || start === this.logStart);
+    this.epochs = this.epochs.filter(({ start }) => start < end);
     this.durableEnd = end;
     const { highWatermark } = this.#checkpoint;
     const known = highWatermark < this.logStart ? this.logStart : highWatermark;
