@@ -132,10 +132,10 @@ export class LeaderMachine {
     return this.#isr.nodes();
   }
 
-  /** The smallest log start of the followers in sync: what they have removed. */
-  get followersLogStart(): Offset | undefined {
+  /** The smallest log start of the others that may be elected: what all of them have removed. */
+  get othersLogStart(): Offset | undefined {
     let least: Offset | undefined;
-    for (const { node } of this.committed.isr) {
+    for (const node of new Set([...this.#isr.nodes(), ...this.committed.elr])) {
       if (node === this.#me.node) continue;
       const start = this.#followers.get(node)?.logStart ?? (0n as Offset);
       if (least === undefined || start < least) least = start;

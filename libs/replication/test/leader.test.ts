@@ -133,8 +133,8 @@ test('a slow disk is a reason to resign once another member has acknowledged mor
 
 test('what followers have removed is the least of what those in sync say', (t) => {
   const world = new World(state('ab', 1)).after(hello(), ready(4));
-  t.is(world.machine.followersLogStart, offset(0));
+  t.is(world.machine.othersLogStart, offset(0));
   world.step({ kind: 'acked', node: nodeId(2), session: 2, durableEnd: offset(4), logStart: offset(2) });
-  t.is(world.machine.followersLogStart, offset(2));
-  t.is(new World(state('a', 1)).machine.followersLogStart, undefined);
+  t.is(world.machine.othersLogStart, offset(2));
+  t.is(new World(state('a', 1)).machine.othersLogStart, undefined);
 });

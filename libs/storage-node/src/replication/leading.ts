@@ -104,7 +104,7 @@ export class Leading {
     return this.#machine.maximalIsr;
   }
 
-  /** Resolves when every in-sync follower has removed what lies below `before`, or this node leads no more. */
+  /** Resolves when everyone who may be elected has removed what lies below `before`, or this node leads no more. */
   trimmedTo(before: Offset): Promise<void> {
     for (const session of this.#sessions.values()) session.owe();
     return new Promise((done) => {
@@ -158,7 +158,7 @@ export class Leading {
   }
 
   #lookAtTrims(): void {
-    const start = this.#machine.followersLogStart;
+    const start = this.#machine.othersLogStart;
     const isDone = ({ before }: { before: Offset }): boolean => this.#ended || start === undefined || start >= before;
     const done = this.#trims.filter(isDone);
     this.#trims = this.#trims.filter((trim) => !isDone(trim));
