@@ -115,7 +115,8 @@ export class Partition {
 
   /** What the copy is worth. */
   get copy(): Hello['copy'] {
-    return this.log.isCorrupt ? 'lost' : this.#copy;
+    if (this.log.isCorrupt) return 'lost';
+    return this.#following?.copy ?? this.#copy;
   }
 
   /** Takes the lead under `epoch`, which must be stored already: after a restart nothing may be written under an older one. */
