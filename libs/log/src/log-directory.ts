@@ -55,6 +55,8 @@ export class LogDirectory {
   readonly #context: DirectoryContext;
   readonly #space: SpaceWatch;
   readonly #partitions = new Map<PartitionKey, PartitionLog>();
+  /** Removed, though the checkpoint on the disk may still speak of them. */
+  readonly #unforgotten = new Set<PartitionKey>();
   #clusterId: string | undefined;
   #assignedUpTo: Revision;
   #cancelRetention: CancelTimer = () => {};
@@ -192,6 +194,8 @@ export class LogDirectory {
     const key = partitionKey(identity.topicId, identity.partition);
     assert(this.#recovered, 'partitions are created after the recovery');
     assert(!this.#partitions.has(key), `${key} is there already`);
+    // Else recovery would miss in the new log what the older one had.
+    if (this.#unforgotten.has(key)) await this.#forget(key);
     await makePartitionDirectory(this.#context.fs, this.#options.path, key, identity);
     const directory = partitionDirectory(this.#options.path, key);
     const state = new LogState(key, identity, directory, new PartitionTail(this.#context.tail));
@@ -215,7 +219,8 @@ export class LogDirectory {
     await log.discard();
     const aside = await setPartitionDirectoryAside(this.#context.fs, this.#ports.random, this.#options.path, key);
     this.#partitions.delete(key);
-    await this.#context.checkpoint.writeNow();
+    this.#unforgotten.add(key);
+    await this.#forget(key);
     await this.#context.fs.removeDirectory(aside);
   }
 
@@ -245,6 +250,11 @@ export class LogDirectory {
     } finally {
       await this.#lock.release();
     }
+  }
+
+  async #forget(key: PartitionKey): Promise<void> {
+    await this.#context.checkpoint.writeNow();
+    this.#unforgotten.delete(key);
   }
 
   /** Never rejects: what fails for one partition is logged. */

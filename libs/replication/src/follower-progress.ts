@@ -14,6 +14,7 @@ export class FollowerProgress {
   /** When an ack of more came last. `undefined`: none has. */
   ackedMoreAt: Millis | undefined;
   #caughtUpAt: Millis;
+  #spokeAt: Millis;
   #markEnd: Offset;
   #markAt: Millis;
 
@@ -21,6 +22,7 @@ export class FollowerProgress {
     this.session = session;
     this.nodeEpoch = nodeEpoch;
     this.#caughtUpAt = caughtUpAt;
+    this.#spokeAt = now;
     this.#markEnd = leaderEnd;
     this.#markAt = now;
   }
@@ -34,15 +36,22 @@ export class FollowerProgress {
     return this.#caughtUpAt;
   }
 
+  /** When it was last known to go on: one that has stopped does not join, though it holds all that is committed. */
+  get aliveAt(): Millis {
+    return this.#spokeAt > this.#caughtUpAt ? this.#spokeAt : this.#caughtUpAt;
+  }
+
   /** Its copy is a part of the leader's log. */
   ready(durableEnd: Offset, leaderEnd: Offset, now: Millis): void {
     this.#isReady = true;
+    this.#spokeAt = now;
     this.durableEnd = durableEnd;
     this.look(leaderEnd, now);
   }
 
   /** Everything below `durableEnd` is durable there. */
   acked(durableEnd: Offset, leaderEnd: Offset, now: Millis): void {
+    this.#spokeAt = now;
     if (durableEnd > this.durableEnd) this.ackedMoreAt = now;
     this.durableEnd = durableEnd;
     this.look(leaderEnd, now);

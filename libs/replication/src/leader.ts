@@ -50,7 +50,7 @@ export type LeaderEffect =
   | { readonly kind: 'refuse'; readonly session: number; readonly reason: RefusalReason }
   | { readonly kind: 'welcome'; readonly session: number; readonly match: Match }
   | { readonly kind: 'push'; readonly session: number; readonly from: Offset }
-  /** Nothing more is pushed there. Its follower has another session, or is no replica. */
+  /** Nothing more is pushed there. Its follower has another session. */
   | { readonly kind: 'end'; readonly session: number }
   | { readonly kind: 'commit'; readonly highWatermark: Offset }
   | {
@@ -241,9 +241,7 @@ export class LeaderMachine {
       const known = this.#nodeEpochs.get(node);
       if (known === undefined || epoch > known) this.#nodeEpochs.set(node, epoch);
     }
-    const gone = [...this.#followers.keys()].filter((node) => !state.replicas.includes(node));
-    const ended = gone.flatMap((node) => this.#end(node));
-    return [...ended, ...this.#advance(), ...this.#propose(now)];
+    return [...this.#refuseOthersThan(state.replicas), ...this.#advance(), ...this.#propose(now)];
   }
 
   #onDecided({ on, decision }: LeaderEvent & { kind: 'isr-decided' }, now: Millis): LeaderEffect[] {
@@ -348,7 +346,7 @@ export class LeaderMachine {
       const caughtUpAt = follower?.caughtUpAt ?? this.#lastCaughtUp.get(node) ?? this.#startedAt;
       return now - caughtUpAt > this.#lagMaxMs ? undefined : member;
     }
-    if (follower?.isReady !== true) return undefined;
+    if (follower?.isReady !== true || now - follower.aliveAt > this.#lagMaxMs) return undefined;
     return this.#mayJoin(follower) ? { node, epoch: follower.nodeEpoch } : undefined;
   }
 
@@ -374,6 +372,15 @@ export class LeaderMachine {
     if (follower === undefined) return [];
     this.#forget(node);
     return [{ kind: 'end', session: follower.session }];
+  }
+
+  /** They are told: one that becomes a replica again, in the same epoch, must begin another session. */
+  #refuseOthersThan(replicas: readonly NodeId[]): LeaderEffect[] {
+    const gone = [...this.#followers].filter(([node]) => !replicas.includes(node));
+    return gone.map(([node, { session }]) => {
+      this.#forget(node);
+      return refuse(session, 'not-replica');
+    });
   }
 
   #resign(why: 'newer-epoch' | 'fenced' | 'slow-disk'): LeaderEffect[] {

@@ -106,9 +106,16 @@ test('a long silence of the store costs no memory: proposals that name the same 
 test('quick removal and re-adding of a replica: its session ends, and it says Hello again', (t) => {
   const world = new World(state('a', 1)).after(hello(), ready(4));
   const without = { ...state('a', 1, '', 21n), replicas: [nodeId(1), nodeId(3)] };
-  t.is(world.step({ kind: 'state', state: without }), 'end 2');
+  t.is(world.step({ kind: 'state', state: without }), 'refuse 2 not-replica');
   t.is(world.step({ kind: 'state', state: state('a', 1, '', 22n) }, acked(5)), '-');
   t.is(world.step(hello({ session: 3, nodeEpoch: nodeEpoch(11n) })), 'welcome 3 whole');
+});
+
+test('who has stopped does not join, though below min ISR it holds all that is committed', (t) => {
+  const world = new World(state('ab', 2), { appends: ['y6'] }).after(hello(), ready(4)).at(late);
+  t.is(world.step({ kind: 'tick' }), 'propose a on 20');
+  t.is(world.step(committed()), '-');
+  t.is(world.step(acked(5)), 'propose ab on 21', 'it goes on');
 });
 
 test('a slow disk is a reason to resign once another member has acknowledged more meanwhile', (t) => {

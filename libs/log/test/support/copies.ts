@@ -33,10 +33,15 @@ export async function copyAll(source: Bench, leader: PartitionLog, target: Bench
   await target.settle(copy);
 }
 
-/** All bytes of a log, as they are read. */
-export async function bytesOf(bench: Bench, log: PartitionLog, below: Offset = log.logEnd): Promise<Buffer> {
+/** All bytes of a log, or those in a range, as they are read. */
+export async function bytesOf(
+  bench: Bench,
+  log: PartitionLog,
+  below: Offset = log.logEnd,
+  start: Offset = log.logStart,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for (let from = log.logStart; from < below; ) {
+  for (let from = start; from < below; ) {
     const slice = await bench.run(log.read(from, { maxBytes: 1 << 20, below }));
     chunks.push(...slice.chunks);
     from = slice.nextOffset;

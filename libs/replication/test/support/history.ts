@@ -92,9 +92,20 @@ const acts = {
   },
   checkpoint: (cluster: ModelCluster, { which }: Action): void => pick(cluster.nodes, which)?.log.checkpoint(),
   settle(cluster: ModelCluster, { which, amount }: Action): void {
-    // All, or all but one that stands still.
+    // All, or all but one that stands still, or all but what goes to the store.
     const paused = amount % 3 === 0 ? cluster.nodes.filter((_, i) => i === which % cluster.nodes.length) : [];
-    cluster.settle(new Set(paused));
+    cluster.settle(new Set(paused), amount % 3 !== 1);
+  },
+  /** A node is silent for so long that it leaves the ISR. */
+  silence(cluster: ModelCluster, { which, amount }: Action): void {
+    const node = pick(cluster.nodes, which);
+    if (node === undefined || node.leading !== undefined) return;
+    const others = new Set([node]);
+    cluster.break(node, 0, false);
+    for (let i = 0; i <= amount % 2; i += 1) cluster.leaders.at(-1)?.produce(`${cluster.now}:${which}:s${i}`);
+    cluster.settle(others);
+    cluster.tick(11_000);
+    cluster.settle(others);
   },
 } as const;
 
@@ -107,9 +118,9 @@ const weights: Record<keyof typeof acts, number> = {
   cut: 4,
   take: 5,
   answer: 4,
-  giveUp: 2,
+  giveUp: 3,
   kill: 3,
-  lose: 1,
+  lose: 2,
   start: 5,
   fence: 2,
   report: 3,
@@ -118,7 +129,8 @@ const weights: Record<keyof typeof acts, number> = {
   tick: 5,
   trim: 1,
   checkpoint: 1,
-  settle: 4,
+  settle: 5,
+  silence: 3,
 };
 
 const action = fc.record({

@@ -30,7 +30,7 @@ export class ModelCluster implements World {
   now = 0;
   /** What was called committed, ever: the oracle's own copy. */
   readonly #committed: (ModelRecord | undefined)[] = [];
-  readonly #highWatermarks = new Map<ModelNode, bigint>();
+  readonly #highWatermarks = new Map<ModelNode, { readonly highWatermark: bigint; readonly resets: number }>();
   /** Agreements of epochs before this one say nothing of committed records. */
   #uncleanEpoch = 0;
   #session = 0;
@@ -110,6 +110,11 @@ export class ModelCluster implements World {
     if (parts >= 0) this.#committed.length = parts;
   }
 
+  resigned(node: ModelNode, machine: LeaderMachine): void {
+    const { leader, leaderEpoch } = this.store.state;
+    if (leader === node.id && leaderEpoch === machine.epoch) this.store.depose();
+  }
+
   /** The oldest message of a stream arrives. */
   deliver(stream: Stream, direction: 'toLeader' | 'toFollower'): void {
     if (direction === 'toLeader') {
@@ -174,7 +179,7 @@ export class ModelCluster implements World {
   }
 
   /** Everything that is on its way arrives, again and again, until nothing is. Without time passing. */
-  settle(except: ReadonlySet<ModelNode> = new Set()): void {
+  settle(except: ReadonlySet<ModelNode> = new Set(), withProposals = true): void {
     const nodes = this.nodes.filter((node) => !except.has(node));
     for (let rounds = 0; rounds < 200; rounds += 1) {
       let isQuiet = true;
@@ -184,7 +189,7 @@ export class ModelCluster implements World {
           for (; stream[direction].length > 0; isQuiet = false) this.deliver(stream, direction);
         }
       }
-      for (const asked of [...this.asked]) {
+      for (const asked of withProposals ? [...this.asked] : []) {
         if (except.has(asked.from)) continue;
         isQuiet = false;
         this.take(asked);
@@ -195,11 +200,11 @@ export class ModelCluster implements World {
         node.hear(this.store.state);
         node.carryOutCut();
         node.sync();
-        if (node.wantsStream && rounds % 4 === 0) node.connect();
+        node.connect();
         const after = [node.log.durableEnd, node.leading, node.following?.state, node.cut];
         if (after.some((one, i) => one !== before[i])) isQuiet = false;
       }
-      if (isQuiet && !nodes.some(({ wantsStream }) => wantsStream)) return;
+      if (isQuiet) return;
     }
   }
 
@@ -214,14 +219,18 @@ export class ModelCluster implements World {
 
   #checkHighWatermark(node: ModelNode): void {
     const before = this.#highWatermarks.get(node);
-    const { highWatermark } = node.log;
-    // A restarted node begins with what its checkpoint says; a copy that was cut in an unclean election goes back.
+    const { resets, log } = node;
+    const { highWatermark } = log;
+    // A restarted node begins with what its checkpoint says, a new copy with nothing; unclean elections take back.
     if (!node.isUp) return void this.#highWatermarks.delete(node);
     assert(
-      before === undefined || before <= highWatermark || this.#uncleanEpoch > 0,
-      `I6: the high watermark of ${node.name} goes back from ${before} to ${highWatermark}`,
+      before === undefined ||
+        before.resets < resets ||
+        before.highWatermark <= highWatermark ||
+        this.store.state.lastUncleanEpoch > 0,
+      `I6: the high watermark of ${node.name} goes back from ${before?.highWatermark} to ${highWatermark}`,
     );
-    this.#highWatermarks.set(node, highWatermark);
+    this.#highWatermarks.set(node, { highWatermark, resets });
   }
 
   #checkLeader(): void {

@@ -43,6 +43,7 @@ export interface World {
   /** A leader has called this committed. */
   committed(node: ModelNode): void;
   startsToLead(node: ModelNode): void;
+  resigned(node: ModelNode, machine: LeaderMachine): void;
 }
 
 interface Session {
@@ -73,7 +74,10 @@ export class ModelNode {
   cut: (FollowerEffect & { kind: 'truncate' | 'reset' }) | undefined;
   /** Of the last epoch in which its copy was a part of its leader's log. */
   agreedEpoch = leaderEpoch(0);
+  /** How often its copy has begun anew. */
+  resets = 0;
   #known = 0n;
+  #wantsAt = 0;
   readonly #sessions = new Map<number, Session>();
 
   constructor(id: NodeId, start: NodeEpoch, world: World) {
@@ -101,12 +105,12 @@ export class ModelNode {
   }
 
   get wantsStream(): boolean {
-    return this.isUp && this.following?.state.kind === 'waiting';
+    return this.isUp && this.following?.state.kind === 'waiting' && this.#world.now >= this.#wantsAt;
   }
 
   connect(): void {
     const state = this.following?.state;
-    if (!this.isUp || state?.kind !== 'waiting') return;
+    if (!this.wantsStream || state?.kind !== 'waiting') return;
     if (this.stream?.leader.id !== state.following.leader) {
       this.disconnect();
       this.stream = this.#world.open(this, state.following.leader);
@@ -180,7 +184,10 @@ export class ModelNode {
     if (!this.isUp || cut === undefined) return;
     this.cut = undefined;
     if (cut.kind === 'truncate') this.log.truncate(cut.to);
-    else this.log.reset(cut.to, cut.covering);
+    else {
+      this.log.reset(cut.to, cut.covering);
+      this.resets += 1;
+    }
     this.#follow({ kind: 'cut', done: true });
   }
 
@@ -274,7 +281,8 @@ export class ModelNode {
         return this.#world.ask(this, machine, { leader, leaderEpoch: machine.epoch, partitionEpoch, isr, unfit });
       }
       case 'resign':
-        return this.#stopLeading();
+        this.#stopLeading();
+        return this.#world.resigned(this, machine);
     }
   }
 
@@ -344,6 +352,7 @@ export class ModelNode {
         this.log.checkpoint();
         return this.#follow({ kind: 'prepared', epoch: effect.epoch });
       case 'want':
+        this.#wantsAt = this.#world.now + effect.afterMs;
         return;
       case 'hello':
         return this.#hello(effect);

@@ -79,10 +79,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [{ file: 'leader.ts', from: '    this.#calledCommitted = highWatermark;\n', to: '' }],
   },
   {
-    name: 'the epoch start does not hold the high watermark',
-    patches: [{ file: 'leader.ts', from: 'if (highWatermark < this.epochStart) return [];', to: '' }],
-  },
-  {
     name: 'a copy is cut at its high watermark, and not by epochs',
     patches: [
       {
