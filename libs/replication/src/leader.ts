@@ -85,7 +85,8 @@ export class LeaderMachine {
   readonly epochStart: Offset;
   readonly #me: IsrMember;
   readonly #log: LogView;
-  readonly #lagMaxMs: Millis;
+  /** A follower that has not acknowledged for this long what the leader held leaves the in-sync replicas. */
+  lagMaxMs: Millis;
   readonly #isr: MaximalIsr;
   readonly #followers = new Map<NodeId, FollowerProgress>();
   /** When a replica without a session was last caught up. */
@@ -108,7 +109,7 @@ export class LeaderMachine {
     this.#me = options.me;
     this.epoch = options.epoch;
     this.epochStart = options.epochStart;
-    this.#lagMaxMs = options.lagMaxMs;
+    this.lagMaxMs = options.lagMaxMs;
     this.#mayResignForDisk = options.mayResignForDisk;
     this.#isr = new MaximalIsr(state);
     this.#startedAt = now;
@@ -344,9 +345,9 @@ export class LeaderMachine {
     const member = this.committed.isr.find((one) => one.node === node);
     if (member !== undefined) {
       const caughtUpAt = follower?.caughtUpAt ?? this.#lastCaughtUp.get(node) ?? this.#startedAt;
-      return now - caughtUpAt > this.#lagMaxMs ? undefined : member;
+      return now - caughtUpAt > this.lagMaxMs ? undefined : member;
     }
-    if (follower?.isReady !== true || now - follower.aliveAt > this.#lagMaxMs) return undefined;
+    if (follower?.isReady !== true || now - follower.aliveAt > this.lagMaxMs) return undefined;
     return this.#mayJoin(follower) ? { node, epoch: follower.nodeEpoch } : undefined;
   }
 
