@@ -179,8 +179,9 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost =
-      this.#unfit.has(node) || copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
+    const end = match.kind === 'truncate' ? match.to : hello.durableEnd;
+    const isShort = match.kind === 'reset' || end < this.#highWatermark;
+    const hasLost = isShort || copy !== 'whole' || this.#unfit.has(node);
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
