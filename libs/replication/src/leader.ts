@@ -50,7 +50,10 @@ export type LeaderEffect =
   | { readonly kind: 'refuse'; readonly session: number; readonly reason: RefusalReason }
   | { readonly kind: 'welcome'; readonly session: number; readonly match: Match }
   | { readonly kind: 'push'; readonly session: number; readonly from: Offset }
-  /** Nothing more is pushed there. Its follower has another session. */
+  /**
+   * Nothing more is pushed there: a Hello began another session. The follower is told all the same. When that Hello was one
+   * of an older stream, and late, the session that ends is the one that it relies on.
+   */
   | { readonly kind: 'end'; readonly session: number }
   | { readonly kind: 'commit'; readonly highWatermark: Offset }
   | {
@@ -177,8 +180,9 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost =
-      this.#unfit.has(node) || copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
+    const end = match.kind === 'truncate' ? match.to : hello.durableEnd;
+    const isShort = match.kind === 'reset' || end < this.#highWatermark;
+    const hasLost = isShort || copy !== 'whole' || this.#unfit.has(node);
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
