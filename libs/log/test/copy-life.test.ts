@@ -137,12 +137,28 @@ test('a reset to a lower start, and to where a segment began, mixes nothing', as
     await bench.run(copy.trim(offset(6)));
     await bench.run(copy.reset(offset(to), undefined));
     copy.lead(epoch(9));
-    copy.append(testBatch({ fill: 200 }));
+    const batch = testBatch({ fill: 200, ...producer, sequence: 0 });
+    t.is(copy.append(batch).kind, 'appended', 'the producers of the old copy are forgotten');
     await bench.settle(copy);
+    t.deepEqual(await bytesOf(bench, copy), Buffer.from(batch));
     await bench.close();
     const reopened = await bench.reopen();
+    t.deepEqual(await bytesOf(bench, reopened), Buffer.from(batch));
     t.deepEqual(offsetsOf(await bench.read(reopened, to)), [to]);
-    t.is(reopened.logEnd, offset(to + 1));
+  }
+});
+
+test('a sync of the old copy that ends behind a reset is forgotten', async (t) => {
+  for (let elapsed = 0; elapsed < 3; elapsed += 0.05) {
+    const [bench, copy] = await twenty(Math.round(elapsed * 100));
+    copy.lead(epoch(4));
+    copy.append(testBatch());
+    await bench.time.runFor(elapsed);
+    await bench.run(copy.reset(offset(5), undefined));
+    await bench.time.runFor(3_000);
+    bench.disk.crash();
+    const reopened = await bench.reopen({ bootId: 'boot-2' });
+    t.like(reopened, { logStart: 5n, logEnd: 5n, isCorrupt: false }, `after ${elapsed} ms`);
   }
 });
 
