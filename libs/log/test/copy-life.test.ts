@@ -92,19 +92,26 @@ test('a truncation waits for space, and nothing is appended meanwhile', async (t
   t.is((await bench.reopen({ bootId: 'boot-2' })).logEnd, offset(20), 'the truncation is over');
 });
 
-test('a truncation that finds no space until the close is left to the next start', async (t) => {
-  const [bench, log] = await twenty();
-  for (let i = 0; i < 5; i += 1) bench.disk.fail('append', 'ENOSPC', 1, 'leader-epochs');
-  const truncating = log.truncate(offset(10));
-  truncating.catch(() => {});
-  await bench.time.runFor(1_500);
-  await bench.close();
-  await t.throwsAsync(truncating, { name: 'FileError' });
-  bench.disk.heal();
-  const reopened = await bench.reopen();
-  t.is(reopened.logEnd, offset(10));
-  t.deepEqual(reopened.epochTail(9), [{ epoch: leaderEpoch(1), start: offset(0) }]);
-});
+for (const [file, times] of [
+  ['checkpoint', 2],
+  ['leader-epochs', 5],
+] as const) {
+  test(`a truncation that finds no space for the ${file} until the close is left to the next start`, async (t) => {
+    const [bench, log] = await twenty();
+    for (let i = 0; i < times; i += 1) bench.disk.fail('append', 'ENOSPC', 1, file);
+    const truncating = log.truncate(offset(10));
+    truncating.catch(() => {});
+    await bench.time.runFor(500);
+    await bench.close();
+    await t.throwsAsync(truncating, { name: 'FileError' });
+    bench.disk.heal();
+    const reopened = await bench.reopen();
+    t.is(reopened.logEnd, offset(10));
+    t.deepEqual(reopened.epochTail(9), [{ epoch: leaderEpoch(1), start: offset(0) }]);
+    const snapshots = bench.disk.filesBelow(partition).filter((path) => path.endsWith('.producers'));
+    t.true(snapshots.every((path) => path <= `${partition}/00000000000000000010.producers`));
+  });
+}
 
 test('a copy that is reset begins anew where its leader says', async (t) => {
   const [source, leader] = await twenty();
