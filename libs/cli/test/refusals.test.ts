@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import test from 'ava';
+import { Stranger, type StrangerKind } from '@moldau/testing/stranger';
+import test, { type ExecutionContext } from 'ava';
 import { moldau, onTerminal, startServer, temporaryFolder } from './moldau-process.ts';
 
 /** What a wrong command line ends with, and what it says: the thing, and the way out. None of them needs a server. */
@@ -77,18 +77,27 @@ test('a server that is away: produce ends with 4, and says so once', async (t) =
   t.is(stderr.match(/localhost:1 (can't be reached|did not end in time)/g)?.length, 1);
 });
 
+async function strangerAt(t: ExecutionContext, kind: StrangerKind): Promise<string> {
+  const stranger = await Stranger.start(kind);
+  t.teardown(() => stranger.close());
+  return stranger.address;
+}
+
+test('an endpoint that is the port of something else is called so', async (t) => {
+  for (const [kind, words] of [
+    ['http', /answers, but not in gRPC: it may be an HTTP port/],
+    ['tls', /ended the connection at once: it may want TLS/],
+  ] as const) {
+    const args = ['topic', 'list', '-s', await strangerAt(t, kind), '--timeout', '1s'];
+    const { code, stderr } = await onTerminal(args, { terminal: false });
+    t.is(code, 4);
+    t.regex(stderr, words);
+  }
+});
+
 test('a terminal hears after a second that nobody answers', async (t) => {
-  // It takes connections, and never says a word.
-  const sockets: Socket[] = [];
-  const silent = createServer((socket) => sockets.push(socket));
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    silent.close();
-  });
-  const address = silent.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const args = ['cluster', 'nodes', '-s', `127.0.0.1:${port}`, '--timeout', '1500ms'];
+  const address = await strangerAt(t, 'silent');
+  const args = ['cluster', 'nodes', '-s', address, '--timeout', '1500ms'];
   const ended = await onTerminal(args);
   t.is(ended.code, 4);
   t.regex(ended.stderr, /^waiting for 127\.0\.0\.1:\d+: no answer yet, giving up after 2 s\nmoldau: /);

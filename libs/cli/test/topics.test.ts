@@ -121,6 +121,15 @@ test('cluster: status, health, nodes, partitions', async (t) => {
   t.is(await ok('cluster partitions --under-replicated'), '');
 });
 
+test('cluster nodes through a gateway says whose the address is', async (t) => {
+  const { endpoint } = await startServer(t, ['--memory', '--nodes', '2']);
+  const seen = await onTerminal(['cluster', 'nodes', '-s', endpoint], { terminal: false });
+  t.is(seen.stdout.split(`"address":"${endpoint}"`).length, 3);
+  t.regex(seen.stderr, /a gateway answered: the address is its own, for every node/);
+  const quiet = await onTerminal(['cluster', 'nodes', '--quiet', '-s', endpoint], { terminal: false });
+  t.is(quiet.stderr, '');
+});
+
 test('the contract by hand', async (t) => {
   const { ok } = await cluster(t);
   await ok('produce greetings', 'hello, river\n');

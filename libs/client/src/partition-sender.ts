@@ -275,13 +275,21 @@ export class PartitionSender {
     if (leader === undefined || topicId === undefined) return undefined;
     const link = this.#context.link(leader.address);
     const target = { topicId, partition: this.partition, epoch: leader.epoch };
-    const open = link.open(target, (error) => {
-      if (this.#handle?.open !== open || this.#unanswered > 0) return;
-      this.#dropHandle();
-      if (!this.#held) this.#hold(() => this.#recover(error));
-    });
+    const open = link.open(target, (error) => this.#moved(open, error));
     this.#handle = { link, open };
     return this.#handle;
+  }
+
+  #moved(open: LinkHandle, error: MoldauError): void {
+    if (this.#handle?.open !== open) return;
+    if (this.#unanswered > 0) {
+      // What is in flight may be answered by HANDLE_CLOSED: this is why, and what its user can act on.
+      this.#trouble ??= error;
+      this.#held = true;
+      return;
+    }
+    this.#dropHandle();
+    if (!this.#held) this.#hold(() => this.#recover(error));
   }
 
   #dropHandle(): void {

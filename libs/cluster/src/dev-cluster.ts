@@ -50,6 +50,8 @@ export interface DevCluster {
 
 const MiB = 1024 * 1024;
 const limits = limitsFor(batchBytesMax);
+/** Of a topic that does not say how many, as far as there are nodes. */
+const replicasMax = 3;
 const coordinatorAddress = 'coordinator';
 
 /** Starts a coordinator over the embedded store, and storage nodes with, if there are several, a gateway in front. Throws a StartError. */
@@ -97,10 +99,15 @@ class Running {
       dial: (address, purpose) =>
         (address === coordinatorAddress ? inside.dialer('here') : sockets).dial(address, purpose),
     };
+    const { nodes = 1 } = options;
     this.coordinator = new Coordinator(
       { ...world, store, dialer: this.#dialer },
-      // Alone, the one address is whatever it was called by; of several, the gateway says so.
-      { autoCreate: true, advertise: (options.nodes ?? 1) === 1 ? 'authority' : 'registered' },
+      {
+        autoCreate: true,
+        defaultReplicas: Math.min(replicasMax, nodes),
+        // Alone, the one address is whatever it was called by; of several, the gateway says so.
+        advertise: nodes === 1 ? 'authority' : 'registered',
+      },
     );
     this.#listen = () => {
       const listening = inside.listen(coordinatorAddress, this.coordinator.services(), world);

@@ -62,6 +62,7 @@ test('three nodes stand behind one address, and each answers for the cluster', a
   await using moldau = await connect({ endpoints: `127.0.0.1:${cluster.port}` });
   const topic = await moldau.admin.createTopic({ name: 'spread', partitions: 6 });
   t.deepEqual([...new Set(topic.partitions.map(({ leader }) => leader))].sort(), [1, 2, 3]);
+  t.true(topic.partitions.every(({ replicas }) => new Set(replicas).size === 3));
   const producer = moldau.producer({ topic: 'spread' });
   for (let number = 0; number < 60; number += 1) await producer.push({ key: `k${number}`, value: `${number}` });
   await producer.close();

@@ -14,6 +14,8 @@ export type Source = 'flag' | 'environment' | 'file' | 'default';
 /** What is given from outside, as text by key; the environment by its own names. */
 export interface Sources {
   readonly flags?: Readonly<Record<string, string>>;
+  /** Flags that are no setting's, as they were written. */
+  readonly unknownFlags?: readonly string[];
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly file?: { readonly path: string; readonly values: Readonly<Record<string, string>> };
 }
@@ -88,17 +90,20 @@ function lookUp(key: string, { flags, environment, file }: Sources): Found | und
   return undefined;
 }
 
-function unknownKeys(schema: Schema, { flags, environment, file }: Sources, foreign: readonly string[]): string[] {
+function unknownKeys(
+  schema: Schema,
+  { unknownFlags = [], environment, file }: Sources,
+  foreign: readonly string[],
+): string[] {
   const names = new Map(Object.keys(schema).map((key) => [environmentName(key), key]));
   const known = (key: string): boolean => Object.hasOwn(schema, key);
   const problem = (what: string, key: string, all: Iterable<string>): string => {
     const near = nearest(key, all);
     return `${what} is unknown${near === undefined ? '' : `: is it ${near}?`}`;
   };
+  const flags = Object.keys(schema).map((key) => `--${flagName(key)}`);
   return [
-    ...Object.keys(flags ?? {})
-      .filter((key) => !known(key))
-      .map((key) => problem(`--${flagName(key)}`, key, Object.keys(schema))),
+    ...unknownFlags.map((name) => problem(name, name, flags)),
     ...Object.keys(environment ?? {})
       .filter((name) => name.startsWith(environmentPrefix) && !names.has(name) && !foreign.includes(name))
       .map((name) => problem(name, name, names.keys())),

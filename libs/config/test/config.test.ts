@@ -51,13 +51,14 @@ test('a flag wins over the environment, that over the file, that over the defaul
 test('everything that is wrong is said at once', (t) => {
   const problems = problemsOf(() =>
     resolve(schema, {
-      flags: { 'log.segment.size': '1MiB' },
+      unknownFlags: ['--log-segment-size', '--node.idd'],
       environment: { MOLDAU_REPLICA_LAG_MXA: '1s', MOLDAU_LOG_SEGMENT_BYTES: '1KiB', MOLDAU_TEST_SEED: '1' },
       file: { path: 'dev.conf', values: { 'log.level': 'loud', 'tls.enabled': 'yes', x: '1' } },
     }),
   );
   t.deepEqual(problems, [
     '--log-segment-size is unknown',
+    '--node.idd is unknown: is it --node-id?',
     'MOLDAU_REPLICA_LAG_MXA is unknown: is it MOLDAU_REPLICA_LAG_MAX?',
     'MOLDAU_TEST_SEED is unknown',
     'x in dev.conf is unknown',

@@ -6,6 +6,7 @@ import {
   jittered,
   type Logger,
   type Meter,
+  type Millis,
   type NodeId,
   type PartitionKey,
   partitionKey,
@@ -15,7 +16,6 @@ import {
   Wakeup,
 } from '@moldau/kernel';
 import {
-  type ClusterImage,
   decide,
   type ElectionView,
   type ImageDelta,
@@ -23,15 +23,22 @@ import {
   type PartitionImage,
   type PartitionRef,
   type PartitionState,
+  preferLeader,
   type ReplicaReport,
+  recoveryOf,
 } from '@moldau/metadata';
 import type { ImageKeeper } from './image-keeper.ts';
+import { Leaderless } from './leaderless.ts';
 import { PartitionBatch } from './partition-batch.ts';
 import type { StoreWriter } from './store-writer.ts';
 
 /** What nodes have reported of their replicas. */
 export interface ReplicaReports {
   reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined;
+  /** When the running start of the node reported it first. */
+  reportedAt(node: NodeId, partition: PartitionKey): Millis | undefined;
+  /** The replica has caught up: what was said of its copy is past, until it says something else. */
+  settle(node: NodeId, partition: PartitionKey): void;
   /** Calls with every report that comes in. */
   onReport(listener: (node: NodeId, partition: PartitionKey) => void): void;
 }
@@ -48,7 +55,9 @@ export class Elections {
   readonly #keeper: ImageKeeper;
   readonly #writer: StoreWriter;
   readonly #reports: ReplicaReports;
+  readonly #leaderless: Leaderless;
   readonly #marked = new Map<PartitionKey, PartitionRef>();
+  readonly #preferring = new Set<PartitionKey>();
   readonly #wakeup = new Wakeup();
   readonly #settled = new Gate();
   readonly #leaders: Counter;
@@ -62,8 +71,10 @@ export class Elections {
     keeper: ImageKeeper,
     writer: StoreWriter,
     reports: ReplicaReports,
+    patienceMs: Millis,
   ) {
     this.#ports = ports;
+    this.#leaderless = new Leaderless(ports, reports, patienceMs);
     this.#keeper = keeper;
     this.#writer = writer;
     this.#reports = reports;
@@ -79,6 +90,7 @@ export class Elections {
       const ref = this.#keeper.image.replicasOn(node).get(partition);
       if (ref !== undefined) this.#mark(ref);
     });
+    this.#leaderless.start((partition) => this.#mark(partition));
     this.#loop = this.#run().catch((error: unknown) => {
       this.#stopped = true;
       this.#settled.open();
@@ -88,6 +100,7 @@ export class Elections {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#leaderless.stop();
     this.#wakeup.wake();
     await this.#loop;
     this.#settled.open();
@@ -96,6 +109,12 @@ export class Elections {
   /** Resolves when every partition that was marked has been dealt with, or elections have stopped. */
   async settled(): Promise<void> {
     while (!this.#stopped && (this.#working || this.#marked.size > 0)) await this.#settled.wait();
+  }
+
+  /** The preferred replica of the partition leads it from now on, if it may. */
+  prefer(ref: PartitionRef): void {
+    this.#preferring.add(partitionKey(ref.topic, ref.index));
+    this.#mark(ref);
   }
 
   #mark(ref: PartitionRef): void {
@@ -138,16 +157,24 @@ export class Elections {
     const changes: { before: PartitionImage; next: PartitionState }[] = [];
     for (const [key, ref] of this.#marked) {
       const before = this.#keeper.image.partition(ref);
-      const next =
-        before === undefined ? undefined : decide(before.state, viewOf(this.#keeper.image, before, this.#reports));
+      this.#leaderless.note(key, before);
+      const next = before === undefined ? undefined : this.#next(key, before);
       if (before !== undefined && next !== undefined) {
         const relied = next.isr.flatMap(({ node }) => this.#keeper.image.node(node) ?? []);
         if (!batch.add(ref, next, before.revision, relied)) break;
         changes.push({ before, next });
       }
       this.#marked.delete(key);
+      this.#preferring.delete(key);
     }
     if (batch.size > 0) await this.#write(batch, changes);
+  }
+
+  #next(key: PartitionKey, before: PartitionImage): PartitionState | undefined {
+    const view = this.#viewOf(before);
+    const next = decide(before.state, view);
+    if (next !== undefined || !this.#preferring.has(key)) return next;
+    return preferLeader(before.state, view);
   }
 
   async #write(batch: PartitionBatch, changes: { before: PartitionImage; next: PartitionState }[]): Promise<void> {
@@ -176,13 +203,19 @@ export class Elections {
       this.#ports.logger.error('elected a leader that lacks acknowledged data: no complete copy is left', fields);
     }
   }
-}
 
-function viewOf(image: ClusterImage, { topic, index, state }: PartitionImage, reports: ReplicaReports): ElectionView {
-  const own = image.topic(topic)?.record.config ?? {};
-  return {
-    epochOf: (id) => image.activeEpochOf(id),
-    reportOf: (id) => reports.reportOf(id, partitionKey(topic, index)),
-    minIsr: minIsrOf(own, image.clusterConfig, state.replicas.length),
-  };
+  #viewOf(partition: PartitionImage): ElectionView {
+    const { image } = this.#keeper;
+    const { topic, index, state } = partition;
+    const key = partitionKey(topic, index);
+    const own = image.topic(topic)?.record.config ?? {};
+    return {
+      epochOf: (node) => image.activeEpochOf(node),
+      reportOf: (node) => this.#reports.reportOf(node, key),
+      minIsr: minIsrOf(own, image.clusterConfig, state.replicas.length),
+      recovery: recoveryOf(own, image.clusterConfig),
+      awaitsEligible: this.#leaderless.awaitsEligible(partition),
+      awaitsReplicas: this.#leaderless.awaitsReplicas(partition),
+    };
+  }
 }

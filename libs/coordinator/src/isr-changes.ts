@@ -1,6 +1,15 @@
-import { hasReason, type Logger, type NodeId, type Random, type Revision, type Timers } from '@moldau/kernel';
+import {
+  hasReason,
+  type Logger,
+  type NodeId,
+  partitionKey,
+  type Random,
+  type Revision,
+  type Timers,
+} from '@moldau/kernel';
 import { decideIsr, type IsrChange, type IsrMember, type PartitionRef, type PartitionState } from '@moldau/metadata';
 import { afterConflict } from './conflicts.ts';
+import type { ReplicaReports } from './elections.ts';
 import type { ImageKeeper } from './image-keeper.ts';
 import { staleNode } from './node-conditions.ts';
 import { PartitionBatch } from './partition-batch.ts';
@@ -27,11 +36,18 @@ export class IsrChanges {
   readonly #ports: { timers: Timers; random: Random; logger: Logger };
   readonly #keeper: ImageKeeper;
   readonly #writer: StoreWriter;
+  readonly #reports: ReplicaReports;
 
-  constructor(ports: { timers: Timers; random: Random; logger: Logger }, keeper: ImageKeeper, writer: StoreWriter) {
+  constructor(
+    ports: { timers: Timers; random: Random; logger: Logger },
+    keeper: ImageKeeper,
+    writer: StoreWriter,
+    reports: ReplicaReports,
+  ) {
     this.#ports = ports;
     this.#keeper = keeper;
     this.#writer = writer;
+    this.#reports = reports;
   }
 
   /** One outcome for each change, in their order; no partition is named twice. Rejects with STALE_NODE, NOT_SERVING. */
@@ -63,6 +79,7 @@ export class IsrChanges {
       const relied = next.isr.flatMap(({ node }) => image.node(node) ?? []);
       if (!batch.add(asked.partition, next, asked.change.partitionEpoch, relied)) break;
       planned.push({ asked, next });
+      this.#settle(asked, next);
     }
     return { batch, planned };
   }
@@ -75,6 +92,15 @@ export class IsrChanges {
     const view = { revision: now.revision, epochOf: (node: NodeId) => image.activeEpochOf(node) };
     const verdict = decideIsr(now.state, change, view);
     return verdict.kind === 'committed' ? verdict.next : verdict;
+  }
+
+  /** The leader vouches for whoever joins, whatever its start had found: before an election can look at it in the ISR. */
+  #settle({ partition }: AskedIsr, next: PartitionState): void {
+    const before = this.#keeper.image.partition(partition)?.state.isr ?? [];
+    for (const { node, epoch } of next.isr) {
+      if (before.some((one) => one.node === node && one.epoch === epoch)) continue;
+      this.#reports.settle(node, partitionKey(partition.topic, partition.index));
+    }
   }
 
   /** `undefined`: something has changed meanwhile, so the same changes are to be judged again. */

@@ -8,11 +8,16 @@ import type { SilentNodes } from './silent-nodes.ts';
 export interface OpenSession {
   readonly node: NodeId;
   readonly epoch: NodeEpoch;
+  /** It hands its partitions over, hears who leads them now, and ends the stream by itself. */
+  readonly isLeaving: boolean;
   /** Ends the stream: the node may come back. */
   close(why: string): void;
 }
 
-type Reported = { readonly epoch: NodeEpoch; readonly reports: Map<PartitionKey, ReplicaReport> };
+type Reported = {
+  readonly epoch: NodeEpoch;
+  readonly reports: Map<PartitionKey, { readonly report: ReplicaReport; readonly firstAt: Millis }>;
+};
 type Watched = { heardAt: Millis; cancel: CancelTimer };
 
 /** A timer this late means that this process stood still, not that the nodes did. */
@@ -90,7 +95,8 @@ export class NodeRoster implements ReplicaReports {
   report({ node, epoch }: OpenSession, partition: PartitionKey, report: ReplicaReport): void {
     const reported = this.#reported.get(node);
     if (reported?.epoch !== epoch) return;
-    reported.reports.set(partition, report);
+    const firstAt = reported.reports.get(partition)?.firstAt ?? this.#ports.clock.monotonicMs();
+    reported.reports.set(partition, { report, firstAt });
     this.#onReport(node, partition);
   }
 
@@ -99,6 +105,20 @@ export class NodeRoster implements ReplicaReports {
   }
 
   reportOf(node: NodeId, partition: PartitionKey): ReplicaReport | undefined {
+    return this.#found(node, partition)?.report;
+  }
+
+  reportedAt(node: NodeId, partition: PartitionKey): Millis | undefined {
+    return this.#found(node, partition)?.firstAt;
+  }
+
+  settle(node: NodeId, partition: PartitionKey): void {
+    const found = this.#found(node, partition);
+    if (found === undefined) return;
+    this.#reported.get(node)?.reports.set(partition, { ...found, report: { ...found.report, state: 'clean' } });
+  }
+
+  #found(node: NodeId, partition: PartitionKey) {
     const reported = this.#reported.get(node);
     return reported?.epoch === this.#keeper.image.node(node)?.epoch ? reported?.reports.get(partition) : undefined;
   }
@@ -116,7 +136,7 @@ export class NodeRoster implements ReplicaReports {
     if (!active && watched !== undefined) {
       watched.cancel();
       this.#watched.delete(id);
-      session?.close('it was fenced');
+      if (session?.isLeaving !== true) session?.close('it was fenced');
     }
     if (session !== undefined && session.epoch !== node?.epoch) session.close('a newer start has registered');
   }

@@ -66,8 +66,9 @@ export class NodeSession implements OpenSession {
   /** What the first message named, and this start of the node has not said anything about. */
   readonly #unreported = new Set<PartitionKey>();
   #greeted = false;
-  /** It leaves, or can't store anything: not to be asked again in this session. */
-  #unable = false;
+  /** Not to be asked again in this session. */
+  #isLeaving = false;
+  #storageFailed = false;
   #ended = false;
 
   constructor(
@@ -84,6 +85,10 @@ export class NodeSession implements OpenSession {
     this.#conditions = parts.conditions;
     this.#stream = stream;
     this.#feed = new AssignmentFeed(parts.keeper.image, node);
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** Resolves when the session is over. `incoming` goes on behind its first message, which is `first`. */
@@ -148,11 +153,12 @@ export class NodeSession implements OpenSession {
       this.#roster.report(this, partition, report);
       this.#unreported.delete(partition);
     }
-    this.#unable ||= storageFailed || leaving;
+    this.#isLeaving ||= leaving;
+    this.#storageFailed ||= storageFailed;
     if (storageFailed) return await this.#conditions.fence(node, 'its storage has failed');
     if (leaving) return await this.#conditions.fence(node, 'it leaves', true);
     const fenced = this.#keeper.image.node(node)?.condition.fenced ?? true;
-    if (!ready || this.#unable || !fenced) return;
+    if (!ready || this.#isLeaving || this.#storageFailed || !fenced) return;
     if (this.#unreported.size > 0) {
       throw faults.invalidRequest('ready', `is said while ${this.#unreported.size} partitions are not reported`);
     }

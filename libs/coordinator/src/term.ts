@@ -4,6 +4,7 @@ import { AdvertisedAddresses } from './advertised-addresses.ts';
 import { Elections } from './elections.ts';
 import { ImageKeeper } from './image-keeper.ts';
 import { IsrChanges } from './isr-changes.ts';
+import { LeaderBalance } from './leader-balance.ts';
 import { NodeConditions } from './node-conditions.ts';
 import { NodeRoster } from './node-roster.ts';
 import type { Office } from './office.ts';
@@ -38,6 +39,7 @@ export class Term {
   readonly producerIds: ProducerIds;
   readonly #writer: StoreWriter;
   readonly #elections: Elections;
+  readonly #balance: LeaderBalance;
   readonly #sweeper: Sweeper;
   readonly #storeCare: StoreCare;
   readonly #addresses: AdvertisedAddresses;
@@ -54,17 +56,18 @@ export class Term {
     const conditions = new NodeConditions(ports, keeper, writer);
     const silent = new SilentNodes(ports, config.sessionTimeoutMs, { keeper, writer, conditions, office });
     const roster = new NodeRoster(ports, config.sessionTimeoutMs, keeper, silent);
-    const elections = new Elections(ports, keeper, writer, roster);
+    const elections = new Elections(ports, keeper, writer, roster, config.sessionTimeoutMs);
     this.keeper = keeper;
     this.conditions = conditions;
     this.roster = roster;
     this.creation = new TopicCreation(ports, config, keeper, writer);
     this.changes = new TopicChanges(ports, keeper, writer, elections);
     this.registrar = new Registrar(ports, clusterId, { keeper, writer, conditions, elections });
-    this.isrChanges = new IsrChanges(ports, keeper, writer);
+    this.isrChanges = new IsrChanges(ports, keeper, writer, roster);
     this.producerIds = new ProducerIds(ports, keeper, writer);
     this.#writer = writer;
     this.#elections = elections;
+    this.#balance = new LeaderBalance(ports, keeper);
     this.#storeCare = new StoreCare(ports);
     this.#addresses = new AdvertisedAddresses(ports, keeper);
     this.#sweeper = new Sweeper(ports, keeper, writer, {
@@ -95,6 +98,7 @@ export class Term {
     await this.#requireNotMarked();
     this.roster.start();
     this.#elections.start((error) => this.#fail('is stopped by a bug', error));
+    this.#balance.start((partition) => this.#elections.prefer(partition));
     this.#sweeper.start();
     this.#storeCare.start();
     this.#addresses.start();
@@ -144,6 +148,7 @@ export class Term {
   async stop(): Promise<void> {
     this.office.end('stops');
     this.roster.stop();
+    this.#balance.stop();
     const parts = [this.#writer, this.#elections, this.#sweeper, this.#storeCare, this.#addresses, this.keeper];
     await Promise.all(parts.map((part) => part.stop()));
     await this.office.resign();

@@ -183,9 +183,19 @@ const replicaStates = new Map<number, ReplicaReport['state']>([
   [ReplicaState.CORRUPT, 'corrupt'],
 ]);
 
+/** An election goes above every epoch that was reported: a damaged one may not use them all up. */
+const epochMax = 2 ** 31;
+
 function fromReport({ leaderEpoch, lastEpoch, durableEnd, state, resignedEpoch }: PartitionReport): ReplicaReport {
   const known = replicaStates.get(state);
   if (known === undefined) throw faults.invalidRequest('reports.state', `is ${state}: not known here`);
+  if (Math.max(leaderEpoch, lastEpoch) > epochMax) {
+    throw faults.invalidRequest(
+      'reports.leader_epoch',
+      `is ${leaderEpoch}, or last_epoch ${lastEpoch}: no leader had it`,
+    );
+  }
+  if (durableEnd < 0n) throw faults.invalidRequest('reports.durable_end', `is ${durableEnd}: 0 or more`);
   return { leaderEpoch, lastEpoch, durableEnd, state: known, resignedEpoch };
 }
 

@@ -12,7 +12,8 @@ import { context, type Office } from './world.ts';
 
 type Response = MessageInitShape<typeof NodeSessionResponseSchema>;
 type Assignment = NonNullable<Response['assignments']>[number];
-type Found = { state?: ReplicaState; durableEnd?: bigint; lastEpoch?: number; leaderEpoch?: number };
+/** What a node found of one partition. */
+export type Found = { state?: ReplicaState; durableEnd?: bigint; lastEpoch?: number; leaderEpoch?: number };
 
 /** A storage node as the coordinator sees it: reports what a test says that it found, and keeps what it was told. */
 export class FakeNode {
@@ -100,20 +101,22 @@ export class FakeNode {
       this.heard.push(message);
       this.fencedFor = message.fenced;
       if (message.snapshot === true) this.assignments.clear();
-      for (const assignment of message.assignments ?? []) {
-        this.assignments.set(`${assignment.topicId}-${assignment.partition?.index}`, assignment);
-      }
+      const told = (message.assignments ?? []).map((assignment) => {
+        const key = `${assignment.topicId}-${assignment.partition?.index}`;
+        this.assignments.set(key, assignment);
+        return key;
+      });
       for (const id of message.tombstones ?? []) this.tombstones.add(id);
-      const fresh = silently ? [] : this.#fresh();
+      const fresh = silently ? [] : this.#fresh(told);
       if (fresh.length > 0 || message.snapshot === true) this.say({ reports: fresh, ready: message.snapshot === true });
     }
   }
 
-  /** What it found of each partition that it hears of for the first time in this start. */
-  #fresh() {
-    const keys = [...this.assignments.keys()].filter((key) => !this.#reported.has(key));
-    for (const key of keys) this.#reported.add(key);
-    return keys.map((key) => this.#report(key));
+  /** What it found of those that it hears of for the first time in this start. */
+  #fresh(keys: readonly string[]) {
+    const fresh = keys.filter((key) => !this.#reported.has(key));
+    for (const key of fresh) this.#reported.add(key);
+    return fresh.map((key) => this.#report(key));
   }
 
   #report(key: string) {

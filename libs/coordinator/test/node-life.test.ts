@@ -141,7 +141,7 @@ test('a corrupt replica that is the only copy leads all the same, and the loss i
   again.join(office);
   await world.until(async () => (await office.leader('a')).leader === 1);
   const { findings } = await office.describeCluster();
-  t.regex(findings?.[0]?.message ?? '', /1 partition lost acknowledged data/);
+  t.regex(findings?.[0]?.message ?? '', /1 partition \(a\/0\) lost acknowledged data/);
 });
 
 test('a replica whose copy is gone never leads by itself', async (t) => {
@@ -154,7 +154,7 @@ test('a replica whose copy is gone never leads by itself', async (t) => {
   again.join(office);
   await world.time.runFor(30_000);
   t.is((await office.leader('a')).leader, undefined);
-  t.regex((await office.describeCluster()).findings?.[0]?.message ?? '', /1 partition without a leader/);
+  t.regex((await office.describeCluster()).findings?.[0]?.message ?? '', /1 partition \(a\/0\) without a leader/);
 });
 
 test('a node of another cluster is refused', async (t) => {

@@ -2,7 +2,11 @@ import { create } from '@bufbuild/protobuf';
 import { nodeId, silentLogger, silentMeter } from '@moldau/kernel';
 import { Keys, nodeConditionCodec } from '@moldau/metadata';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { ControllerService, RegisterNodeRequestSchema } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import {
+  ControllerService,
+  RegisterNodeRequestSchema,
+  ReplicaState,
+} from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { defaultLimits, MemoryNetwork } from '@moldau/rpc';
 import test from 'ava';
 import { World } from './world.ts';
@@ -50,6 +54,38 @@ test('a fenced node that is ready without having reported everything is refused'
   await world.time.runFor(2_000);
   t.regex(String(again.ending), /ready is said while 1 partitions are not reported/);
   t.is((await office.leader('a')).leader, undefined);
+});
+
+test('a report that no replica can have made ends the session, and decides nothing', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.activeNode(office, 1);
+  world.listen('node-1:7071');
+  const { topic } = await world.run(office.createTopic({ name: 'a' }));
+  const good = {
+    topicId: topic?.id ?? '',
+    state: ReplicaState.CLEAN as ReplicaState,
+    leaderEpoch: 1,
+    lastEpoch: 1,
+    durableEnd: 1n,
+  };
+  const wrong: Partial<typeof good>[] = [
+    { leaderEpoch: 2 ** 32 - 1 },
+    { lastEpoch: 2 ** 32 - 1 },
+    { durableEnd: -1n },
+    { state: 9 as ReplicaState },
+  ];
+  for (const bad of wrong) {
+    const session = world.twin(node);
+    session.join(office);
+    await world.time.runFor(10);
+    session.say({ reports: [{ ...good, ...bad }] });
+    await world.time.runFor(10);
+    t.regex(String(session.ending), /^INVALID_REQUEST: reports/);
+  }
+  world.twin(node).join(office);
+  await world.time.runFor(10_000);
+  t.deepEqual(await office.leader('a'), { leader: 1, epoch: 1 });
 });
 
 test('a second session of a node ends the first', async (t) => {

@@ -1,4 +1,4 @@
-import type { Timers } from '@moldau/kernel';
+import { MoldauError, type Timers, whyUnconnected } from '@moldau/kernel';
 import { storeUnavailable } from '@moldau/metadata';
 import {
   AuthClient,
@@ -147,10 +147,17 @@ export class EtcdMember implements ICallable<EtcdMember> {
   markFailed(): void {}
 
   #failed(error: Error & Partial<CallFailure>): Error {
-    // The library ends its sentence with a heading under which nothing stands.
-    const details = (error.details ?? error.message).replace(/\. Resolution note: $/, '');
+    const details = error.details ?? error.message;
+    const why = whyUnconnected(`etcd at ${this.address}`, details);
+    if (why !== undefined) return this.#unconnected(why, error);
     const failure = failureOf(this.address, { code: error.code ?? 0, details }, error);
     return failure instanceof EtcdRefusal ? failure : this.silent(details, error);
+  }
+
+  /** Nothing was sent: what there is to say is what listens there, and not that something may have happened. */
+  #unconnected(why: string, cause: unknown): Error {
+    this.#ports.onSilent(this, why);
+    return new MoldauError('STORE_UNAVAILABLE', `the metadata store can't be asked: ${why}`, {}, { cause });
   }
 
   async #connect<R>(

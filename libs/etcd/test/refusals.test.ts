@@ -1,5 +1,6 @@
 import { revision, StartError } from '@moldau/kernel';
 import { hasEtcd } from '@moldau/testing/etcd/find-etcd';
+import { Stranger } from '@moldau/testing/stranger';
 import test from 'ava';
 import { connect, put, startEtcd } from './stores.ts';
 
@@ -57,6 +58,21 @@ withEtcd('a page of large values is cut down, and nothing of it is lost', async 
   }
   t.deepEqual(found, keys);
 });
+
+for (const [kind, words] of [
+  [
+    'http',
+    /can't be asked: etcd at 127\.0\.0\.1:\d+ answers, but not in gRPC: it may be an HTTP port\. Check the port$/,
+  ],
+  ['tls', /can't be asked: etcd at 127\.0\.0\.1:\d+ ended the connection at once: it may want TLS/],
+] as const) {
+  test(`what listens where etcd should be is named: ${kind}`, async (t) => {
+    const stranger = await Stranger.start(kind);
+    t.teardown(() => stranger.close());
+    const store = connect(t, { hosts: stranger.address });
+    await t.throwsAsync(store.txn([], [put('k')]), refused(words));
+  });
+}
 
 test('addresses and certificates that make no sense are refused before anything starts', (t) => {
   const pem = Buffer.from('');

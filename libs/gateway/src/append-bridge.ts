@@ -9,9 +9,9 @@ import type {
   OpenPartition,
 } from '@moldau/proto/moldau/log/v1/log_pb';
 import { appendTimeout } from '@moldau/routing';
-import { type Session, SessionLiveness, toWireError } from '@moldau/rpc';
+import { type CallContext, type Session, SessionLiveness, toWireError } from '@moldau/rpc';
 import { AppendAnswers } from './append-answers.ts';
-import { failedAck, handleClosed, lostNode, notTaken } from './append-errors.ts';
+import { failedAck, handleClosed, lostNode, notTaken, outOfReach } from './append-errors.ts';
 import { AppendHandle, type Pending } from './append-handle.ts';
 import { AppendUpstream, type Forwarded } from './append-upstream.ts';
 import type { GatewayParts } from './parts.ts';
@@ -33,6 +33,7 @@ const stalledAfterMs: Millis = 2_000;
 export class AppendBridge {
   readonly #session: Session<Response, AppendSessionRequest>;
   readonly #parts: GatewayParts;
+  readonly #keeps: CallContext['keeps'];
   readonly #handles = new Map<number, AppendHandle>();
   /** One for each node; those that drain besides. */
   readonly #upstreams = new Set<AppendUpstream>();
@@ -44,10 +45,14 @@ export class AppendBridge {
   #hasEnded = false;
   /** The client does not read what we say. */
   #isCongested = false;
+  /** A frame waits for its turn in the memory of the process, and what comes behind it with it. */
+  #waitsForRoom = false;
 
-  constructor(session: Session<Response, AppendSessionRequest>, parts: GatewayParts) {
+  /** `keeps` hears how many bytes the session keeps that are not in the memory for appends. */
+  constructor(session: Session<Response, AppendSessionRequest>, parts: GatewayParts, keeps: CallContext['keeps']) {
     this.#session = session;
     this.#parts = parts;
+    this.#keeps = keeps;
     this.#liveness = new SessionLiveness(parts.clock);
     this.#answers = new AppendAnswers(parts.windowBytes, {
       acks: (acks) => this.#say({ case: 'acks', value: { acks } }),
@@ -58,17 +63,16 @@ export class AppendBridge {
   /** Serves the session until the client has ended it and every entry is answered, or until the stream broke. */
   async run(): Promise<void> {
     const session = this.#session;
-    const { appendBudget, timers, windowBytes } = this.#parts;
+    const { timers, windowBytes } = this.#parts;
     this.#say({ case: 'window', value: { creditBytes: BigInt(windowBytes) } });
     const cancelTick = repeat(timers, tickEveryMs, () => this.#tick());
     try {
       for await (const { frame } of session.incoming) {
         this.#liveness.heard();
-        if (frame.case === 'batches') this.#appendAll(frame.value.entries);
+        if (frame.case === 'batches') await this.#appendAll(frame.value.entries);
         else if (frame.case === 'open') this.#open(frame.value);
         else if (frame.case === 'close') this.#close(frame.value.handle);
         // Not reading on is what stops the client: by credit first, then by the transport's window.
-        while (appendBudget.isFull && !session.signal.aborted) await appendBudget.room();
         if (this.#isCongested) await session.drained();
         // It was us who did not listen.
         this.#liveness.heard();
@@ -79,7 +83,9 @@ export class AppendBridge {
       session.end();
     } finally {
       cancelTick();
-      for (const upstream of this.#upstreams) upstream.cancel();
+      const upstreams = [...this.#upstreams];
+      this.#upstreams.clear();
+      for (const upstream of upstreams) upstream.cancel();
     }
   }
 
@@ -128,10 +134,12 @@ export class AppendBridge {
     this.#forgetIfDone(handle);
   }
 
-  #appendAll(entries: readonly AppendEntry[]): void {
+  /** Takes the entries of one frame, once there is room for all of them. */
+  async #appendAll(entries: readonly AppendEntry[]): Promise<void> {
     if (entries.length > maxEntries) {
       throw faults.invalidRequest('entries', `has ${entries.length}: at most ${maxEntries} in one frame`);
     }
+    if (!(await this.#holdInTurn(entries.reduce((sum, { batch }) => sum + batch.length, 0)))) return;
     const touched = new Set<AppendUpstream>();
     for (const entry of entries) {
       const upstream = this.#append(entry);
@@ -140,15 +148,27 @@ export class AppendBridge {
     for (const upstream of touched) upstream.flush();
   }
 
-  /** Returns the session that the entry waits in, if it was taken. */
+  /** False: the session is over, and nothing is held. */
+  async #holdInTurn(bytes: number): Promise<boolean> {
+    const { appendBudget } = this.#parts;
+    if (appendBudget.tryHold(bytes)) return true;
+    this.#waitsForRoom = true;
+    this.#keeps(bytes);
+    const isHeld = await appendBudget.holdInTurn(bytes, this.#session.signal);
+    this.#waitsForRoom = false;
+    this.#keeps(0);
+    return isHeld;
+  }
+
+  /** `entry` is held already. Returns the session that it waits in, if it was taken. */
   #append(entry: AppendEntry): AppendUpstream | undefined {
     const { handle: number, sequence, batch, timeoutMs } = entry;
-    const { appendBudget, clock, windowBytes } = this.#parts;
+    const { clock, windowBytes } = this.#parts;
     const handle = this.#handles.get(number);
     const isOverdrawn = this.#answers.creditBytes <= 0;
     this.#answers.use(batch.length);
-    appendBudget.hold(batch.length);
     if (handle === undefined) {
+      this.#parts.metrics.refused('HANDLE_CLOSED');
       this.#free(batch.length);
       this.#answers.add([failedAck(sequence, handleClosed(number))]);
       return undefined;
@@ -171,6 +191,7 @@ export class AppendBridge {
   #refuse({ handle, pending, entry }: Forwarded, error: MoldauError): void {
     this.#free(entry.batch.length);
     const told = handle.hasEnded ? handleClosed(handle.number) : error;
+    this.#parts.metrics.refused(told.reason);
     this.#settle(handle, pending, failedAck(pending.sequence, told));
   }
 
@@ -216,10 +237,11 @@ export class AppendBridge {
     unanswered: readonly Forwarded[],
     unsent: readonly Forwarded[],
   ): void {
-    this.#upstreams.delete(upstream);
+    const isMissed = this.#upstreams.delete(upstream) && !upstream.isDraining;
+    if (isMissed) this.#parts.metrics.lost('append');
     const lost = lostNode(upstream.node);
     for (const { handle, pending } of unanswered) this.#settle(handle, pending, failedAck(pending.sequence, lost));
-    const away = error.retriable ? faults.notServing(`node ${upstream.node}`, 'out of reach') : error;
+    const away = error.retriable ? outOfReach(upstream.node, error) : error;
     for (const forwarded of unsent) this.#refuse(forwarded, away);
     this.#moveAll(upstream, away);
   }
@@ -240,7 +262,7 @@ export class AppendBridge {
     this.#passOverStalled();
     if (this.#session.signal.aborted) this.#answered.open();
     if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
-    const listens = !this.#hasEnded && !this.#parts.appendBudget.isFull && !this.#isCongested;
+    const listens = !this.#hasEnded && !this.#waitsForRoom && !this.#isCongested;
     if (listens && this.#liveness.peerIsSilent)
       this.#session.cancel(faults.notServing('this session', 'silent for too long'));
   }

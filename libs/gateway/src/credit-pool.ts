@@ -1,4 +1,4 @@
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from '@moldau/kernel';
 
 /** What one node was granted of a client's credit. */
 export interface CreditLine {

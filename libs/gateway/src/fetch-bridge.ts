@@ -144,6 +144,7 @@ export class FetchBridge {
   #arrived(upstream: FetchUpstream, arrival: Arrival): void {
     if (arrival.kind === 'batches') this.#credit.received(upstream.line, arrival.bytes);
     if (arrival.kind === 'lost') this.#retire(upstream);
+    if (arrival.kind === 'lost' && !upstream.isDraining) this.#parts.metrics.lost('fetch');
     // Where partitions stand is no news to a client that has not heard of what stands before it.
     const isLate = upstream.waiting.length > 0 || this.#isCongested;
     if (isLate && arrival.kind === 'said' && arrival.frame.case === 'heartbeat') return;

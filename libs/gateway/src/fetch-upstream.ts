@@ -44,6 +44,8 @@ export class FetchUpstream {
   readonly #session: Session<Request, FetchSessionResponse>;
   readonly #events: FetchUpstreamEvents;
   readonly #liveness: SessionLiveness;
+  /** The node wants everyone to leave. */
+  isDraining = false;
   #isOver = false;
   #isClosed = false;
 
@@ -92,7 +94,8 @@ export class FetchUpstream {
     try {
       for await (const message of this.#session.incoming) {
         this.#liveness.heard();
-        if (message.frame.case === 'drain') break;
+        this.isDraining = message.frame.case === 'drain';
+        if (this.isDraining) break;
         this.#take(message);
       }
     } catch (error) {

@@ -1,9 +1,20 @@
-import { type Clock, faults, type Logger, type Millis, MoldauError, type Random, type Timers } from '@moldau/kernel';
+import {
+  ByteBudget,
+  type CancelTimer,
+  type Clock,
+  faults,
+  type Logger,
+  type Meter,
+  type Millis,
+  MoldauError,
+  type Random,
+  type Timers,
+} from '@moldau/kernel';
 import { Connections, Relay } from '@moldau/routing';
 import { type Dialer, type ServedService, sealError } from '@moldau/rpc';
-import type { AppendBridge } from './append-bridge.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { AppendBridge } from './append-bridge.ts';
 import type { FetchBridge } from './fetch-bridge.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
 import { logService } from './log-service.ts';
 
 /** The world, as a gateway sees it. */
@@ -14,6 +25,7 @@ export interface GatewayPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
+  readonly meter: Meter;
 }
 
 /** What a gateway is told. */
@@ -46,7 +58,9 @@ export class Gateway {
   readonly #connections: Connections;
   readonly #appendBudget: ByteBudget;
   readonly #fetchBudget: ByteBudget;
+  readonly #metrics: GatewayMetrics;
   readonly #sessions = new Set<AppendBridge | FetchBridge>();
+  #unwatch: readonly CancelTimer[] = [];
   #stage: GatewayStage = 'starting';
 
   constructor(ports: GatewayPorts, config: GatewayConfig) {
@@ -56,6 +70,7 @@ export class Gateway {
     this.#relay = new Relay({ coordinators: config.coordinators, advertise: 'authority' }, ports);
     this.#appendBudget = new ByteBudget('the memory of this gateway for appends', config.appendBytes);
     this.#fetchBudget = new ByteBudget('the memory of this gateway for reads', config.fetchBytes);
+    this.#metrics = new GatewayMetrics(ports.meter);
   }
 
   /** Resolves when it knows the cluster, and serves; or when it is stopped before. */
@@ -63,6 +78,7 @@ export class Gateway {
     const { view } = this.#relay;
     view.onChange(() => this.#connections.keep(new Set(view.nodes().map(({ address }) => address))));
     this.#relay.start();
+    this.#watch();
     while (this.#stage === 'starting' && !view.isKnown) await view.reached(0n, lookEveryMs);
     if (this.#stage === 'starting') this.#stage = 'serving';
   }
@@ -78,6 +94,7 @@ export class Gateway {
       random,
       appendBudget: this.#appendBudget,
       fetchBudget: this.#fetchBudget,
+      metrics: this.#metrics,
       windowBytes: this.#config.windowBytes,
       seal: (error) => sealError(error, 'a session', this.#ports),
       requireServing: () => this.#requireServing(),
@@ -119,8 +136,18 @@ export class Gateway {
   /** Ends everything. */
   async stop(): Promise<void> {
     this.#stage = 'stopped';
+    for (const cancel of this.#unwatch) cancel();
     await this.#relay.stop();
     this.#connections.close();
+  }
+
+  #watch(): void {
+    const { timers } = this.#ports;
+    const appends = (): number => [...this.#sessions].filter((session) => session instanceof AppendBridge).length;
+    this.#unwatch = [
+      this.#metrics.watch(timers, 'append', this.#appendBudget, appends),
+      this.#metrics.watch(timers, 'fetch', this.#fetchBudget, () => this.#sessions.size - appends()),
+    ];
   }
 
   async #hold(session: AppendBridge | FetchBridge): Promise<void> {

@@ -36,7 +36,7 @@ export function logService(parts: LogServiceParts): ServedService {
       await ready(request, request.partition);
       return append(request, context, parts);
     },
-    appendSession: (session) => hold(new AppendBridge(session, parts)),
+    appendSession: (session, { keeps }) => hold(new AppendBridge(session, parts, keeps)),
     read: async function* (request, context) {
       await ready(request, request.partition);
       yield* read(request, context, parts);

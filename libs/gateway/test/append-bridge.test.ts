@@ -1,7 +1,7 @@
 import { fromWireError } from '@moldau/rpc';
 import { appendSession, batchOf, type CollectedAppends, gatewayWindowBytes } from '@moldau/testing';
 import test from 'ava';
-import { behindGateway, createTopic, readAll } from './support.ts';
+import { behindGateway, createTopic, readAll, secondGateway } from './support.ts';
 
 const acksOf = (session: CollectedAppends) => session.of('acks').flatMap(({ value }) => value.acks);
 /** Each ack as its base offset or its reason, in the order of arrival. */
@@ -218,6 +218,43 @@ test('a client beyond its credit is refused', async (t) => {
   world.weather.clear(world.cluster.network);
   await world.time.runUntil(() => acksOf(session).length === 4);
   t.deepEqual(told(session), ['0 at 0', '1 at 1', '2 OVERLOADED', '3 HANDLE_CLOSED']);
+});
+
+test('sessions take turns: together they hold one frame beyond the memory for appends, and all is written', async (t) => {
+  const world = await behindGateway();
+  const { cluster, time, weather } = world;
+  const { id, ledBy } = await createTopic(world);
+  const [partition = 0] = ledBy(1);
+  const appendBytes = 400_000;
+  const small = await secondGateway(world, { appendBytes });
+  const batch = batchOf(['x'.repeat(300_000)]);
+  const sessions = Array.from({ length: 8 }, (_, i) =>
+    appendSession(cluster.network.dialer(`app-${i}`).dial('gateway-2', 'data')),
+  );
+  weather.hold('node-1', 'gateway-2');
+  for (const session of sessions) {
+    open(session, id, partition, 1);
+    send(session, { handle: 1, sequence: 0, batch });
+  }
+  let mostBytes = 0;
+  const look = (): void => {
+    mostBytes = Math.max(mostBytes, small.heldAppendBytes);
+  };
+  await time.runFor(1_000);
+  look();
+  weather.clear(cluster.network);
+  await time.runUntil(() => {
+    look();
+    return sessions.every((session) => acksOf(session).length === 1);
+  });
+  t.true(mostBytes > appendBytes, 'it was full');
+  t.true(mostBytes <= appendBytes + batch.length, `${mostBytes} bytes were held`);
+  t.deepEqual(
+    sessions.flatMap(told).sort(),
+    Array.from({ length: 8 }, (_, i) => `0 at ${i}`),
+  );
+  t.is(small.heldAppendBytes, 0);
+  await small.stop();
 });
 
 test('both sides hear that the gateway lives, and whoever falls silent is cut off', async (t) => {

@@ -1,6 +1,6 @@
+import { ByteBudget } from '@moldau/kernel';
 import test from 'ava';
 import fc from 'fast-check';
-import { ByteBudget } from '../src/byte-budget.ts';
 import { type CreditLine, CreditPool, newLine } from '../src/credit-pool.ts';
 
 const KiB = 1024;

@@ -1,8 +1,7 @@
-import { Gateway } from '@moldau/gateway';
-import { hasReason, silentLogger, silentMeter } from '@moldau/kernel';
+import { hasReason } from '@moldau/kernel';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import test from 'ava';
-import { behindGateway, createTopic, readAll, type World } from './support.ts';
+import { behindGateway, createTopic, readAll, secondGateway, type World } from './support.ts';
 
 /** Writes so many values to the partitions in turn, one every so often; resolves when all are acknowledged. */
 async function write({ time, client }: World, partitions: readonly number[], count: number, everyMs: number) {
@@ -195,11 +194,7 @@ test('a node whose words do not arrive stalls its own partitions, and no others'
 test('a gateway that takes another for a coordinator says so, and no call goes round', async (t) => {
   const world = await behindGateway();
   const { cluster, time } = world;
-  const ports = { clock: time, timers: time, random: cluster.random, logger: silentLogger };
-  const config = { coordinators: ['gateway-1'], appendBytes: 1_000_000, fetchBytes: 1_000_000, windowBytes: 100_000 };
-  const second = new Gateway({ ...ports, dialer: cluster.network.dialer('gateway-2') }, config);
-  cluster.network.listen('gateway-2', second.services(), { ...ports, meter: silentMeter });
-  await time.run(second.start());
+  const second = await secondGateway(world, { coordinators: ['gateway-1'] });
   t.true(second.isServing, 'metadata it gets there');
   const channel = cluster.network.dialer('app').dial('gateway-2', 'control');
   const call = time.run(channel.unary(ClusterService.method.createTopic, { name: 'x' }, { timeoutMs: 2_000 }));

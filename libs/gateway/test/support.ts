@@ -1,5 +1,13 @@
 import type { Moldau } from '@moldau/client';
-import { NetworkWeather, SeededRandom, SimulatedCluster, type SimulatedClusterOptions } from '@moldau/testing';
+import { Gateway } from '@moldau/gateway';
+import { type Meter, silentLogger, silentMeter } from '@moldau/kernel';
+import {
+  gatewayWindowBytes,
+  NetworkWeather,
+  SeededRandom,
+  SimulatedCluster,
+  type SimulatedClusterOptions,
+} from '@moldau/testing';
 
 /** Three nodes, a coordinator, and a gateway through which everything goes. */
 export async function behindGateway(options: Partial<SimulatedClusterOptions> = {}) {
@@ -19,6 +27,25 @@ export async function behindGateway(options: Partial<SimulatedClusterOptions> = 
 }
 
 export type World = Awaited<ReturnType<typeof behindGateway>>;
+
+/** A second gateway, at `gateway-2`, with memory and coordinators of its own choice. */
+export async function secondGateway(
+  { cluster, time }: World,
+  {
+    coordinators = ['coordinator-1'],
+    appendBytes = 1_000_000,
+    meter = silentMeter,
+  }: { coordinators?: readonly string[]; appendBytes?: number; meter?: Meter },
+): Promise<Gateway> {
+  const ports = { clock: time, timers: time, random: cluster.random, logger: silentLogger, meter };
+  const gateway = new Gateway(
+    { ...ports, dialer: cluster.network.dialer('gateway-2') },
+    { coordinators, appendBytes, fetchBytes: 1_000_000, windowBytes: gatewayWindowBytes },
+  );
+  cluster.network.listen('gateway-2', gateway.services(), ports);
+  await time.run(gateway.start());
+  return gateway;
+}
 
 /** A topic whose partitions are led by all nodes in turn, and who leads which. */
 export async function createTopic({ time, client }: World, name = 't', partitions = 6) {

@@ -1,4 +1,5 @@
 export { AssertionFailed, assert, unreachable } from './assert.ts';
+export { ByteBudget } from './byte-budget.ts';
 export { ByteQueue } from './byte-queue.ts';
 export { type ErrorReason, errorRules, type Outcome } from './error-reasons.ts';
 export { type ErrorFields, hasReason, MoldauError, StartError } from './errors.ts';
@@ -10,3 +11,4 @@ export * from './ports/random.ts';
 export * from './ports/telemetry.ts';
 export * from './ports/time.ts';
 export { Wakeup } from './wakeup.ts';
+export { whyUnconnected } from './why-unconnected.ts';

@@ -1,4 +1,5 @@
 import type { ClusterImage } from './cluster-image.ts';
+import type { TopicImage } from './image-parts.ts';
 
 export interface Finding {
   readonly severity: 'warning' | 'critical';
@@ -17,32 +18,53 @@ export interface ClusterHealth {
   readonly findings: readonly Finding[];
 }
 
+const namesMax = 3;
+
+/** Partitions of one kind: how many, and the first of them by name. */
+class Tally {
+  count = 0;
+  readonly #names: string[] = [];
+
+  add(topic: TopicImage, index: number): void {
+    this.count += 1;
+    if (this.#names.length < namesMax) this.#names.push(`${topic.record.name}/${index}`);
+  }
+
+  toString(): string {
+    const more = this.count > namesMax ? ', …' : '';
+    return `${plural(this.count, 'partition')} (${this.#names.join(', ')}${more})`;
+  }
+}
+
 /** Looks at every partition: for people who ask, not for every change. */
 export function clusterHealth(image: ClusterImage): ClusterHealth {
   const nodes = image.nodes();
-  const counts = { partitions: 0, offline: 0, under: 0, belowMin: 0, lossy: 0 };
+  const [offline, belowMin, lossy, lagging] = [new Tally(), new Tally(), new Tally(), new Tally()];
+  let [partitions, under] = [0, 0];
   for (const topic of image.topics()) {
-    for (const { state } of image.partitionsOf(topic)) {
-      counts.partitions += 1;
-      if (state.leader === undefined) counts.offline += 1;
-      if (state.isr.length < state.replicas.length) counts.under += 1;
-      if (state.leader !== undefined && state.isr.length < state.minIsr) counts.belowMin += 1;
-      if (state.recovery === 'data-loss') counts.lossy += 1;
+    for (const { index, state } of image.partitionsOf(topic)) {
+      partitions += 1;
+      if (state.recovery === 'data-loss') lossy.add(topic, index);
+      if (state.leader === undefined) offline.add(topic, index);
+      if (state.isr.length >= state.replicas.length) continue;
+      under += 1;
+      if (state.leader !== undefined) (state.isr.length < state.minIsr ? belowMin : lagging).add(topic, index);
     }
   }
   const fenced = nodes.filter(({ condition }) => condition.fenced);
   const findings: Finding[] = [];
   const add = (severity: Finding['severity'], message: string): number => findings.push({ severity, message });
   if (nodes.length === 0) add('critical', 'no storage node has joined: start one');
-  if (counts.offline > 0) {
-    add('critical', `${plural(counts.offline, 'partition')} without a leader: start the nodes that keep their copies`);
+  if (offline.count > 0) add('critical', `${offline} without a leader: start the nodes that keep their copies`);
+  if (lossy.count > 0) add('critical', `${lossy} lost acknowledged data: restore it from where it came from`);
+  if (belowMin.count > 0) {
+    add('critical', `${belowMin} with too few in-sync replicas for acks = all: start the nodes that are missing`);
   }
-  if (counts.lossy > 0) {
-    add('critical', `${plural(counts.lossy, 'partition')} lost acknowledged data: restore it from where it came from`);
-  }
-  if (counts.belowMin > 0) {
-    const what = plural(counts.belowMin, 'partition');
-    add('critical', `${what} with too few in-sync replicas for acks = all: start the nodes that are missing`);
+  if (lagging.count > 0) {
+    add(
+      'warning',
+      `${lagging} with replicas that are not in sync: start the nodes that are missing, or let them catch up`,
+    );
   }
   if (fenced.length > 0) {
     const ids = fenced.slice(0, 10).map(({ id }) => id);
@@ -55,9 +77,9 @@ export function clusterHealth(image: ClusterImage): ClusterHealth {
     nodes: nodes.length,
     activeNodes: nodes.length - fenced.length,
     topics: image.topicCount,
-    partitions: counts.partitions,
-    offlinePartitions: counts.offline,
-    underReplicatedPartitions: counts.under,
+    partitions,
+    offlinePartitions: offline.count,
+    underReplicatedPartitions: under,
     findings,
   };
 }

@@ -82,6 +82,12 @@ export function minIsrOf(topic: ConfigTexts, cluster: ConfigTexts, replicas: num
   return Math.min(attempt(key, topic[key] ?? cluster[key] ?? setting.default, setting.parse), replicas);
 }
 
+/** What a partition of the topic does when nobody who has everything can lead. */
+export function recoveryOf(topic: ConfigTexts, cluster: ConfigTexts): TopicConfig['recovery'] {
+  const { default: byDefault, parse } = topicSettings.recovery;
+  return attempt('recovery', topic.recovery ?? cluster.recovery ?? byDefault, parse);
+}
+
 /** Refuses a topic's own min.insync.replicas above its replicas: no append with acks = all could ever succeed. */
 export function checkMinIsr(topic: ConfigTexts, replicas: number): void {
   const own = topic['min.insync.replicas'];

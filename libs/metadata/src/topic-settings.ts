@@ -107,6 +107,10 @@ export const topicSettings = {
     max: '7',
     doc: 'In-sync replicas that an append with acks = all needs; never more than the topic has replicas.',
   }),
+  recovery: choice(['wait', 'longest'], {
+    default: 'wait',
+    doc: 'When no replica that has everything acknowledged can lead: wait for one, or let the longest copy that is there lead, which may lose data.',
+  }),
   'producer.expiry': duration({
     default: '1d',
     min: '1m',

@@ -1,7 +1,14 @@
 import { leaderEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
 import test from 'ava';
 import fc from 'fast-check';
-import { decide, type ElectionView, newPartition, type PartitionState, type ReplicaReport } from '../src/index.ts';
+import {
+  decide,
+  type ElectionView,
+  newPartition,
+  type PartitionState,
+  preferLeader,
+  type ReplicaReport,
+} from '../src/index.ts';
 
 /** Node n of a start: `1.2` is the second start of node 1. */
 type Running = `${number}.${number}`;
@@ -22,8 +29,14 @@ function view(running: readonly Running[], reports: Record<number, ReplicaReport
     },
     reportOf: (node) => (epochs.has(node) ? reports[node] : undefined),
     minIsr,
+    recovery: 'wait',
+    awaitsEligible: false,
+    awaitsReplicas: false,
   };
 }
+
+const patient = (world: ElectionView): ElectionView => ({ ...world, awaitsEligible: true, awaitsReplicas: true });
+const longest = (world: ElectionView): ElectionView => ({ ...world, recovery: 'longest' });
 
 const members = (...names: Running[]) =>
   names.map((name) => {
@@ -48,6 +61,16 @@ const offline = (elr: number[], state = three): PartitionState => ({
   isr: [],
   elr: elr.map(nodeId),
 });
+
+const inSync = (isr: readonly Running[], elr: number[], minIsr = 2): PartitionState => ({
+  ...three,
+  minIsr,
+  isr: members(...isr),
+  elr: elr.map(nodeId),
+});
+
+/** Gives epoch 1 up. */
+const resigned = (state: ReplicaReport['state']): ReplicaReport => ({ ...report(state), resignedEpoch: 1 });
 
 type Row = readonly [name: string, state: PartitionState, view: ElectionView, expected: string];
 
@@ -132,7 +155,7 @@ const rows: readonly Row[] = [
     'all heard and none fit: the longest',
     offline([1, 2]),
     view(['1.2', '2.2'], { 1: report('unclean', 3n), 2: report('unclean', 9n) }, 2),
-    '2@2 isr=2.2 elr=1 loss',
+    '2@2 isr=2.2 elr= loss',
   ],
   [
     'outside ISR and ELR nobody leads',
@@ -148,12 +171,177 @@ const rows: readonly Row[] = [
   ],
   ['min ISR is raised', three, view(['1.1', '2.1', '3.1'], {}, 3), '1@1 isr=1.1,2.1,3.1 elr='],
   ['min ISR is lowered while nobody is in sync: the ELR stays', offline([1, 2]), view([], {}, 1), '-@1 isr= elr=1,2'],
+  [
+    'min ISR is lowered and the ISR is still too small: the ELR stays',
+    inSync(['1.1'], [2, 3], 3),
+    view(['1.1'], {}, 2),
+    '1@1 isr=1.1 elr=2,3',
+  ],
+  [
+    'min ISR is raised above the ISR: who has left before is not eligible',
+    inSync(['1.1', '2.1'], [], 2),
+    view(['1.1', '2.1'], {}, 3),
+    '1@1 isr=1.1,2.1 elr=',
+  ],
+  [
+    'min ISR is lowered and a member dies in the same look: what holds for the new one',
+    three,
+    view(['1.1'], {}, 1),
+    '1@1 isr=1.1 elr=',
+  ],
+  [
+    'the next in the order of the replicas leads, not of the ISR',
+    inSync(['3.1', '2.1', '1.1'], [], 2),
+    view(['3.1', '2.1'], {}, 2),
+    '2@2 isr=3.1,2.1 elr=',
+  ],
+  [
+    'the leader finds its copy damaged, and gives its epoch up: it is set aside',
+    three,
+    view(['1.1', '2.1', '3.1'], { 1: resigned('corrupt') }, 2),
+    '2@2 isr=2.1,3.1 elr=',
+  ],
+  [
+    'the leader finds its copy damaged, below min ISR: it is not eligible either',
+    inSync(['1.1', '2.1'], [3], 3),
+    view(['1.1', '2.1'], { 1: resigned('corrupt') }, 3),
+    '2@2 isr=2.1 elr=3',
+  ],
+  [
+    'a damaged leader that keeps its epoch is replaced as well',
+    three,
+    view(['1.1', '2.1', '3.1'], { 1: report('corrupt') }, 2),
+    '2@2 isr=2.1,3.1 elr=',
+  ],
+  [
+    'a damaged follower is set aside',
+    three,
+    view(['1.1', '2.1', '3.1'], { 3: report('corrupt') }, 2),
+    '1@1 isr=1.1,2.1 elr=',
+  ],
+  [
+    'the only one in sync is damaged: it goes on, and those that are eligible stay so',
+    inSync(['1.1'], [2, 3]),
+    view(['1.1'], { 1: resigned('corrupt') }, 2),
+    '1@2 isr=1.1 elr=2,3',
+  ],
+  [
+    'the only copy is found damaged while it leads: it goes on with the loss on record',
+    one,
+    view(['1.1'], { 1: resigned('corrupt') }),
+    '1@2 isr=1.1 elr= loss',
+  ],
+  ['the only copy is damaged and keeps its epoch', one, view(['1.1'], { 1: report('corrupt') }), 'no change'],
+  [
+    'an eligible clean one comes back to a damaged leader: it leads',
+    inSync(['1.1'], [2, 3]),
+    view(['1.1', '2.2'], { 1: report('corrupt'), 2: report('clean') }, 2),
+    '2@2 isr=2.2 elr=3',
+  ],
+  [
+    'an eligible damaged one comes back to a damaged leader: nothing is won',
+    inSync(['1.1'], [2]),
+    view(['1.1', '2.2'], { 1: report('corrupt'), 2: report('corrupt') }, 2),
+    'no change',
+  ],
+  [
+    'a damaged leader does not wait for those that may come',
+    inSync(['1.1'], [2, 3]),
+    patient(view(['1.1', '2.2'], { 1: resigned('corrupt'), 2: report('clean') }, 2)),
+    '2@2 isr=2.2 elr=3',
+  ],
+  [
+    'a copy is whole again once it is in sync under the start that was unclean',
+    three,
+    view(['1.1', '2.1', '3.1'], { 2: report('unclean') }, 2),
+    'no change',
+  ],
+  [
+    'an eligible one comes back unclean while somebody leads: it is eligible no more',
+    inSync(['1.1'], [2, 3]),
+    view(['1.1', '2.2'], { 2: report('unclean') }, 2),
+    '1@1 isr=1.1 elr=3',
+  ],
+  [
+    'one that was unclean stays in the ELR until somebody leads',
+    offline([1, 2]),
+    view(['1.2'], { 1: report('unclean') }, 2),
+    'no change',
+  ],
+  [
+    'all come back together: the first waits for the others',
+    offline([1, 2, 3]),
+    patient(view(['2.2'], { 2: report('clean') }, 2)),
+    'no change',
+  ],
+  [
+    'all come back together: once all are heard, the longest clean one leads',
+    offline([1, 2, 3]),
+    patient(
+      view(['1.2', '2.2', '3.2'], { 1: report('clean', 5n), 2: report('clean', 9n), 3: report('unclean', 99n) }, 2),
+    ),
+    '2@2 isr=2.2 elr=1',
+  ],
+  [
+    'a single replica waits for nobody',
+    offline([1], one),
+    patient(view(['1.2'], { 1: report('clean') })),
+    '1@2 isr=1.2 elr=',
+  ],
+  [
+    'recovery = longest: nobody who has everything is there',
+    offline([1]),
+    longest(view(['2.2', '3.2'], { 2: report('clean', 5n), 3: report('clean', 9n) }, 2)),
+    '3@2 isr=3.2 elr= loss',
+  ],
+  [
+    'recovery = longest: the others may come',
+    offline([1]),
+    longest(patient(view(['2.2', '3.2'], { 2: report('clean', 5n), 3: report('clean', 9n) }, 2))),
+    'no change',
+  ],
+  [
+    'recovery = longest: all are heard, and who had everything has lost it',
+    offline([1]),
+    longest(
+      patient(
+        view(['1.2', '2.2', '3.2'], { 1: report('corrupt', 0n), 2: report('clean', 5n), 3: report('clean', 9n) }, 2),
+      ),
+    ),
+    '3@2 isr=3.2 elr= loss',
+  ],
+  [
+    'recovery = longest: an eligible one is there, so nothing is lost',
+    offline([1]),
+    longest(view(['1.2', '2.2'], { 1: report('clean', 5n), 2: report('clean', 9n) }, 2)),
+    '1@2 isr=1.2 elr=',
+  ],
+  ['recovery = longest: nobody is there', offline([1]), longest(view([], {}, 2)), 'no change'],
 ];
 
 for (const [name, state, world, expected] of rows) {
   test(`election: ${name}`, (t) => {
     t.is(shown(decide(state, world)), expected);
   });
+}
+
+const led = (by: number, isr: readonly Running[] = ['1.1', '2.1', '3.1']): PartitionState => {
+  const leader = nodeId(by);
+  return { ...inSync(isr, []), leader, leaderNodeEpoch: nodeEpoch(1n), leaderEpoch: leaderEpoch(4) };
+};
+
+const preferences: readonly Row[] = [
+  ['it is in sync again', led(2), view(['1.1', '2.1', '3.1'], {}, 2), '1@5 isr=1.1,2.1,3.1 elr='],
+  ['it leads', led(1), view(['1.1', '2.1', '3.1'], {}, 2), 'no change'],
+  ['it is not in sync', led(2, ['2.1', '3.1']), view(['1.1', '2.1', '3.1'], {}, 2), 'no change'],
+  ['it was fenced a moment ago', led(2), view(['2.1', '3.1'], {}, 2), 'no change'],
+  ['it is damaged', led(2), view(['1.1', '2.1'], { 1: report('corrupt') }, 2), 'no change'],
+  ['others are missing', led(2, ['1.1', '2.1']), view(['1.1', '2.1'], {}, 2), '1@5 isr=1.1,2.1 elr='],
+  ['nobody leads', offline([1, 2, 3]), view(['1.1'], {}, 2), 'no change'],
+];
+
+for (const [name, state, world, expected] of preferences) {
+  test(`preferred leader: ${name}`, (t) => t.is(shown(preferLeader(state, world)), expected));
 }
 
 const nodes = [1, 2, 3];

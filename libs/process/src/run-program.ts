@@ -7,6 +7,7 @@ import {
   renderTable,
   resolve,
   type Schema,
+  type Sources,
 } from '@moldau/config';
 import { hostClock, hostRandom, hostTimers } from '@moldau/host';
 import { type Logger, StartError } from '@moldau/kernel';
@@ -31,11 +32,12 @@ const exit = { ok: 0, failed: 1, usage: 2 } as const;
 export async function runProgram<S extends Schema>(program: Program<S>, args: readonly string[]): Promise<number> {
   let config: Config<S>;
   try {
-    const flags = flagsOf(program, args);
-    if (flags === undefined) return exit.ok;
-    config = resolve(program.settings, { flags, environment: process.env }, commandLineVariables);
+    const given = flagsOf(program, args);
+    if (given === undefined) return exit.ok;
+    config = resolve(program.settings, { ...given, environment: process.env }, commandLineVariables);
   } catch (error) {
-    process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    const problem = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${program.name}: ${problem}\n--help shows every setting\n`);
     return exit.usage;
   }
   let telemetry: Telemetry;
@@ -109,26 +111,40 @@ function untilToldToStop(): Promise<undefined> {
   });
 }
 
-/** Settings given as flags, by key. `undefined`: only the help or the version was wanted. Throws a StartError. */
-function flagsOf({ name, summary, settings }: Program, args: readonly string[]): Record<string, string> | undefined {
+/** What was given as flags. `undefined`: only the help or the version was wanted. Throws a StartError. */
+function flagsOf({ name, summary, settings }: Program, args: readonly string[]): Sources | undefined {
   const keys = Object.keys(settings);
   const options = Object.fromEntries(keys.map((key) => [flagName(key), { type: 'string' as const }]));
-  const more = { help: { type: 'boolean' as const }, version: { type: 'boolean' as const } };
+  const known = { ...options, help: { type: 'boolean' as const }, version: { type: 'boolean' as const } };
+  const given = { args: [...args], options: known };
+  const { tokens } = parseArgs({ ...given, strict: false, tokens: true });
+  const unknownFlags = tokens.flatMap((token) =>
+    token.kind === 'option' && !Object.hasOwn(known, token.name) ? token.rawName : [],
+  );
   let values: Record<string, string | boolean | undefined>;
   try {
-    ({ values } = parseArgs({ args: [...args], options: { ...options, ...more } }));
+    // What stands behind an unknown flag may be its value: the rest can be read strictly only without any.
+    ({ values } = parseArgs({ ...given, strict: unknownFlags.length === 0 }));
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new StartError(`${problem}\n--help shows every setting`, { cause });
+    throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
   if (values.version === true) process.stdout.write(`${version}\n`);
   else if (values.help === true) process.stdout.write(helpOf(name, summary, settings));
-  else return Object.fromEntries(keys.flatMap((key) => given(key, values[flagName(key)])));
+  else return { flags: textsOf(keys, values), unknownFlags };
   return undefined;
 }
 
-const given = (key: string, value: string | boolean | undefined): [string, string][] =>
-  typeof value === 'string' ? [[key, value]] : [];
+function textsOf(
+  keys: readonly string[],
+  values: Readonly<Record<string, string | boolean | undefined>>,
+): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const key of keys) {
+    const value = values[flagName(key)];
+    if (typeof value === 'string') texts[key] = value;
+  }
+  return texts;
+}
 
 function helpOf(name: string, summary: string, settings: Schema): string {
   const lines = Object.entries(settings).map(([key, { type, defaultText, required, bounds, doc }]) => {

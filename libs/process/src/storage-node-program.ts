@@ -63,6 +63,7 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
   const services = [...node.services(), serverInfo(identity, limits, () => node.clusterId)];
   const served = await serveServices(services, values, { limits, tls, world });
   const stop = async (): Promise<void> => {
+    await node.handOver();
     node.drain(drainMs);
     await served.drain(drainMs);
     await node.stop();

@@ -1,46 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { connect } from '@moldau/client';
+import { startApp } from '@moldau/testing/service-app';
+import { Stranger } from '@moldau/testing/stranger';
+import type { TiedProcess } from '@moldau/testing/tied-process';
 import test, { type ExecutionContext } from 'ava';
 
-const apps = fileURLToPath(new URL('../../../apps', import.meta.url));
-
-/** One program of `apps`, as somebody starts it by hand. */
-class Started {
-  readonly child: ChildProcess;
-  said = '';
-
-  constructor(t: ExecutionContext, app: string, flags: readonly string[]) {
-    const own = Object.entries(process.env).filter(([name]) => !name.startsWith('MOLDAU_'));
-    this.child = spawn(process.execPath, [join(apps, app, 'src/main.ts'), ...flags], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: Object.fromEntries(own),
-    });
-    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.said += text;
-    });
-    t.teardown(() => this.child.kill('SIGKILL'));
-  }
-
-  /** Resolves with what it says of that, once it has; throws when it ends before. */
-  async says(pattern: RegExp): Promise<RegExpExecArray> {
-    const over = once(this.child, 'close').then(() => true);
-    for (;;) {
-      const found = pattern.exec(this.said);
-      if (found !== null) return found;
-      const heard = this.child.stderr === null ? over : once(this.child.stderr, 'data').then(() => false);
-      if ((await Promise.race([over, heard])) && !pattern.test(this.said)) throw new Error(`it ended: ${this.said}`);
-    }
-  }
-
-  async ended(): Promise<number> {
-    if (this.child.exitCode === null) await once(this.child, 'close');
-    return this.child.exitCode ?? -1;
-  }
+/** One program of `apps`, ended with the test. */
+function startFor(t: ExecutionContext, app: string, flags: readonly string[]): TiedProcess {
+  const started = startApp(app, flags);
+  t.teardown(() => started.kill());
+  return started;
 }
 
 const free = ['--listen-port', '0', '--http-port', '0'];
@@ -53,15 +24,15 @@ function folder(t: ExecutionContext): string {
 
 test('a coordinator, a storage node and a gateway by hand; each tells how it is, and ends in order', async (t) => {
   const path = folder(t);
-  const coordinator = new Started(t, 'coordinator', ['--store-file', join(path, 'metadata.sqlite'), ...free]);
+  const coordinator = startFor(t, 'coordinator', ['--store-file', join(path, 'metadata.sqlite'), ...free]);
   const [, coordinatorPort, http] = await coordinator.says(/"address":"127\.0\.0\.1:(\d+)","http":(\d+)/);
   const coordinators = `127.0.0.1:${coordinatorPort}`;
-  const node = new Started(t, 'storage-node', [
+  const node = startFor(t, 'storage-node', [
     ...['--node-id', '1', '--data-dir', join(path, 'node'), '--coordinators', coordinators],
     ...free,
   ]);
   await node.says(/storage-node is ready/);
-  const gateway = new Started(t, 'gateway', ['--coordinators', coordinators, ...free]);
+  const gateway = startFor(t, 'gateway', ['--coordinators', coordinators, ...free]);
   const [, gatewayPort] = await gateway.says(/"address":"127\.0\.0\.1:(\d+)","http"/);
   await using moldau = await connect({ endpoints: `127.0.0.1:${gatewayPort}` });
   await moldau.admin.createTopic({ name: 't' });
@@ -74,38 +45,55 @@ test('a coordinator, a storage node and a gateway by hand; each tells how it is,
     /moldau_rpc_calls_total\{method="moldau.cluster.v1.ClusterService\/CreateTopic",reason="OK"\} 1/,
   );
   for (const one of [gateway, node, coordinator]) {
-    one.child.kill('SIGTERM');
+    await one.stop();
     t.is(await one.ended(), 0, one.said);
   }
 });
 
 for (const [what, app, flags, code, words] of [
-  ['a flag that nobody knows', 'gateway', ['--coordinator', 'x:1'], 2, /Unknown option '--coordinator'/],
+  [
+    'flags that nobody knows',
+    'gateway',
+    ['--coordinator', 'x:1', '--log-levl=debug', '--http-port', 'x'],
+    2,
+    /--coordinator is unknown: is it --coordinators\?\n.*--log-levl is unknown: is it --log-level\?[\s\S]*http\.port from --http-port: "x"[\s\S]*--help shows/,
+  ],
+  ['a word too much', 'gateway', ['--coordinators', 'x:1', 'y:2'], 2, /Unexpected argument 'y:2'[\s\S]*--help shows/],
   ['a setting that is missing', 'gateway', [], 2, /coordinators must be set: as --coordinators or MOLDAU_COORDINATORS/],
   ['an impossible value', 'storage-node', ['--node-id', '0'], 2, /node\.id from --node-id: "0" is not between 1/],
   ['no metadata store', 'coordinator', free, 1, /Set etcd\.endpoints, or store\.file/],
   ['an address of etcd that makes no sense', 'coordinator', ['--etcd-endpoints', 'nonsense'], 2, /is not host:port/],
 ] as const) {
   test(`refused: ${what}`, async (t) => {
-    const started = new Started(t, app, flags);
+    const started = startFor(t, app, flags);
     t.is(await started.ended(), code, started.said);
     t.regex(started.said, words);
   });
 }
 
 test('without an etcd a coordinator says so, and waits', async (t) => {
-  const started = new Started(t, 'coordinator', ['--etcd-endpoints', '127.0.0.1:1', ...free]);
+  const started = startFor(t, 'coordinator', ['--etcd-endpoints', '127.0.0.1:1', ...free]);
   t.regex((await started.says(/the metadata store does not answer.*?"}/)).input, /127\.0\.0\.1:1/);
-  started.child.kill('SIGTERM');
+  await started.stop();
+  t.is(await started.ended(), 0);
+});
+
+test("where a gateway's coordinator should be is something else: it says what, and waits", async (t) => {
+  const stranger = await Stranger.start('http');
+  t.teardown(() => stranger.close());
+  const started = startFor(t, 'gateway', ['--coordinators', stranger.address, ...free]);
+  const [line] = await started.says(/^.*no metadata from this address, so far.*$/m);
+  t.regex(line, /"level":"warn".*127\.0\.0\.1:\d+ answers, but not in gRPC: it may be an HTTP port/);
+  await started.stop();
   t.is(await started.ended(), 0);
 });
 
 test('two processes with one node id: the older one ends, and says why', async (t) => {
   const path = folder(t);
-  const coordinator = new Started(t, 'coordinator', ['--store-file', join(path, 'metadata.sqlite'), ...free]);
+  const coordinator = startFor(t, 'coordinator', ['--store-file', join(path, 'metadata.sqlite'), ...free]);
   const [, port] = await coordinator.says(/"address":"127\.0\.0\.1:(\d+)"/);
   const start = (directory: string) =>
-    new Started(t, 'storage-node', [
+    startFor(t, 'storage-node', [
       ...['--node-id', '7', '--data-dir', join(path, directory), '--coordinators', `127.0.0.1:${port}`],
       ...free,
     ]);
@@ -121,18 +109,17 @@ test('a node of another cluster is refused, and told to check the address', asyn
   const path = folder(t);
   const ports: string[] = [];
   for (const name of ['a', 'b']) {
-    const coordinator = new Started(t, 'coordinator', ['--store-file', join(path, `${name}.sqlite`), ...free]);
+    const coordinator = startFor(t, 'coordinator', ['--store-file', join(path, `${name}.sqlite`), ...free]);
     ports.push((await coordinator.says(/"address":"127\.0\.0\.1:(\d+)"/))[1] ?? '');
   }
   const start = (port: string | undefined) =>
-    new Started(t, 'storage-node', [
+    startFor(t, 'storage-node', [
       ...['--node-id', '1', '--data-dir', join(path, 'node'), '--coordinators', `127.0.0.1:${port}`],
       ...free,
     ]);
   const first = start(ports[0]);
   await first.says(/is ready/);
-  first.child.kill('SIGTERM');
-  await first.ended();
+  await first.stop();
   const second = start(ports[1]);
   t.is(await second.ended(), 1);
   t.regex(second.said, /has data of cluster \w+, and this is \w+: check its coordinator's address/);

@@ -35,13 +35,13 @@ export interface CopyEnds {
 /**
  * Compares by epochs, never by high watermarks: in one epoch there is one writer, so two logs that both have it hold the same
  * up to the smaller of their ends of it (KIP-101). The largest such epoch says where the copy is cut. A copy that ends
- * below the leader's log start, or shares no epoch with it, begins anew there.
+ * below the leader's log start, or shares no epoch with it, begins anew there; one that ends just there has nothing to
+ * compare, unless its last epoch is newer than what the leader has there.
  */
 export function matchCopy(copy: CopyEnds, leader: LogView): Match {
   const { logStart } = leader;
   const end = copy.durableEnd;
   if (end < logStart) return { kind: 'reset', to: logStart };
-  if (end === logStart) return { kind: 'whole' };
   for (let i = copy.epochs.length - 1; i >= 0; i -= 1) {
     const entry = copy.epochs[i];
     const found = entry && leader.epochEnd(entry.epoch);
@@ -51,5 +51,8 @@ export function matchCopy(copy: CopyEnds, leader: LogView): Match {
     if (to >= end) return { kind: 'whole' };
     return to < copy.logStart || to < logStart ? { kind: 'reset', to: logStart } : { kind: 'truncate', to };
   }
-  return { kind: 'reset', to: logStart };
+  const last = copy.epochs.findLast(({ start }) => start < end);
+  const following = leader.epochOf(logStart);
+  const isBefore = last === undefined || following === undefined || last.epoch < following;
+  return end === logStart && isBefore ? { kind: 'whole' } : { kind: 'reset', to: logStart };
 }

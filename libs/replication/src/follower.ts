@@ -2,6 +2,14 @@ import type { LeaderEpoch, Millis, NodeId, Offset } from '@moldau/kernel';
 import type { EpochStart, LogView } from './epochs.ts';
 import type { RefusalReason } from './leader.ts';
 
+/** The log of a follower. */
+export interface CopyView extends LogView {
+  /** The epoch of its last record. */
+  readonly lastEpoch: LeaderEpoch;
+  /** It was found damaged, and has not been reset since. */
+  readonly isCorrupt: boolean;
+}
+
 /** Whom to follow. */
 export interface Following {
   readonly leader: NodeId;
@@ -90,7 +98,13 @@ export type FollowerState =
       readonly session: number | undefined;
       readonly next: Following | undefined;
     }
-  | { readonly kind: 'following'; readonly following: Following; readonly session: number }
+  | {
+      readonly kind: 'following';
+      readonly following: Following;
+      readonly session: number;
+      /** What the leader has said last. */
+      readonly heard: { readonly highWatermark: Offset; readonly logStart: Offset } | undefined;
+    }
   | { readonly kind: 'halted'; readonly following: Following };
 
 const pauses: Readonly<Record<RefusalReason | 'not-leader', Millis>> = {
@@ -110,10 +124,10 @@ const afterFullDiskMs = 1_000;
  * that fit exactly. SPEC.md says why.
  */
 export class FollowerMachine {
-  readonly #log: LogView & { readonly lastEpoch: LeaderEpoch };
+  readonly #log: CopyView;
   #state: FollowerState = { kind: 'idle' };
 
-  constructor(log: LogView & { readonly lastEpoch: LeaderEpoch }) {
+  constructor(log: CopyView) {
     this.#log = log;
   }
 
@@ -148,7 +162,7 @@ export class FollowerMachine {
       case 'synced':
         return this.#onSynced();
       case 'damaged':
-        return this.#onMismatch('corrupt');
+        return this.#onDamaged();
     }
   }
 
@@ -200,18 +214,26 @@ export class FollowerMachine {
     // A Welcome of an older epoch may arrive behind that of a newer one: its session is over.
     if (state.kind !== 'greeting' || state.session !== session || state.following.epoch !== epoch) return [];
     const { following } = state;
-    if (reset !== undefined) {
-      this.#state = { kind: 'cutting', following, session, next: undefined };
-      return [{ kind: 'reset', ...reset }];
-    }
+    if (reset !== undefined) return this.#cut(following, session, { kind: 'reset', ...reset });
     if (truncateTo === undefined || truncateTo >= this.#log.durableEnd) return this.#ready(following, session);
-    const wasUnclean = following.lastUncleanEpoch > this.#log.lastEpoch;
-    if (truncateTo < this.#log.highWatermark && !wasUnclean) {
+    return this.#cut(following, session, { kind: 'truncate', to: truncateTo });
+  }
+
+  #cut(following: Following, session: number, cut: FollowerEffect & { kind: 'truncate' | 'reset' }): FollowerEffect[] {
+    if (this.#isCommittedBehind(cut.to, following)) {
       this.#state = { kind: 'halted', following };
-      return [...leave(session), { kind: 'halt', at: truncateTo }];
+      return [...leave(session), { kind: 'halt', at: cut.to }];
     }
     this.#state = { kind: 'cutting', following, session, next: undefined };
-    return [{ kind: 'truncate', to: truncateTo }];
+    return [cut];
+  }
+
+  /** Whether cutting there, or beginning anew there, would throw away what is committed (I11). */
+  #isCommittedBehind(to: Offset, { lastUncleanEpoch }: Following): boolean {
+    const { logStart, durableEnd, highWatermark, lastEpoch, isCorrupt } = this.#log;
+    if (isCorrupt || lastUncleanEpoch > lastEpoch) return false;
+    const committedEnd = highWatermark < durableEnd ? highWatermark : durableEnd;
+    return to < committedEnd && logStart < committedEnd;
   }
 
   #onCut(done: boolean): FollowerEffect[] {
@@ -231,14 +253,19 @@ export class FollowerMachine {
     const state = this.#state;
     if (state.kind !== 'following' || state.session !== session) return [];
     if (piece.epoch !== state.following.epoch) return this.#onMismatch('epoch');
-    return [{ kind: 'append', piece }, learn(piece)];
+    // What it says of the leader counts once the piece is taken and synced: one that does not fit says nothing.
+    const { highWatermark, logStart } = piece;
+    this.#state = { ...state, heard: { highWatermark, logStart } };
+    return [{ kind: 'append', piece }];
   }
 
   #onBeat(event: FollowerEvent & { kind: 'beat' }): FollowerEffect[] {
     const state = this.#state;
     if (state.kind !== 'following' || state.session !== event.session) return [];
     if (event.epoch !== state.following.epoch) return this.#onMismatch('epoch');
-    return [learn(event)];
+    const { highWatermark, logStart } = event;
+    this.#state = { ...state, heard: { highWatermark, logStart } };
+    return [{ kind: 'learn', highWatermark, logStart }];
   }
 
   #onMismatch(reason: Mismatch): FollowerEffect[] {
@@ -248,15 +275,25 @@ export class FollowerMachine {
     return [{ kind: 'nack', session: state.session, reason }, ...this.#wait(state.following, pauseMs)];
   }
 
+  #onDamaged(): FollowerEffect[] {
+    const state = this.#state;
+    if (state.kind !== 'cutting') return this.#onMismatch('corrupt');
+    // The leader has to hear it before this copy is ready for anything.
+    this.#state = { ...state, session: undefined };
+    return leave(state.session);
+  }
+
   #onSynced(): FollowerEffect[] {
     const state = this.#state;
     if (state.kind !== 'following') return [];
-    const { session, following } = state;
-    return [{ kind: 'ack', session, epoch: following.epoch, durableEnd: this.#log.durableEnd }];
+    const { session, following, heard } = state;
+    const ack = { kind: 'ack', session, epoch: following.epoch, durableEnd: this.#log.durableEnd } as const;
+    // I6: what the leader has committed is committed here as far as it is durable here.
+    return heard === undefined ? [ack] : [ack, { kind: 'learn', ...heard }];
   }
 
   #ready(following: Following, session: number): FollowerEffect[] {
-    this.#state = { kind: 'following', following, session };
+    this.#state = { kind: 'following', following, session, heard: undefined };
     return [{ kind: 'ready', session, epoch: following.epoch }];
   }
 
@@ -268,12 +305,6 @@ export class FollowerMachine {
 
 const leave = (session: number | undefined): FollowerEffect[] =>
   session === undefined ? [] : [{ kind: 'nack', session, reason: 'left' }];
-
-const learn = ({ highWatermark, logStart }: { highWatermark: Offset; logStart: Offset }): FollowerEffect => ({
-  kind: 'learn',
-  highWatermark,
-  logStart,
-});
 
 const epochKnown = (state: Exclude<FollowerState, { kind: 'idle' }>): LeaderEpoch =>
   state.kind === 'cutting' && state.next !== undefined ? state.next.epoch : state.following.epoch;

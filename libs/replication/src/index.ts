@@ -1,5 +1,6 @@
 export { type CopyEnds, type EpochStart, type LogView, type Match, matchCopy } from './epochs.ts';
 export {
+  type CopyView,
   type FollowerEffect,
   type FollowerEvent,
   FollowerMachine,

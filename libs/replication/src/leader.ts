@@ -50,7 +50,7 @@ export type LeaderEffect =
   | { readonly kind: 'refuse'; readonly session: number; readonly reason: RefusalReason }
   | { readonly kind: 'welcome'; readonly session: number; readonly match: Match }
   | { readonly kind: 'push'; readonly session: number; readonly from: Offset }
-  /** Nothing more is pushed there. Its follower has another session, or is no replica. */
+  /** Nothing more is pushed there. Its follower has another session. */
   | { readonly kind: 'end'; readonly session: number }
   | { readonly kind: 'commit'; readonly highWatermark: Offset }
   | {
@@ -95,9 +95,11 @@ export class LeaderMachine {
   /** Have lost data, and are still in the ISR or the ELR. */
   readonly #unfit = new Set<NodeId>();
   readonly #startedAt: Millis;
-  #mayResignForDisk: boolean;
+  readonly #mayResignForDisk: boolean;
   #syncPendingSince: Millis | undefined;
   #seenDurableEnd: Offset;
+  /** What was called committed last: the log may still learn it. */
+  #calledCommitted: Offset;
   #proposeNotBefore: Millis = 0;
   #resigned = false;
 
@@ -111,6 +113,7 @@ export class LeaderMachine {
     this.#isr = new MaximalIsr(state);
     this.#startedAt = now;
     this.#seenDurableEnd = log.durableEnd;
+    this.#calledCommitted = log.highWatermark;
     for (const { node, epoch } of state.isr) this.#nodeEpochs.set(node, epoch);
   }
 
@@ -129,10 +132,10 @@ export class LeaderMachine {
     return this.#isr.nodes();
   }
 
-  /** The smallest log start of the followers in sync: what they have removed. */
-  get followersLogStart(): Offset | undefined {
+  /** The smallest log start of the others that may be elected: what all of them have removed. */
+  get othersLogStart(): Offset | undefined {
     let least: Offset | undefined;
-    for (const { node } of this.committed.isr) {
+    for (const node of new Set([...this.#isr.nodes(), ...this.committed.elr])) {
       if (node === this.#me.node) continue;
       const start = this.#followers.get(node)?.logStart ?? (0n as Offset);
       if (least === undefined || start < least) least = start;
@@ -173,7 +176,8 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost = copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#log.highWatermark;
+    const hasLost =
+      this.#unfit.has(node) || copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
@@ -187,20 +191,19 @@ export class LeaderMachine {
   #onReady({ node, session, durableEnd, lastEpoch }: LeaderEvent & { kind: 'ready' }, now: Millis): LeaderEffect[] {
     const follower = this.#followers.get(node);
     if (follower?.session !== session || follower.isReady) return [];
-    const { logStart, writtenEnd, highWatermark } = this.#log;
+    const { logStart, writtenEnd } = this.#log;
     const isWithin = durableEnd >= logStart && durableEnd <= writtenEnd;
     const isEmpty = durableEnd === logStart;
     if (!isWithin || (!isEmpty && this.#log.epochOf((durableEnd - 1n) as Offset) !== lastEpoch)) {
       this.#forget(node);
       return [refuse(session, 'protocol')];
     }
-    if (durableEnd < highWatermark && this.#counts(node)) {
+    if (durableEnd < this.#highWatermark && this.#counts(node)) {
       this.#unfit.add(node);
       this.#forget(node);
       return [refuse(session, 'busy'), ...this.#propose(now)];
     }
-    follower.isReady = true;
-    follower.reached(durableEnd, writtenEnd, now);
+    follower.ready(durableEnd, writtenEnd, now);
     return [{ kind: 'push', session, from: durableEnd }, ...this.#advance(), ...this.#propose(now)];
   }
 
@@ -212,7 +215,7 @@ export class LeaderMachine {
       return [refuse(session, 'protocol')];
     }
     follower.logStart = logStart;
-    follower.reached(durableEnd, this.#log.writtenEnd, now);
+    follower.acked(durableEnd, this.#log.writtenEnd, now);
     return [...this.#advance(), ...this.#propose(now)];
   }
 
@@ -230,26 +233,29 @@ export class LeaderMachine {
   }
 
   #onState(state: CommittedState, now: Millis): LeaderEffect[] {
-    const before = new Set(this.committed.isr.map(({ node }) => node));
+    const { isr: before } = this.committed;
     if (!this.#isr.adopt(state)) return [];
     this.#proposeNotBefore = 0;
+    this.#countLagOfNewMembers(before, now);
     for (const { node, epoch } of state.isr) {
-      if (!before.has(node)) this.#lastCaughtUp.set(node, now);
       const known = this.#nodeEpochs.get(node);
       if (known === undefined || epoch > known) this.#nodeEpochs.set(node, epoch);
     }
-    const gone = [...this.#followers.keys()].filter((node) => !state.replicas.includes(node));
-    const ended = gone.flatMap((node) => this.#end(node));
-    return [...ended, ...this.#advance(), ...this.#propose(now)];
+    return [...this.#refuseOthersThan(state.replicas), ...this.#advance(), ...this.#propose(now)];
   }
 
   #onDecided({ on, decision }: LeaderEvent & { kind: 'isr-decided' }, now: Millis): LeaderEffect[] {
     // A newer state is known: what was proposed on the older one is decided by that.
     if (!this.#isr.isInFlight || on !== this.committed.partitionEpoch) return [];
     switch (decision.kind) {
-      case 'committed':
-        this.#isr.commit(decision.partitionEpoch, this.#unfit);
+      case 'committed': {
+        // Not newer: the answer of a store that was restored. What it knows is for another state to say.
+        if (decision.partitionEpoch <= on) return this.#onNotDecided(now);
+        const { isr: before } = this.committed;
+        this.#isr.commit(decision.partitionEpoch);
+        this.#countLagOfNewMembers(before, now);
         return [...this.#advance(), ...this.#propose(now)];
+      }
       case 'ineligible':
         // An earlier one on this revision may still be carried out: this answer says nothing of that.
         this.#isr.revert();
@@ -257,19 +263,32 @@ export class LeaderMachine {
         return this.#advance();
       case 'stale':
       case 'unknown':
-        this.#isr.doubt();
-        this.#proposeNotBefore = now + proposeAgainMs;
-        return [];
+        return this.#onNotDecided(now);
       case 'fenced':
         this.#isr.doubt();
         return this.#resign('fenced');
     }
   }
 
+  #onNotDecided(now: Millis): LeaderEffect[] {
+    this.#isr.doubt();
+    this.#proposeNotBefore = now + proposeAgainMs;
+    return [];
+  }
+
+  /** Who joins behind the log's end has the time of any member to catch up: else it would leave at once, and join again. */
+  #countLagOfNewMembers(before: readonly IsrMember[], now: Millis): void {
+    for (const { node } of this.committed.isr) {
+      if (before.some((member) => member.node === node)) continue;
+      this.#lastCaughtUp.set(node, now);
+      this.#followers.get(node)?.countLagFrom(now);
+    }
+  }
+
   #onTick(now: Millis): LeaderEffect[] {
     for (const follower of this.#followers.values()) follower.look(this.#log.writtenEnd, now);
     if (this.#isDiskSlow(now)) return this.#resign('slow-disk');
-    return this.#propose(now);
+    return [...this.#advance(), ...this.#propose(now)];
   }
 
   /** An own sync has taken too long, while a member of the ISR has synced since it began. */
@@ -278,7 +297,7 @@ export class LeaderMachine {
     if (!this.#mayResignForDisk || since === undefined || now - since < slowSyncMs) return false;
     return this.committed.isr.some(({ node }) => {
       const follower = this.#followers.get(node);
-      return follower?.isReady === true && follower.movedAt > since;
+      return follower?.ackedMoreAt !== undefined && follower.ackedMoreAt > since;
     });
   }
 
@@ -294,8 +313,15 @@ export class LeaderMachine {
     }
     // Below it lies what older leaders wrote: until all of that is everywhere, this leader doesn't know what they committed.
     if (highWatermark < this.epochStart) return [];
-    if (highWatermark <= this.#log.highWatermark) return [];
+    if (highWatermark <= this.#highWatermark) return [];
+    this.#calledCommitted = highWatermark;
     return [{ kind: 'commit', highWatermark }];
+  }
+
+  /** Counts at once, in the step that says it, too: whoever joins there must have it. */
+  get #highWatermark(): Offset {
+    const { highWatermark } = this.#log;
+    return highWatermark > this.#calledCommitted ? highWatermark : this.#calledCommitted;
   }
 
   /** Asks for the ISR that there should be, unless a proposal is on its way. */
@@ -307,7 +333,7 @@ export class LeaderMachine {
       isr.length !== committed.length || isr.some(({ node }) => !committed.some((one) => one.node === node));
     const unfit = [...this.#unfit].filter((node) => this.#counts(node));
     if (!isChanged && unfit.length === 0 && !this.#isr.isDoubtful) return [];
-    this.#isr.propose(isr);
+    this.#isr.propose(isr, new Set(unfit));
     return [{ kind: 'propose', isr, unfit, partitionEpoch }];
   }
 
@@ -320,13 +346,13 @@ export class LeaderMachine {
       const caughtUpAt = follower?.caughtUpAt ?? this.#lastCaughtUp.get(node) ?? this.#startedAt;
       return now - caughtUpAt > this.#lagMaxMs ? undefined : member;
     }
-    if (follower?.isReady !== true) return undefined;
+    if (follower?.isReady !== true || now - follower.aliveAt > this.#lagMaxMs) return undefined;
     return this.#mayJoin(follower) ? { node, epoch: follower.nodeEpoch } : undefined;
   }
 
   /** I12. What lies below the epoch's start may be committed without this leader's knowing: whoever joins must have it. */
   #mayJoin({ durableEnd }: FollowerProgress): boolean {
-    return durableEnd >= this.#log.highWatermark && durableEnd >= this.epochStart;
+    return durableEnd >= this.#highWatermark && durableEnd >= this.epochStart;
   }
 
   /** In the ISR or the ELR, or about to be: the store may elect it. */
@@ -346,6 +372,15 @@ export class LeaderMachine {
     if (follower === undefined) return [];
     this.#forget(node);
     return [{ kind: 'end', session: follower.session }];
+  }
+
+  /** They are told: one that becomes a replica again, in the same epoch, must begin another session. */
+  #refuseOthersThan(replicas: readonly NodeId[]): LeaderEffect[] {
+    const gone = [...this.#followers].filter(([node]) => !replicas.includes(node));
+    return gone.map(([node, { session }]) => {
+      this.#forget(node);
+      return refuse(session, 'not-replica');
+    });
   }
 
   #resign(why: 'newer-epoch' | 'fenced' | 'slow-disk'): LeaderEffect[] {

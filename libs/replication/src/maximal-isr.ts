@@ -1,4 +1,4 @@
-import type { NodeEpoch, NodeId } from '@moldau/kernel';
+import { assert, type NodeEpoch, type NodeId } from '@moldau/kernel';
 
 /** A replica that is in sync, and the start of its node under which it is. */
 export interface IsrMember {
@@ -16,6 +16,13 @@ export interface CommittedState {
   readonly minIsr: number;
 }
 
+/** What is asked of the store. */
+interface IsrProposal {
+  readonly isr: readonly IsrMember[];
+  /** Have lost data: with this they leave the ELR, too. */
+  readonly unfit: ReadonlySet<NodeId>;
+}
+
 /**
  * The committed ISR and every proposal that may still be committed on its revision. A proposal is out of it only when
  * the store has answered for certain that it is not there, or a newer state is known: a request that was delayed on its
@@ -24,12 +31,15 @@ export interface CommittedState {
 export class MaximalIsr {
   #committed: CommittedState;
   /** Sent, and not decided. */
-  #inFlight: readonly IsrMember[] | undefined;
-  /** Sent on this revision, and without an answer that decides. */
-  #undecided: (readonly IsrMember[])[] = [];
+  #inFlight: IsrProposal | undefined;
+  /** Whom proposals on this revision name that had no answer that decides. `undefined`: there are no such proposals. */
+  #undecided: ReadonlySet<NodeId> | undefined;
+  /** The union of all three. */
+  #nodes: ReadonlySet<NodeId>;
 
   constructor(committed: CommittedState) {
     this.#committed = committed;
+    this.#nodes = this.#union();
   }
 
   get committed(): CommittedState {
@@ -42,54 +52,65 @@ export class MaximalIsr {
 
   /** A proposal without an answer may still be committed: another one on this revision has to win first. */
   get isDoubtful(): boolean {
-    return this.#undecided.length > 0;
+    return this.#undecided !== undefined;
   }
 
   /** Every node that may be in sync. */
-  nodes(): Set<NodeId> {
-    const sets = [this.#committed.isr, this.#inFlight ?? [], ...this.#undecided];
-    return new Set(sets.flatMap((members) => members.map(({ node }) => node)));
+  nodes(): ReadonlySet<NodeId> {
+    return this.#nodes;
   }
 
-  propose(isr: readonly IsrMember[]): void {
-    this.#inFlight = isr;
+  propose(isr: readonly IsrMember[], unfit: ReadonlySet<NodeId>): void {
+    this.#inFlight = { isr, unfit };
+    this.#nodes = this.#union();
   }
 
   /** It was stored, and made this revision. */
-  commit(partitionEpoch: bigint, unfit: ReadonlySet<NodeId>): void {
-    const isr = this.#inFlight;
-    this.#inFlight = undefined;
-    if (isr === undefined || partitionEpoch <= this.#committed.partitionEpoch) return;
+  commit(partitionEpoch: bigint): void {
+    const proposal = this.#inFlight;
+    assert(proposal !== undefined, 'what is committed was proposed');
+    assert(partitionEpoch > this.#committed.partitionEpoch, 'a change makes a newer revision');
+    const { isr, unfit } = proposal;
     const dropped = this.#committed.isr.map(({ node }) => node);
+    // As the store does it: whoever was found unfit after the proposal had left is in its ELR.
     const eligible = [...this.#committed.elr, ...dropped].filter(
       (node) => !unfit.has(node) && !isr.some((member) => member.node === node),
     );
     const elr = isr.length >= this.#committed.minIsr ? [] : [...new Set(eligible)];
-    this.#committed = { ...this.#committed, partitionEpoch, isr, elr };
-    this.#undecided = [];
+    this.#decided({ ...this.#committed, partitionEpoch, isr, elr });
   }
 
   /** It was not stored, and never will be. */
   revert(): void {
     this.#inFlight = undefined;
+    this.#nodes = this.#union();
   }
 
   /** Nobody knows whether it is stored. */
   doubt(): void {
-    if (this.#inFlight !== undefined) this.#undecided.push(this.#inFlight);
+    const named = this.#inFlight?.isr.map(({ node }) => node) ?? [];
+    this.#undecided = new Set([...(this.#undecided ?? []), ...named]);
     this.#inFlight = undefined;
+    this.#nodes = this.#union();
   }
 
   /** A state from the store. False: it is not newer than the one that is known. */
   adopt(state: CommittedState): boolean {
     const { partitionEpoch } = this.#committed;
-    if (state.partitionEpoch < partitionEpoch) return false;
-    const isNewer = state.partitionEpoch > partitionEpoch;
-    this.#committed = state;
-    if (isNewer) {
-      this.#inFlight = undefined;
-      this.#undecided = [];
-    }
-    return isNewer;
+    if (state.partitionEpoch <= partitionEpoch) return false;
+    this.#decided(state);
+    return true;
+  }
+
+  #decided(committed: CommittedState): void {
+    this.#committed = committed;
+    this.#inFlight = undefined;
+    this.#undecided = undefined;
+    this.#nodes = this.#union();
+  }
+
+  #union(): ReadonlySet<NodeId> {
+    const members = [...this.#committed.isr, ...(this.#inFlight?.isr ?? [])];
+    return new Set([...members.map(({ node }) => node), ...(this.#undecided ?? [])]);
   }
 }

@@ -1,4 +1,4 @@
-import { assert, Gate, jittered, type Logger, type Millis, MoldauError, sleep } from '@moldau/kernel';
+import { assert, Gate, hasReason, jittered, type Logger, type Millis, MoldauError, sleep } from '@moldau/kernel';
 import { ClusterService, type WatchMetadataResponse } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import type { Node, Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import type { RoutingPorts } from './bootstrap.ts';
@@ -32,6 +32,8 @@ export class ClusterView implements WatchedMetadata<Node, Topic> {
   #clusterId = '';
   #version = -1n;
   #pauseMs = firstPauseMs;
+  /** Whoever is asked now has told a state. */
+  #hasTold = false;
 
   /** `addresses`: host:port of whoever serves `WatchMetadata`, at least one. */
   constructor(addresses: readonly string[], ports: ClusterViewPorts) {
@@ -133,18 +135,27 @@ export class ClusterView implements WatchedMetadata<Node, Topic> {
   }
 
   async #run(): Promise<void> {
-    const { random, timers, logger } = this.#ports;
+    const { random, timers } = this.#ports;
     for (let asked = 0; !this.#stopping.signal.aborted; asked += 1) {
       const address = this.#addresses[asked % this.#addresses.length] ?? '';
       try {
         await this.#follow(address);
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
-        logger.info('no metadata from this address any more: asking the next one', { address, error });
+        this.#logFailed(address, error);
       }
       await sleep(timers, jittered(random, this.#pauseMs), this.#stopping.signal).catch(() => {});
       this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs);
     }
+  }
+
+  /** One that was never heard may be the wrong one: whoever set it has to know, and what it is instead stands in the error. */
+  #logFailed(address: string, error: unknown): void {
+    const { logger } = this.#ports;
+    if (this.#hasTold) logger.info('no metadata from this address any more: asking the next one', { address, error });
+    else if (hasReason(error, 'NOT_SERVING'))
+      logger.info('this address does not serve metadata now: asking the next one', { address, error });
+    else logger.warn('no metadata from this address, so far: asking the next one', { address, error });
   }
 
   /** Takes what one address tells until its stream breaks, ends or falls silent. */
@@ -155,6 +166,7 @@ export class ClusterView implements WatchedMetadata<Node, Topic> {
     const signal = AbortSignal.any([this.#stopping.signal, silence.signal]);
     const channel = connections.to(address, 'control');
     const draft = new MetadataDraft();
+    this.#hasTold = false;
     let cancel = timers.after(silentAfterMs, giveUp);
     try {
       const messages = channel.serverStream(ClusterService.method.watchMetadata, {}, { signal, forwarded: true });
@@ -172,6 +184,7 @@ export class ClusterView implements WatchedMetadata<Node, Topic> {
   #adopt({ clusterId, version, snapshot }: WatchMetadataResponse, draft: MetadataDraft): void {
     const change = draft.take();
     this.#pauseMs = firstPauseMs;
+    this.#hasTold = true;
     const isOther = this.isKnown && clusterId !== this.#clusterId;
     if (isOther) this.#ports.logger.warn('another cluster answers there now', { was: this.#clusterId, is: clusterId });
     // Someone behind us tells what we have. Its later changes hold all that is newer, so nothing is missed by waiting.

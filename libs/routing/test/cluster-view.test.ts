@@ -1,3 +1,6 @@
+import { faults, silentLogger } from '@moldau/kernel';
+import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import { serve } from '@moldau/rpc';
 import test from 'ava';
 import { change, node, snapshot, topic, viewOf, WatchedAddress, world } from './watched-address.ts';
 
@@ -61,6 +64,36 @@ test('an address that is down or ends its stream is left for the next; the state
   await w.time.runUntil(() => view.version === 7n);
   t.is(view.topicByName('x'), undefined);
   t.true(view.wasRemoved('id-x'), 'what a snapshot leaves out is gone');
+  await view.stop();
+});
+
+test('who was never heard is told from who is heard no more, and from who stands by', async (t) => {
+  const w = world();
+  const lines: string[] = [];
+  const log =
+    (level: string) =>
+    (message: string, fields: { address?: unknown } = {}) =>
+      lines.push(`${level} ${fields.address}: ${message}`);
+  const logger = { ...silentLogger, info: log('info'), warn: log('warn') };
+  const standby = serve(ClusterService, {
+    async *watchMetadata() {
+      yield* [];
+      throw faults.notServing('this coordinator', 'standby');
+    },
+  });
+  w.network.listen('standby', [standby], w.ports);
+  const a = new WatchedAddress('a', w);
+  const view = viewOf(['nobody', 'standby', 'a'], { ...w, ports: { ...w.ports, logger } });
+  view.start();
+  a.say(snapshot(5n));
+  await w.time.runUntil(() => view.isKnown);
+  w.network.crash('a');
+  await w.time.runUntil(() => lines.length === 3);
+  t.deepEqual(lines, [
+    'warn nobody: no metadata from this address, so far: asking the next one',
+    'info standby: this address does not serve metadata now: asking the next one',
+    'info a: no metadata from this address any more: asking the next one',
+  ]);
   await view.stop();
 });
 

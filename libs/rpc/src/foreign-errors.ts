@@ -1,4 +1,4 @@
-import { type ErrorReason, MoldauError } from '@moldau/kernel';
+import { type ErrorReason, MoldauError, whyUnconnected } from '@moldau/kernel';
 import { Code } from '@moldau/proto/google/rpc/code_pb';
 import type { WireStatus } from './raw-stream.ts';
 
@@ -47,12 +47,8 @@ export function foreignError(status: WireStatus, { address, method, sentLarge }:
 /** Nobody listens at the address: the process that did is gone. */
 const isRefused = (message: string): boolean => /ECONNREFUSED|nobody listens/.test(message);
 
-/** grpc-js wraps the one fact that helps, such as ECONNREFUSED, in its own words. */
-function unreachable(address: string, message: string): string {
-  const refused = /Last error: (?:Error: )?(.*?)\.? *Resolution note/s.exec(message)?.[1];
-  if (refused !== undefined) return `${address} can't be reached (${refused}): is a server running there?`;
-  return `${address} did not answer (${message}): retry, or check the address`;
-}
+const unreachable = (address: string, message: string): string =>
+  whyUnconnected(address, message) ?? `${address} did not answer (${message}): retry, or check the address`;
 
 function exhausted(
   error: (reason: ErrorReason, text: string) => MoldauError,

@@ -74,6 +74,7 @@ export class ControllerLink {
   #epoch: NodeEpoch | undefined;
   #session: NodeSessionStream | undefined;
   #storageFailed = false;
+  #leaving = false;
   /** The highest metadata version that was applied. */
   #seen: bigint;
   /** Counts the coordinators that were asked. */
@@ -121,9 +122,15 @@ export class ControllerLink {
     this.#say({});
   }
 
+  /** Says that this node leaves: others are to lead. It still hears who does. */
+  leave(): void {
+    this.#leaving = true;
+    this.#say({});
+  }
+
   /** Says good-bye, and ends. */
   stop(): void {
-    this.#say({ leaving: true });
+    this.leave();
     this.#stopping.abort();
     this.#session?.end();
     for (const channel of this.#channels) channel.close();
@@ -205,6 +212,7 @@ export class ControllerLink {
       nodeId: this.#registration.nodeId,
       nodeEpoch: this.#epoch,
       storageFailed: this.#storageFailed,
+      leaving: this.#leaving,
       highestVersion: this.#seen,
       ...words,
     });

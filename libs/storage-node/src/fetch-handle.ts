@@ -213,7 +213,9 @@ export class FetchHandle {
       (error: unknown) => {
         this.#reading = false;
         // Retention came first: the next look at the log start says so as a gap.
-        if (course !== this.#course || this.#isOvertaken(from, error)) this.#advance();
+        // Or the copy is damaged, and there is another one, which leads now.
+        const hasMoved = this.#partition.role.kind !== 'leader';
+        if (course !== this.#course || hasMoved || this.#isOvertaken(from, error)) this.#advance();
         else this.#events.failed(error);
       },
     );

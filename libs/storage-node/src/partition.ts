@@ -1,4 +1,13 @@
-import { faults, type LeaderEpoch, type Millis, MoldauError, type NodeId, type Offset, offset } from '@moldau/kernel';
+import {
+  faults,
+  type LeaderEpoch,
+  type Millis,
+  MoldauError,
+  type NodeId,
+  type Offset,
+  offset,
+  type Timers,
+} from '@moldau/kernel';
 import type { PartitionLog } from '@moldau/log';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
 import type { Following } from './replication/following.ts';
@@ -36,8 +45,12 @@ interface Parked {
 /** What a partition needs of its node. */
 export interface PartitionPorts {
   readonly replication: Replication;
+  readonly timers: Timers;
   now(): Millis;
 }
+
+/** A new leader hears of what was committed as soon as its followers are there. */
+const knownWithinMs: Millis = 2_000;
 
 /** Between two resignations for a slow disk. */
 const betweenResignationsMs: Millis = 30_000;
@@ -78,7 +91,7 @@ export class Partition {
       this.#following?.writeFailed();
       this.#resign();
     });
-    log.onDamage(() => void this.#damaged());
+    log.onDamage(() => this.#damaged());
   }
 
   /** `topic/partition`, for messages. */
@@ -102,7 +115,8 @@ export class Partition {
 
   /** What the copy is worth. */
   get copy(): Hello['copy'] {
-    return this.log.isCorrupt ? 'lost' : this.#copy;
+    if (this.log.isCorrupt) return 'lost';
+    return this.#following?.copy ?? this.#copy;
   }
 
   /** Takes the lead under `epoch`, which must be stored already: after a restart nothing may be written under an older one. */
@@ -206,6 +220,32 @@ export class Partition {
     else this.#parked.push(parked);
   }
 
+  /**
+   * Resolves when this leader knows everything that is committed. Rejects with OFFSET_NOT_AVAILABLE when that takes too long,
+   * with NOT_LEADER when it does not lead any more.
+   */
+  async committedKnown(): Promise<void> {
+    if (this.#leading === undefined) return;
+    let isLate = false;
+    const cancel = this.#ports.timers.after(knownWithinMs, () => {
+      isLate = true;
+      this.#wake();
+    });
+    while (this.#leading?.knowsCommitted === false && !isLate) await this.#changed();
+    cancel();
+    this.requireLeader();
+    if (this.#leading?.knowsCommitted === false) throw notKnown(this.name);
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const unwatch = this.watch(() => {
+        unwatch();
+        resolve();
+      });
+    });
+  }
+
   /** Calls back whenever the high watermark or the role has changed, until the returned function is called. */
   watch(callback: () => void): () => void {
     this.#watchers.add(callback);
@@ -240,10 +280,10 @@ export class Partition {
   }
 
   /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
-  async #damaged(): Promise<void> {
-    const { leading } = this;
-    if (leading !== undefined && leading.committed.isr.length < 2) return;
-    await this.log.markCorrupt().catch(() => {});
+  #damaged(): void {
+    if (this.#leading !== undefined && this.#leading.committed.isr.length < 2) return;
+    // Should the mark not reach the disk, the next read finds the damage again.
+    this.log.markCorrupt().catch(() => {});
     this.#resign();
     this.#following?.damaged();
   }
@@ -272,6 +312,12 @@ const notEnoughReplicas = (partition: string, inSync: number, needed: number): M
     'NOT_ENOUGH_REPLICAS',
     `${partition} has ${inSync} in-sync replicas, and an append needs ${needed}: wait for a node to come back`,
     { in_sync: inSync, min_in_sync: needed },
+  );
+
+const notKnown = (partition: string): MoldauError =>
+  new MoldauError(
+    'OFFSET_NOT_AVAILABLE',
+    `the new leader of ${partition} does not know yet what was committed before: retry`,
   );
 
 const diskFull = (): MoldauError =>

@@ -11,9 +11,13 @@ export interface Resolved {
   readonly timestampMs?: number;
 }
 
-/** Finds the offset of a position: between the log start and the high watermark. Throws OFFSET_OUT_OF_RANGE. */
+/**
+ * Finds the offset of a position: between the log start and the high watermark. Waits until the leader knows what is committed
+ * (KIP-207): a new one may not have heard of what was acknowledged last. Throws OFFSET_OUT_OF_RANGE.
+ */
 export async function resolvePosition(partition: Partition, position: Position | undefined): Promise<Resolved> {
   const { log } = partition;
+  await partition.committedKnown();
   const at = position?.at;
   switch (at?.case) {
     case undefined:

@@ -61,6 +61,8 @@ async function readSome(partition: Partition, from: Offset, below: Offset, signa
     if (hasReason(error, 'OFFSET_OUT_OF_RANGE')) {
       throw faults.offsetOutOfRange(from, partition.log.logStart, partition.log.highWatermark);
     }
+    // Where there is another copy, this one has just given the lead up.
+    if (hasReason(error, 'CORRUPT_DATA')) partition.requireLeader();
     throw error;
   }
 }

@@ -59,6 +59,8 @@ export interface StorageNodeConfig {
   readonly minFreeBytes: number | undefined;
 }
 
+/** Without an answer of the coordinator for so long, a node that leaves goes as it is. */
+const handOverMs = 5_000;
 const maxOpenFiles = 4_096;
 /** Reads from disk at one time, fair among partitions. */
 const coldReads = 4;
@@ -77,6 +79,7 @@ export class StorageNode {
   readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
   readonly #replication: Replication;
   readonly #staged = new Gate();
+  readonly #applied = new Gate();
   #stage: NodeStage = 'starting';
   #directory: LogDirectory | undefined;
   #link: ControllerLink | undefined;
@@ -216,6 +219,24 @@ export class StorageNode {
     return this.#budget.heldBytes;
   }
 
+  /**
+   * Lets others lead what they can, while this node still serves. Resolves when they do, or after a while: whatever it leads
+   * then has no other copy in sync, or there is no coordinator to say who shall. Before `drain`.
+   */
+  async handOver(): Promise<void> {
+    const mayMove = (): boolean =>
+      [...this.#partitions.all()].some(({ leading }) => leading !== undefined && leading.committed.isr.length > 1);
+    if (this.#stage !== 'serving' || !mayMove()) return;
+    this.#requireLink().leave();
+    let isLate = false;
+    const cancel = this.#ports.timers.after(handOverMs, () => {
+      isLate = true;
+      this.#applied.open();
+    });
+    while (!isLate && mayMove()) await this.#applied.wait();
+    cancel();
+  }
+
   /** Asks every client to leave. Appends are refused from now on. */
   drain(graceMs: number): void {
     this.#enter('leaving');
@@ -237,8 +258,8 @@ export class StorageNode {
   }
 
   #events(directory: LogDirectory) {
-    const { logger, clock } = this.#ports;
-    const ports = { logger, replication: this.#replication, now: () => clock.monotonicMs() };
+    const { logger, clock, timers } = this.#ports;
+    const ports = { logger, timers, replication: this.#replication, now: () => clock.monotonicMs() };
     const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, ports, (report) =>
       this.#link?.report(report),
     );
@@ -252,6 +273,7 @@ export class StorageNode {
         this.#coordinatorAhead = Number(message.nowMs) - this.#ports.clock.monotonicMs();
         const reports = await assignments.apply(message, epoch);
         if (this.#stage === 'registering') this.#enter('serving');
+        this.#applied.open();
         return reports;
       },
       fenced: (reason: string): void => this.#fail(new MoldauError('STALE_NODE', reason)),

@@ -16,5 +16,8 @@ export async function trimPartition(
   const before = offsetFrom('before_offset', beforeOffset);
   if (beforeOffset > log.highWatermark) throw faults.offsetOutOfRange(beforeOffset, log.logStart, log.highWatermark);
   if (!validateOnly && beforeOffset > log.logStart) await log.trim(before);
+  // Else a new leader would bring back what was said to be gone.
+  if (!validateOnly) await partition.leading?.trimmedTo(before);
+  partition.requireLeader();
   return { logStart: log.logStart };
 }

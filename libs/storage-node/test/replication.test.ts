@@ -3,7 +3,16 @@ import test from 'ava';
 
 /** Three nodes, and a topic with three copies of each partition. */
 async function replicated(partitions = 1, seed = 4) {
-  const cluster = new SimulatedCluster({ seed, nodes: 3 });
+  const show = (m: string, f?: object): void => {
+    if (process.env.DBG)
+      console.log(
+        Math.round(cluster.time.monotonicMs()),
+        m,
+        JSON.stringify(f, (_k, v) => (typeof v === 'bigint' ? Number(v) : v instanceof Error ? v.message : v)),
+      );
+  };
+  const logger = { debug: show, info: show, warn: show, error: show, with: () => logger } as never;
+  const cluster: SimulatedCluster = new SimulatedCluster({ seed, nodes: 3, logger });
   const { time } = cluster;
   await time.run(cluster.start());
   const client = cluster.client('app', 60_000, time);
@@ -41,7 +50,7 @@ const read = async ({ cluster, time }: Pick<Awaited<ReturnType<typeof replicated
   const values: (string | null)[] = [];
   const reader = cluster.client(`reader-${time.monotonicMs()}`, 60_000, time);
   const all = async (): Promise<void> => {
-    for await (const { value } of reader.read('t', { from: 'start' })) values.push(value);
+    for await (const { value } of reader.read('t', { from: 'start', until: 'end' })) values.push(value);
   };
   await time.run(all());
   return values;
@@ -70,5 +79,21 @@ test('a leader dies: another one goes on with all that was acknowledged', async 
   t.deepEqual(
     await read(world),
     Array.from({ length: 30 }, (_, i) => `record ${i}`),
+  );
+});
+
+test('a node that is stopped hands its leaderships over, and nobody sees an error', async (t) => {
+  const world = await replicated();
+  const { send, leader, time, converged } = world;
+  for (let i = 0; i < 10; i += 1) await send(`record ${i}`);
+  const first = leader();
+  const stopped = first.stop();
+  for (let i = 10; i < 20; i += 1) await send(`record ${i}`);
+  await time.run(stopped);
+  await time.run(first.start());
+  await converged(3);
+  t.deepEqual(
+    await read(world),
+    Array.from({ length: 20 }, (_, i) => `record ${i}`),
   );
 });

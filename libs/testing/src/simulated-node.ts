@@ -95,6 +95,7 @@ export class SimulatedNode {
   /** Ends the process in order. Never resolves when it is killed meanwhile. */
   async stop(): Promise<void> {
     const running = this.#running;
+    await running?.node.handOver();
     running?.node.drain(1_000);
     running?.listening.close();
     await running?.node.stop();

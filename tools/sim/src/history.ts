@@ -50,7 +50,7 @@ async function live(world: World): Promise<void> {
   ] as const;
   const { admin } = world.person('admin').client;
   const creating = world.background('create', async () => {
-    for (const topic of topics) await admin.createTopic(topic);
+    for (const topic of topics) await admin.createTopic({ ...topic, replicas: world.replicas });
   });
   await world.until('the topics are made', () => creating.isOver, 30_000);
   const [kept, trimmed] = topics;

@@ -44,6 +44,10 @@ export class World {
   /** What broke first. */
   broken: unknown;
   readonly operators: readonly Operator[];
+  /** Copies of each partition. */
+  readonly replicas: number;
+  /** Where one copy of several may rot: damage to all of them at once is nothing that anyone could mend. */
+  readonly rotten: Operator | undefined;
   #ended = new Set<string>();
 
   constructor(seed: number, makeTrace: (now: () => number) => Trace) {
@@ -52,7 +56,7 @@ export class World {
     this.cluster = new SimulatedCluster({
       seed,
       // What one machine shows is found sooner where there is nothing else.
-      nodes: [1, 1, 2, 3][this.random.below(4)] ?? 1,
+      nodes: [1, 2, 3, 3, 3][this.random.below(5)] ?? 1,
       coordinators: 1 + this.random.below(2),
       diskLatencyMs: { min: 0.05, max: 2 },
       conditions: this.weather.conditions,
@@ -65,10 +69,12 @@ export class World {
       },
     });
     this.operators = this.cluster.nodes.map((node) => new Operator(this, node));
+    this.replicas = this.random.chance(0.15) ? 1 : this.operators.length;
+    this.rotten = this.replicas === 1 ? undefined : this.anyNode();
 
     this.trace = makeTrace(() => this.cluster.time.monotonicMs());
-    this.oracle = new Oracle(this.trace, appendBudgetBytes);
     const store = new StoreOracle();
+    this.oracle = new Oracle(this.trace, appendBudgetBytes, (partition) => store.state(partition));
     this.cluster.store.onCommit = (commit) => {
       try {
         store.look(commit);
@@ -163,7 +169,7 @@ export class World {
   }
 
   look(): void {
-    for (const { node, start } of this.operators) if (node.isRunning) this.oracle.look(start, node.service);
+    for (const { node, start } of this.operators) if (node.isRunning) this.oracle.look(node.id, start, node.service);
     this.oracle.settle();
     const active = this.cluster.coordinators.filter((one) => one.isRunning && !one.isPaused && one.service.isServing);
     if (active.length > 1) throw new Violation('C1', 'two coordinators answer as the active one');

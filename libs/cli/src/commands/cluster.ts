@@ -65,8 +65,15 @@ export async function nodes(options: GlobalOptions, io: Io): Promise<void> {
     const found = await client.admin.listNodes();
     const rows = found.map((node) => ({ ...rowOf(NodeSchema, node), state: wordOf(NodeState, node.state) }));
     await printRows(rows, 'id', output, io);
+    if (options.quiet === true) return;
+    const { roles } = await client.admin.serverInfo();
+    if (roles.includes('gateway')) io.stderr.write(gatewaysAddress);
   });
 }
+
+/** Where clients reach a node is what the contract tells, and so all that can be shown from here. */
+const gatewaysAddress =
+  'a gateway answered: the address is its own, for every node; ask a coordinator or a node (-s) for theirs\n';
 
 /** `moldau cluster partitions` */
 export async function partitions(

@@ -63,6 +63,7 @@ export class FollowerStream {
   #running: Promise<void> | undefined;
   #session: Session<Request, ReplicateResponse> | undefined;
   #nextNumber = 1;
+  #streams = 0n;
   #hellos: MessageInitShape<typeof HelloSchema>[] = [];
   #readies: MessageInitShape<typeof ReadySchema>[] = [];
   readonly #acks = new Map<number, MessageInitShape<typeof AckSchema>>();
@@ -153,8 +154,9 @@ export class FollowerStream {
     this.#heardAt = clock.monotonicMs();
     this.#creditBytes = 0;
     const { clusterId, nodeEpoch } = identity;
+    this.#streams += 1n;
     session.send({
-      greeting: { version: 1, clusterId, nodeId: me, nodeEpoch, leaderId: this.#leader },
+      greeting: { version: 1, clusterId, nodeId: me, nodeEpoch, leaderId: this.#leader, stream: this.#streams },
       creditBytes: BigInt(windowBytes),
     });
     this.#openWanting();

@@ -1,4 +1,4 @@
-import { type Clock, type Logger, leaderEpoch, type Millis, type Timers } from '@moldau/kernel';
+import { type Clock, type Logger, leaderEpoch, type Millis, type Offset, type Timers } from '@moldau/kernel';
 import type { LogDirectory, PartitionLog } from '@moldau/log';
 import {
   type FollowerEffect,
@@ -154,7 +154,7 @@ export class Following {
         break;
       case 'learn':
         if (log.followHighWatermark(effect.highWatermark)) this.#onLearned();
-        if (effect.logStart > log.logStart) void log.advanceLogStart(effect.logStart).catch(() => {});
+        if (effect.logStart > log.logStart) this.#moveLogStart(effect.logStart);
         break;
       case 'halt':
         this.#ports.logger.error(
@@ -167,6 +167,14 @@ export class Following {
         );
         break;
     }
+  }
+
+  /** The leader hears of it with the next ack. A disk that refuses it now will be asked again. */
+  #moveLogStart(to: Offset): void {
+    this.log.advanceLogStart(to).then(
+      () => this.#step({ kind: 'synced' }),
+      (error: unknown) => this.#ports.logger.debug('could not remove what the leader has removed', { error }),
+    );
   }
 
   /** The leader may be anybody by now, so the stream is looked up anew. */

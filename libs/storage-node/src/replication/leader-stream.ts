@@ -159,7 +159,12 @@ export class LeaderStream {
           this.#pump();
         });
       },
-      ended: (push) => this.#drop(push),
+      ended: (push) => {
+        this.#drop(push);
+        // A follower that has not ended it itself has to hear of it.
+        this.#rejects.push({ session: push.number, reason: toReject('protocol'), leaderEpoch: push.epoch });
+        this.#schedulePump();
+      },
     };
   }
 

@@ -60,6 +60,7 @@ export class Leading {
   readonly #events: LeadingEvents;
   readonly #machine: LeaderMachine;
   readonly #sessions = new Map<number, FollowerSession>();
+  #trims: { readonly before: Offset; readonly done: () => void }[] = [];
   #ended = false;
 
   /** The log takes appends under this epoch already. */
@@ -103,8 +104,13 @@ export class Leading {
     return this.#machine.maximalIsr;
   }
 
-  get followersLogStart(): Offset | undefined {
-    return this.#machine.followersLogStart;
+  /** Resolves when everyone who may be elected has removed what lies below `before`, or this node leads no more. */
+  trimmedTo(before: Offset): Promise<void> {
+    for (const session of this.#sessions.values()) session.owe();
+    return new Promise((done) => {
+      this.#trims.push({ before, done });
+      this.#lookAtTrims();
+    });
   }
 
   hello(session: FollowerSession, hello: Hello): void {
@@ -128,10 +134,6 @@ export class Leading {
     this.#step({ kind: 'log-moved' });
   }
 
-  logStartMoved(): void {
-    for (const session of this.#sessions.values()) session.owe();
-  }
-
   adopt(state: CommittedState): void {
     this.#step({ kind: 'state', state });
   }
@@ -146,11 +148,21 @@ export class Leading {
     this.#ended = true;
     for (const session of this.#sessions.values()) session.refuse('not-leader', this.epoch);
     this.#sessions.clear();
+    this.#lookAtTrims();
   }
 
   #step(event: LeaderEvent): void {
     if (this.#ended) return;
     for (const effect of this.#machine.step(event, this.#ports.clock.monotonicMs())) this.#do(effect);
+    if (this.#trims.length > 0) this.#lookAtTrims();
+  }
+
+  #lookAtTrims(): void {
+    const start = this.#machine.othersLogStart;
+    const isDone = ({ before }: { before: Offset }): boolean => this.#ended || start === undefined || start >= before;
+    const done = this.#trims.filter(isDone);
+    this.#trims = this.#trims.filter((trim) => !isDone(trim));
+    for (const trim of done) trim.done();
   }
 
   #do(effect: LeaderEffect): void {

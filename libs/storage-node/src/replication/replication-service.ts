@@ -15,7 +15,7 @@ const protocolVersion = 1;
 
 /** Serves followers: one stream for each node that follows partitions of this one. */
 export function replicationService(ports: ReplicationServicePorts): ServedService {
-  const newest = new Map<NodeId, NodeEpoch>();
+  const newest = new Map<NodeId, Newest>();
   return serve(ReplicationService, {
     async replicate(session) {
       ports.requireServing();
@@ -32,11 +32,22 @@ export function replicationService(ports: ReplicationServicePorts): ServedServic
       if (greeting.leaderId !== ports.me) throw wrongNode(greeting.leaderId, ports.me);
       const from = { node: nodeId(greeting.nodeId), nodeEpoch: nodeEpoch(greeting.nodeEpoch) };
       const known = newest.get(from.node);
-      if (known !== undefined && from.nodeEpoch < known) throw staleNode(from.node, from.nodeEpoch);
-      newest.set(from.node, from.nodeEpoch);
-      await new LeaderStream(session, from, ports).run(first.value, frames);
+      if (known !== undefined && from.nodeEpoch < known.nodeEpoch) throw staleNode(from.node, from.nodeEpoch);
+      // What was held up on its way must not end the sessions of a newer stream.
+      if (known?.nodeEpoch === from.nodeEpoch && greeting.stream <= known.stream) throw olderStream(from.node);
+      const stream = new LeaderStream(session, from, ports);
+      newest.set(from.node, { nodeEpoch: from.nodeEpoch, stream: greeting.stream, end: () => session.cancel() });
+      known?.end();
+      await stream.run(first.value, frames);
     },
   });
+}
+
+/** The newest stream of one follower. */
+interface Newest {
+  readonly nodeEpoch: NodeEpoch;
+  readonly stream: bigint;
+  readonly end: () => void;
 }
 
 const wrongCluster = (node: number, cluster: string, expected: string): MoldauError =>
@@ -49,6 +60,9 @@ const wrongNode = (meant: number, me: NodeId): MoldauError =>
   new MoldauError('NOT_SERVING', `node ${meant} is meant, and this is node ${me}: its address has changed hands`, {
     node: me,
   });
+
+const olderStream = (node: NodeId): MoldauError =>
+  new MoldauError('NOT_SERVING', `node ${node} has opened a newer stream`, { node });
 
 const staleNode = (node: NodeId, epoch: NodeEpoch): MoldauError =>
   new MoldauError('STALE_NODE', `a newer start of node ${node} has followed here`, { node, node_epoch: epoch });

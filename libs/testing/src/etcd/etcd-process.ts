@@ -1,10 +1,8 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '../free-ports.ts';
-import { spawnTied } from '../tied-child.ts';
+import { TiedProcess } from '../tied-process.ts';
 import { findEtcd } from './find-etcd.ts';
 
 /** What a test wants otherwise than usual. */
@@ -18,7 +16,6 @@ export interface EtcdSetup {
 type Ports = { readonly clients: number; readonly peers: number };
 
 const attempts = 5;
-const charactersKept = 4_000;
 
 /** An etcd, empty, on a free port and in a folder of its own. It dies with the thread that started it. */
 export class EtcdProcess {
@@ -26,7 +23,7 @@ export class EtcdProcess {
   readonly #program: string;
   readonly #args: readonly string[];
   readonly #directory: string;
-  #child: ChildProcess | undefined;
+  #process: TiedProcess | undefined;
 
   private constructor(program: string, directory: string, port: number, args: readonly string[]) {
     this.#program = program;
@@ -81,39 +78,25 @@ export class EtcdProcess {
     return `127.0.0.1:${this.port}`;
   }
 
-  get pid(): number {
-    const pid = this.#child?.pid;
-    if (pid === undefined) throw new Error('etcd does not run');
-    return pid;
-  }
-
   /** Starts it again after a kill, with what it has on disk, on the same port. Resolves when it serves. */
   async start(): Promise<void> {
-    const child = spawnTied(this.#program, this.#args);
-    this.#child = child;
-    child.once('exit', () => {
-      this.#child = undefined;
-    });
-    await serving(child);
+    this.#process = new TiedProcess(this.#program, this.#args);
+    await this.#process.says(/ready to serve client requests/);
   }
 
   /** SIGSTOP: its connections stay, and nobody answers. */
   pause(): void {
-    process.kill(this.pid, 'SIGSTOP');
+    this.#process?.pause();
   }
 
   /** SIGCONT. */
   resume(): void {
-    process.kill(this.pid, 'SIGCONT');
+    this.#process?.resume();
   }
 
   /** SIGKILL: nothing is flushed, nothing is said. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+    await this.#process?.kill();
   }
 
   /** Kills it, and removes what it has on disk. */
@@ -121,17 +104,4 @@ export class EtcdProcess {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });
   }
-}
-
-/** Resolves when it says so. What it says later is read, too: a full pipe would stop it. */
-async function serving(child: ChildProcess): Promise<void> {
-  let said = '';
-  const ready = new Promise<true>((resolve) => {
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-charactersKept);
-      if (said.includes('ready to serve client requests')) resolve(true);
-    });
-  });
-  const over = once(child, 'close').then(() => false);
-  if (!(await Promise.race([ready, over]))) throw new Error(`etcd did not start:\n${said}`);
 }

@@ -36,6 +36,7 @@ async function readVouched({ cluster }: World, { node }: Operator): Promise<Vouc
 function flipBelow(world: World, operator: Operator, vouched: Vouched): boolean {
   const { oracle, random, trace } = world;
   if (!operator.isServing) return false;
+  if (world.rotten !== undefined && world.rotten !== operator) return false;
   const { disk, service } = operator.node;
   const logs = [...service.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
   const log = logs[random.below(logs.length)];
@@ -55,7 +56,8 @@ function flipBelow(world: World, operator: Operator, vouched: Vouched): boolean 
   // Half of the time in the header: that is where a reader trusts most.
   const byte = at + random.below(random.chance(0.5) ? 61 : header.sizeBytes);
   const name = `${log.identity.topic}/${log.identity.partition}`;
-  oracle.truth(name).damages.push(damage);
+  const truth = oracle.truth(name);
+  (world.replicas === 1 ? truth.damages : truth.wounds).push(damage);
   disk.flipBit(path, byte * 8 + random.below(8));
   trace.note(`rot in ${name}@${damage.from}…${damage.to}, byte ${byte - at} of the batch`);
   return true;

@@ -56,8 +56,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'const partition = new Partition(assignment.topic, log);',
-        to: 'const partition = new Partition(assignment.topic, log);\n    if (log.storedEpoch > 0) partition.lead(log.storedEpoch);',
+        from: 'partition.onResign(() => this.#onResign(reportOn(partition)));',
+        to: 'partition.onResign(() => this.#onResign(reportOn(partition)));\n    if (log.storedEpoch > 0) await partition.lead(log.storedEpoch, fromAssignment(assignment));',
       },
     ],
   },

@@ -1,6 +1,8 @@
 import type { MoldauError } from '@moldau/kernel';
-import type { StorageNode } from '@moldau/storage-node';
+import type { PartitionState } from '@moldau/metadata';
+import type { Partition, StorageNode } from '@moldau/storage-node';
 import type { Trace } from '../trace.ts';
+import { Copies } from './copies.ts';
 import { PartitionTruth } from './partition-truth.ts';
 import { Violation } from './violation.ts';
 import { idOf, place, type Write } from './write.ts';
@@ -17,6 +19,31 @@ export interface ReadRecord {
 /** How far appends may be above their budget: one frame of each session. */
 const budgetSlackBytes = 2 * 1024 * 1024;
 
+/** One copy on one node: what is known of its partition and of all copies, and how it looked last. */
+interface Known {
+  readonly truth: PartitionTruth;
+  readonly copies: Copies;
+  seen: Seen | undefined;
+}
+
+type Seen = ReturnType<typeof seenOf>;
+
+const seenOf = ({ log, role, leading, copy }: Partition) => {
+  const { logStart, highWatermark, durableEnd, writtenEnd, logEnd } = log;
+  return { logStart, highWatermark, durableEnd, writtenEnd, logEnd, role, leading, copy };
+};
+
+/** Most events change one copy of many. */
+const isUnchanged = (seen: Seen | undefined, { log, role, leading, copy }: Partition): boolean =>
+  seen?.logEnd === log.logEnd &&
+  seen.writtenEnd === log.writtenEnd &&
+  seen.durableEnd === log.durableEnd &&
+  seen.highWatermark === log.highWatermark &&
+  seen.logStart === log.logStart &&
+  seen.role === role &&
+  seen.leading === leading &&
+  seen.copy === copy;
+
 /**
  * Knows what clients were promised, and what the node shows of itself, and throws a {@link Violation} when the two can't
  * both be true. Every topic but those of `ownTopics` belongs to it.
@@ -26,11 +53,17 @@ export class Oracle {
   readonly #budgetBytes: number;
   readonly #writes = new Map<string, Write>();
   readonly #truths = new Map<string, PartitionTruth>();
+  /** By partition key. */
+  readonly #copies = new Map<string, Known>();
+  readonly #byPartition = new WeakMap<Partition, Known>();
+  readonly #stateOf: (partition: string) => PartitionState | undefined;
   /** Where each value was seen. */
   readonly #seen = new Map<string, string>();
   readonly #lanes = new Map<string, { readonly offset: bigint; readonly number: number }[]>();
 
-  constructor(trace: Trace, budgetBytes: number) {
+  /** `stateOf`: what the store says of a partition. */
+  constructor(trace: Trace, budgetBytes: number, stateOf: (partition: string) => PartitionState | undefined) {
+    this.#stateOf = stateOf;
     this.#trace = trace;
     this.#budgetBytes = budgetBytes;
   }
@@ -116,21 +149,37 @@ export class Oracle {
   }
 
   /** Looks at one node; `start` names its process. After every event. */
-  look(start: string, node: StorageNode): void {
+  look(id: number, start: string, node: StorageNode): void {
     for (const partition of node.partitions) {
-      const { identity, key } = partition.log;
-      const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
+      const known = this.#known(partition);
+      if (isUnchanged(known.seen, partition)) continue;
+      known.seen = seenOf(partition);
+      const { truth, copies } = known;
       const moved = truth.look(start, partition);
       if (moved !== undefined) this.#trace.note(moved);
+      copies.look(id, partition);
     }
     if (node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
       throw new Violation('I23', `appends hold ${node.heldAppendBytes} bytes of ${this.#budgetBytes}`);
     }
   }
 
+  #known(partition: Partition): Known {
+    const before = this.#byPartition.get(partition);
+    if (before !== undefined) return before;
+    const { identity, key } = partition.log;
+    const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
+    const copies = this.#copies.get(key)?.copies ?? new Copies();
+    const known = { truth, copies, seen: undefined };
+    this.#copies.set(key, known);
+    this.#byPartition.set(partition, known);
+    return known;
+  }
+
   /** At the end of every event, when all nodes were looked at. */
   settle(): void {
     for (const truth of this.#truths.values()) truth.settle();
+    for (const [key, { truth, copies }] of this.#copies) copies.settle(truth, this.#stateOf(key));
   }
 
   /** The disk under the node has failed, just now. */
@@ -139,7 +188,7 @@ export class Oracle {
     for (const { log } of node.partitions) {
       const { topic, partition } = log.identity;
       const name = this.#ownsTopic(topic) ? place(topic, partition) : log.key;
-      this.truth(name).diskFailed(start, log.highWatermark);
+      this.truth(name).diskFailed(start, log.durableEnd);
     }
   }
 

@@ -23,18 +23,23 @@ export class PartitionTruth {
   /** The write and the time that were read at each offset. */
   readonly #content = new Map<bigint, string>();
   readonly #epochs = new Map<number, Epoch>();
+  /** In the only copy: it is gone for good. */
   readonly damages: Damage[] = [];
+  /** In one copy of several: it may be refused for a while, and is there in the end. */
+  readonly wounds: Damage[] = [];
   highWatermark = 0n;
   logStart = 0n;
   #lastEpoch = 0;
+  /** Of each process: the last epoch that it led under, and its high watermark. */
+  readonly #starts = new Map<string, { epoch: number; highWatermark: bigint }>();
   /** Somebody asked to remove what lies below. */
   trimAskedTo = 0n;
   /** What lies below was removed, and answered so. */
   trimmedTo = 0n;
   /** What lies below was read, or acknowledged: it must be committed by the end of this event. */
   #claimed = 0n;
-  /** The disk failed in this start of the node, when the high watermark stood here. */
-  #failed: { readonly start: string; readonly highWatermark: bigint } | undefined;
+  /** The disk failed in these starts of nodes, when this was durable. */
+  readonly #failed = new Map<string, bigint>();
 
   constructor(name: string) {
     this.name = name;
@@ -46,6 +51,11 @@ export class PartitionTruth {
 
   isDamaged(offset: bigint): boolean {
     return this.damages.some(({ from, to }) => offset >= from && offset < to);
+  }
+
+  /** Whether a reader may be refused it now. */
+  isWounded(offset: bigint): boolean {
+    return this.isDamaged(offset) || this.wounds.some(({ from, to }) => offset >= from && offset < to);
   }
 
   /** Somebody was told that this offset is committed. */
@@ -71,14 +81,13 @@ export class PartitionTruth {
     this.claim(offset);
   }
 
-  diskFailed(start: string, highWatermark: bigint): void {
-    this.#failed ??= { start, highWatermark };
+  diskFailed(start: string, durableEnd: bigint): void {
+    if (!this.#failed.has(start)) this.#failed.set(start, durableEnd);
   }
 
   /** Looks at the partition of a running node, and returns what has changed in words. */
-  look(start: string, { log, role }: Partition): string | undefined {
+  look(start: string, { log, role, leading }: Partition): string | undefined {
     const { logStart, highWatermark, durableEnd, writtenEnd, logEnd } = log;
-    const leads = role.kind === 'leader';
     const isOrdered =
       logStart <= highWatermark && highWatermark <= durableEnd && durableEnd <= writtenEnd && writtenEnd <= logEnd;
     if (!isOrdered) {
@@ -88,25 +97,50 @@ export class PartitionTruth {
         `${this.name} does not hold ${numbers}: start, high watermark, durable, written, end`,
       );
     }
-    if (logEnd < this.highWatermark) this.#break('I20', `ends at ${logEnd}, and ${this.highWatermark} was committed`);
     if (logStart > this.trimAskedTo) {
       this.#break('I22', `starts at ${logStart}, and nobody removed beyond ${this.trimAskedTo}`);
     }
-    const failed = this.#failed?.start === start ? this.#failed : undefined;
-    if (failed !== undefined && highWatermark > failed.highWatermark) {
-      this.#break('I21', `committed up to ${highWatermark} on a disk that failed at ${failed.highWatermark}`);
+    const failedAt = this.#failed.get(start);
+    if (failedAt !== undefined && durableEnd > failedAt) {
+      this.#break('I21', `is durable up to ${durableEnd} on a disk that failed at ${failedAt}`);
     }
+    const known = this.#starts.get(start) ?? { epoch: 0, highWatermark: 0n };
+    this.#starts.set(start, known);
+    // A copy that begins anew has nothing.
+    if (highWatermark < known.highWatermark && highWatermark !== logEnd) {
+      this.#break('I6', `goes back from ${known.highWatermark} to ${highWatermark} in ${start}`);
+    }
+    known.highWatermark = highWatermark;
+    const leads = role.kind === 'leader' && leading !== undefined;
     if (leads) {
-      if (highWatermark < this.highWatermark)
-        this.#break('I6', `went back from ${this.highWatermark} to ${highWatermark}`);
-      if (logStart < this.trimmedTo) this.#break('trim', `starts at ${logStart}, and was trimmed to ${this.trimmedTo}`);
+      if (role.epoch < known.epoch) this.#break('I2', `went from epoch ${known.epoch} to ${role.epoch} in ${start}`);
+      known.epoch = role.epoch;
       this.#lookAtEpoch(start, role.epoch, logEnd);
     }
-    const moved = highWatermark > this.highWatermark || (leads && role.epoch !== this.#lastEpoch);
+    const isNewest = leads && role.epoch >= this.#lastEpoch;
+    const moved = highWatermark > this.highWatermark || (isNewest && role.epoch !== this.#lastEpoch);
     if (highWatermark > this.highWatermark) this.highWatermark = highWatermark;
     if (logStart > this.logStart) this.logStart = logStart;
-    if (leads) this.#lastEpoch = role.epoch;
+    if (isNewest) {
+      this.#lastEpoch = role.epoch;
+      this.#lookAtLeader(start, { logStart, highWatermark, logEnd }, leading.knowsCommitted);
+    }
     return moved ? `${this.name} ${logStart}…${highWatermark}…${logEnd} epoch ${this.#lastEpoch}` : undefined;
+  }
+
+  /** Whoever leads under the newest epoch has everything. */
+  #lookAtLeader(
+    start: string,
+    { logStart, highWatermark, logEnd }: { logStart: bigint; highWatermark: bigint; logEnd: bigint },
+    knowsCommitted: boolean,
+  ): void {
+    if (logEnd < this.highWatermark) {
+      this.#break('I9', `ends at ${logEnd} where ${start} leads, and ${this.highWatermark} was committed`);
+    }
+    if (knowsCommitted && highWatermark < this.highWatermark) {
+      this.#break('I6', `went back from ${this.highWatermark} to ${highWatermark}, where ${start} leads`);
+    }
+    if (logStart < this.trimmedTo) this.#break('trim', `starts at ${logStart}, and was trimmed to ${this.trimmedTo}`);
   }
 
   /** At the end of an event: nobody was shown more than what is committed. */
@@ -123,8 +157,6 @@ export class PartitionTruth {
   }
 
   #lookAtEpoch(start: string, epoch: number, logEnd: bigint): void {
-    if (epoch < this.#lastEpoch)
-      throw new Violation('I2', `${this.name} went from epoch ${this.#lastEpoch} to ${epoch}`);
     const known = this.#epochs.get(epoch);
     if (known === undefined) {
       this.#epochs.set(epoch, { start, logEnd, fellBack: false });
@@ -132,7 +164,7 @@ export class PartitionTruth {
     }
     if (known.start !== start) {
       throw new Violation(
-        // I1: of one node, and there is none other; I14: of its earlier start.
+        // I1: of another node; I14: of an earlier start of the same.
         known.start.split('.')[0] === start.split('.')[0] ? 'I14' : 'I1',
         `${this.name} is led under epoch ${epoch} by ${start}, after ${known.start}`,
       );

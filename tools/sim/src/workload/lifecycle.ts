@@ -15,7 +15,10 @@ export async function liveAndDie(world: World, name: string): Promise<void> {
   for (let life = 1; world.isBusy; life += 1) {
     let id = '';
     await insist(world, person, 'create', async () => {
-      ({ id } = await person.client.admin.createTopic({ name: topic, partitions: 1 }, { ifNotExists: true }));
+      ({ id } = await person.client.admin.createTopic(
+        { name: topic, partitions: 1, replicas: world.replicas },
+        { ifNotExists: true },
+      ));
     });
     await oneLife(world, person, life, id);
     await insist(world, person, 'delete', async () => {

@@ -133,7 +133,7 @@ function requireNext(world: World, { topic, partition, offset }: ConsumedRecord<
   const truth = world.oracle.truth(place(topic, partition));
   if (offset < next) throw new Violation('I18', `${topic}/${partition} went back from ${next} to ${offset}`);
   for (let missing = next; missing < offset; missing += 1n) {
-    if (missing < truth.trimAskedTo || truth.isDamaged(missing)) continue;
+    if (missing < truth.trimAskedTo || truth.isWounded(missing)) continue;
     throw new Violation('I18', `${topic}/${partition} went from ${next} to ${offset}, and ${missing} was not removed`);
   }
 }
@@ -147,7 +147,7 @@ function behindDamage(world: World, topic: string, partition: number, error: Mol
     throw new Violation('I18', `a damaged range of ${topic}/${partition} is said to be ${from}…${to}`);
   }
   for (let offset = from; offset < to; offset += 1n) {
-    if (truth.isDamaged(offset) || offset < truth.trimAskedTo) continue;
+    if (truth.isWounded(offset) || offset < truth.trimAskedTo) continue;
     throw new Violation('lost', `${topic}/${partition}@${offset} is refused as damaged, and nobody has damaged it`);
   }
   return to;
