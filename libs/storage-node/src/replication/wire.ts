@@ -161,6 +161,9 @@ export function fromIsrResult({ outcome, partitionEpoch }: IsrResult): IsrDecisi
       return { kind: 'stale' };
     case IsrOutcome.FENCED:
       return { kind: 'fenced' };
+    case IsrOutcome.UNKNOWN:
+    case IsrOutcome.UNSPECIFIED:
+    // What a newer coordinator may say says nothing here.
     default:
       return { kind: 'unknown' };
   }
