@@ -151,20 +151,14 @@ export const fromAssignment = (assignment: PartitionAssignment): CommittedState 
   minIsr: assignment.partition?.minInSync ?? 1,
 });
 
-export function fromIsrResult({ outcome, partitionEpoch }: IsrResult): IsrDecision {
-  switch (outcome) {
-    case IsrOutcome.COMMITTED:
-      return { kind: 'committed', partitionEpoch };
-    case IsrOutcome.INELIGIBLE:
-      return { kind: 'ineligible' };
-    case IsrOutcome.STALE:
-      return { kind: 'stale' };
-    case IsrOutcome.FENCED:
-      return { kind: 'fenced' };
-    case IsrOutcome.UNKNOWN:
-    case IsrOutcome.UNSPECIFIED:
-    // What a newer coordinator may say says nothing here.
-    default:
-      return { kind: 'unknown' };
-  }
-}
+const refusals = new Map<IsrOutcome, 'ineligible' | 'stale' | 'fenced'>([
+  [IsrOutcome.INELIGIBLE, 'ineligible'],
+  [IsrOutcome.STALE, 'stale'],
+  [IsrOutcome.FENCED, 'fenced'],
+]);
+
+/** An outcome that is not known here decides nothing. */
+export const fromIsrResult = ({ outcome, partitionEpoch }: IsrResult): IsrDecision =>
+  outcome === IsrOutcome.COMMITTED
+    ? { kind: 'committed', partitionEpoch }
+    : { kind: refusals.get(outcome) ?? 'unknown' };
