@@ -44,6 +44,8 @@ export interface FollowerStreamPorts {
   identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
   /** Where a node is, as far as this one knows. */
   addressOf(node: NodeId): string | undefined;
+  /** A number for a session, unique on this node: what one stream says is never taken for what another one says. */
+  nextSession(): number;
 }
 
 /** Bytes that a leader may send and that are not durable here. */
@@ -62,7 +64,6 @@ export class FollowerStream {
   readonly #sessions = new Map<number, Following>();
   #running: Promise<void> | undefined;
   #session: Session<Request, ReplicateResponse> | undefined;
-  #nextNumber = 1;
   #streams = 0n;
   #hellos: MessageInitShape<typeof HelloSchema>[] = [];
   #readies: MessageInitShape<typeof ReadySchema>[] = [];
@@ -172,7 +173,7 @@ export class FollowerStream {
   #openWanting(): void {
     const wanting = [...this.#wanting];
     this.#wanting.clear();
-    for (const follower of wanting) follower.open(this.#nextNumber++);
+    for (const follower of wanting) follower.open(this, this.#ports.nextSession());
   }
 
   #take(frame: ReplicateResponse): void {

@@ -60,9 +60,9 @@ export class Following {
     this.#step({ kind: 'follow', following: leader });
   }
 
-  /** The session of this number may begin. */
-  open(session: number): void {
-    this.#step({ kind: 'open', session });
+  /** The session of this number may begin there. One that was wanted before somebody else led is wanted no more. */
+  open(on: FollowerStream, session: number): void {
+    if (on === this.#stream) this.#step({ kind: 'open', session });
   }
 
   heard(event: FollowerEvent): void {

@@ -75,10 +75,7 @@ export class Replication {
       me,
       requireServing,
       clusterId: () => identity()?.clusterId ?? '',
-      nextSession: () => {
-        this.#lastSession += 1;
-        return this.#lastSession;
-      },
+      nextSession: () => this.#nextSession(),
     });
   }
 
@@ -104,8 +101,14 @@ export class Replication {
     return new Following(log, copy, { directory: this.#directory(), clock, timers, logger, streamTo }, onLearned);
   }
 
+  #nextSession(): number {
+    this.#lastSession += 1;
+    return this.#lastSession;
+  }
+
   #streamTo(node: number): FollowerStream {
-    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), this.#ports);
+    const ports = { ...this.#ports, nextSession: () => this.#nextSession() };
+    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), ports);
     this.#streams.set(node, open);
     return open;
   }
