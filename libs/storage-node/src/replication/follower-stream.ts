@@ -187,7 +187,7 @@ export class FollowerStream {
     for (const data of frame.data) {
       const follower = this.#sessions.get(data.session);
       if (follower === undefined) this.giveBack(data.batches.length);
-      else follower.heard({ kind: 'data', session: data.session, piece: fromData(data) });
+      else follower.received(data.session, fromData(data));
     }
     for (const { session, leaderEpoch: epoch, highWatermark, logStart } of frame.beats) {
       const moved = { highWatermark: offset(highWatermark), logStart: offset(logStart) };

@@ -69,6 +69,13 @@ export class Following {
     this.#step(event);
   }
 
+  /** A piece came. Its bytes are given back when they are durable, or at once when it is not taken. */
+  received(session: number, piece: Piece): void {
+    const { state } = this.#machine;
+    if (state.kind === 'following' && state.session === session) this.#step({ kind: 'data', session, piece });
+    else this.#stream?.giveBack(piece.batches.length);
+  }
+
   synced(): void {
     const { durableEnd } = this.log;
     const done = this.#unsynced.findIndex(({ end }) => end > durableEnd);
