@@ -71,7 +71,7 @@ export class AppendStream {
     this.#ports = ports;
     this.#keeps = keeps;
     this.#credit = new AppendCredit(ports.budget, ports.windowBytes);
-    this.#liveness = new SessionLiveness(ports.clock);
+    this.#liveness = new SessionLiveness(ports.clock, 'client');
   }
 
   /** Serves the session until the client has ended it and every entry is answered, or until the stream broke. */
