@@ -15,6 +15,8 @@ const attempts = 3;
 export interface ClusterOptions {
   /** Default true. */
   readonly gateway?: boolean;
+  /** Of both coordinators. */
+  readonly coordinatorFlags?: readonly string[];
   /** Of every storage node. */
   readonly nodeFlags?: readonly string[];
   /** Called with the data directory of each storage node before that starts for the first time. */
@@ -33,7 +35,7 @@ export class Cluster {
   readonly #release: () => Promise<void>;
 
   private constructor(etcd: EtcdProcess, ports: readonly number[], options: ClusterOptions) {
-    const { nodeFlags = [], release = () => Promise.resolve() } = options;
+    const { coordinatorFlags = [], nodeFlags = [], release = () => Promise.resolve() } = options;
     const port = (index: number): number => ports[index] ?? 0;
     const coordinators = [port(0), port(1)].map((one) => `127.0.0.1:${one}`).join();
     this.#folder = mkdtempSync(join(tmpdir(), 'moldau-chaos-'));
@@ -43,6 +45,7 @@ export class Cluster {
       (i) =>
         new ServiceProcess(`coordinator-${i + 1}`, 'coordinator', port(i), [
           ...['--instance', `coordinator-${i + 1}`, '--etcd-endpoints', etcd.address, '--default-replicas', '3'],
+          ...coordinatorFlags,
         ]),
     );
     this.nodes = [1, 2, 3].map(
@@ -69,7 +72,7 @@ export class Cluster {
     const cluster = new Cluster(await EtcdProcess.start(), ports, options);
     try {
       await Promise.all(cluster.coordinators.map((one) => one.start()));
-      await Promise.all([1, 2, 3].map((id) => options.prepare?.(cluster.directoryOf(id), id)));
+      await Promise.all([1, 2, 3].map(async (id) => options.prepare?.(cluster.directoryOf(id), id)));
       await Promise.all(cluster.nodes.map((one) => one.start()));
       if (options.gateway !== false) await cluster.gateway.start();
     } catch (error) {

@@ -65,9 +65,14 @@ export class Scene {
     this.load.forget();
   }
 
-  /** Load and nothing else, as long as was asked for; what happened before is forgotten. */
+  /** The load goes on for as long as was asked for. */
+  asUsual(): Promise<void> {
+    return pause(this.#calmMs);
+  }
+
+  /** The same, and what happened before is forgotten. */
   async calm(): Promise<void> {
-    await pause(this.#calmMs);
+    await this.asUsual();
     this.load.forget();
   }
 

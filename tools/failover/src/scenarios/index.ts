@@ -1,5 +1,19 @@
 import type { Scenario } from '../scene.ts';
+import { allKilled } from './all-killed.ts';
+import { coordinatorKilled, coordinatorPaused } from './coordinator.ts';
+import { followerKilled, followerLags, followerPaused } from './follower.ts';
 import { leaderKilled, leaderPaused } from './leader.ts';
+import { rollingRestart } from './rolling-restart.ts';
 
 /** All of them, in the order in which they run. */
-export const scenarios: readonly Scenario[] = [leaderKilled, leaderPaused];
+export const scenarios: readonly Scenario[] = [
+  leaderKilled,
+  rollingRestart,
+  leaderPaused,
+  followerKilled,
+  followerPaused,
+  followerLags,
+  coordinatorKilled,
+  coordinatorPaused,
+  allKilled,
+];
