@@ -6,6 +6,7 @@ export interface Found {
 }
 
 const shownMax = 3;
+const shownCharacters = 80;
 
 /**
  * What was promised: what writers had acknowledged, and what readers saw. Any copy of the log is held against it. What it
@@ -17,9 +18,9 @@ export class Ledger {
   readonly #next = new Map<number, bigint>();
   readonly #problems: string[] = [];
 
-  /** The name of a record: `record-lane-number`, counted up within its lane; what stands behind that only makes it longer. */
-  static text(lane: string, number: number, padding = ''): string {
-    return `record-${lane}-${number}${padding === '' ? '' : `-${padding}`}`;
+  /** The name of a record: `record-lane-number`, counted up within its lane; the padding only makes it longer. */
+  static text(lane: string, number: number, paddingBytes = 0): string {
+    return `record-${lane}-${number}${paddingBytes === 0 ? '' : `-${'x'.repeat(paddingBytes)}`}`;
   }
 
   get acknowledged(): number {
@@ -41,7 +42,20 @@ export class Ledger {
     if (offset !== expected)
       this.#problems.push(`skipped or repeated: ${partition}/${offset} was read after ${expected}`);
     this.#next.set(partition, offset + 1n);
+    const wrong = this.differs({ partition, offset, text });
+    if (wrong !== undefined) this.#problems.push(wrong);
     this.#seen.set(`${partition}/${offset}`, nameOf(text));
+  }
+
+  /** How a record that was read once more is not what was written, or what a reader saw there before. */
+  differs({ partition, offset, text }: Found): string | undefined {
+    const place = `${partition}/${offset}`;
+    if (!isAsWritten(text)) return `damaged: ${place} is ${text.slice(0, shownCharacters)}`;
+    const name = nameOf(text);
+    const seen = this.#seen.get(place);
+    return seen === undefined || seen === name
+      ? undefined
+      : `inconsistent offset: ${place} was read as ${seen}, and is ${name}`;
   }
 
   /** Rejects when anything is lost, twice, elsewhere, out of order, or not what a reader saw there. `copy` names it. */
@@ -53,15 +67,14 @@ export class Ledger {
     for await (const { partition, offset, text } of records) {
       const name = nameOf(text);
       const place = `${partition}/${offset}`;
+      const wrong = this.differs({ partition, offset, text });
+      if (wrong !== undefined) problems.push(wrong);
       if (places.has(name)) problems.push(`duplicate: ${name} is at ${places.get(name)} and at ${place}`);
       places.set(name, place);
       const [lane, number] = laneOf(name);
       if (number <= (last.get(lane) ?? -1)) problems.push(`non-monotonic send: ${name} stands behind a later one`);
       last.set(lane, number);
-      const seen = this.#seen.get(place);
-      if (seen !== undefined) unseen -= 1;
-      if (seen !== undefined && seen !== name)
-        problems.push(`inconsistent offset: ${place} was read as ${seen}, and is ${name}`);
+      if (this.#seen.has(place)) unseen -= 1;
     }
     for (const [name, promised] of this.#acknowledged) {
       const place = places.get(name);
@@ -75,6 +88,8 @@ export class Ledger {
       throw new Error(`${copy}: ${problems.length} problems: ${problems.slice(0, shownMax).join('; ')}`);
   }
 }
+
+const isAsWritten = (text: string): boolean => /^record-[\d.]+-\d+(-x+)?$/.test(text);
 
 const nameOf = (text: string): string => text.split('-').slice(0, 3).join('-');
 

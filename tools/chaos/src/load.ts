@@ -95,11 +95,10 @@ export class Load {
 
   async #write(number: number): Promise<void> {
     const { partitions, paddingBytes = 0, everyMs: betweenMs = everyMs } = this.#options;
-    const padding = 'x'.repeat(paddingBytes);
     const producer = this.#client.producer({ topic: this.topic, linger: '1ms', deliveryTimeout });
     for (let count = 0; this.#isOn; count += 1) {
       for (let partition = 0; partition < partitions; partition += 1) {
-        const value = Ledger.text(`${number}.${partition}`, count, padding);
+        const value = Ledger.text(`${number}.${partition}`, count, paddingBytes);
         const ticket = await producer.push({ value, partition });
         ticket.ack.then(
           ({ offset }) => {

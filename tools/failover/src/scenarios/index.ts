@@ -1,6 +1,8 @@
 import type { Scenario } from '../scene.ts';
 import { allKilled } from './all-killed.ts';
+import { followerBitFlip, leaderBitFlip } from './bit-flip.ts';
 import { coordinatorKilled, coordinatorPaused } from './coordinator.ts';
+import { diskFull } from './disk-full.ts';
 import { followerKilled, followerLags, followerPaused } from './follower.ts';
 import { leaderKilled, leaderPaused } from './leader.ts';
 import { rollingRestart } from './rolling-restart.ts';
@@ -16,4 +18,7 @@ export const scenarios: readonly Scenario[] = [
   coordinatorKilled,
   coordinatorPaused,
   allKilled,
+  leaderBitFlip,
+  followerBitFlip,
+  diskFull,
 ];
