@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Scenario, Scene } from '../scene.ts';
-import { quietMs, rejoinMs, sessionTimeoutMs } from './leader.ts';
+import { quietMs, rejoinMs } from './leader.ts';
 
-/** The lease of the one that is gone, then the session of a node. */
-const withoutCoordinatorMs = 5_000 + sessionTimeoutMs + 1_000;
+/** Both refuse connections: neither the lease of the one nor the session of the other is waited for. */
+const bothGoneMs = 8_000;
 
 /** How often each partition has got another leader, at most. */
 async function moves({ replicas }: Scene): Promise<() => Promise<number>> {
@@ -35,7 +35,7 @@ export const coordinatorKilled: Scenario = {
     const second = (await cluster.offices(client)).active;
     await Promise.all([cluster.node(id).kill(), second.kill()]);
     await Promise.all([replicas.untilWithout(id), scene.untilTaking()]);
-    scene.gaps('a coordinator and a node died', withoutCoordinatorMs);
+    scene.gaps('a coordinator and a node died', bothGoneMs);
     await atMostOneMove(moved);
     await second.start();
 
