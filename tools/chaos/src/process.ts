@@ -35,10 +35,12 @@ export class ServiceProcess {
     }
   }
 
+  /** SIGSTOP: its connections stay, and nobody answers. */
   pause(): void {
     this.#process?.pause();
   }
 
+  /** SIGCONT. */
   resume(): void {
     this.#process?.resume();
   }
