@@ -33,8 +33,8 @@ export async function measureIdlePartitions(partitions: number, windows: number)
     if (inSync !== partitions) throw new Error(`${inSync} of ${partitions} partitions have three copies in sync`);
     await client.close();
     return shares.map((runs, i) => ({
-      name: `node ${i + 1}, ${partitions} idle partitions × 3 replicas`,
-      unit: '% of a core',
+      name: `node ${i + 1}, ${partitions} idle partitions × 3 replicas, of a core`,
+      unit: '%',
       runs: runs.slice(-counted),
       target: { atMost: 5 },
     }));
