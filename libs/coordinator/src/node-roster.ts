@@ -25,6 +25,8 @@ const stallMs = 2_000;
 const retryMs = 500;
 /** Nodes that are there open a session with a new coordinator within this; who has not is looked for. */
 const greetedMs = 1_000;
+/** A process that is dying may still take connections for a moment: its address is tried again after this. */
+const lookAgainMs = 200;
 
 /**
  * Who is there, in memory only: the store sees a node fenced or active, never a heartbeat. Every active node is watched,
@@ -39,7 +41,8 @@ export class NodeRoster implements ReplicaReports {
   /** Of the newest start of each node: what it has said once holds for all its sessions. */
   readonly #reported = new Map<NodeId, Reported>();
   readonly #watched = new Map<NodeId, Watched>();
-  #cancelLook: CancelTimer = () => {};
+  /** Who is looked for, and when next. */
+  readonly #looks = new Map<NodeId, CancelTimer>();
   #stopped = false;
   #onReport: (node: NodeId, partition: PartitionKey) => void = () => {};
 
@@ -60,14 +63,12 @@ export class NodeRoster implements ReplicaReports {
     this.#keeper.onChange(({ nodes }) => {
       for (const id of nodes) this.#observe(id);
     });
-    this.#cancelLook = this.#ports.timers.after(greetedMs, () => {
-      for (const id of this.#watched.keys()) if (!this.#sessions.has(id)) this.#look(id);
-    });
+    for (const id of this.#watched.keys()) this.#lookFor(id, greetedMs);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelLook();
+    for (const cancel of this.#looks.values()) cancel();
     for (const { cancel } of this.#watched.values()) cancel();
     this.#watched.clear();
     const sessions = [...this.#sessions.values()];
@@ -89,7 +90,8 @@ export class NodeRoster implements ReplicaReports {
     const { node } = session;
     if (this.#stopped || this.#sessions.get(node) !== session) return;
     this.#sessions.delete(node);
-    this.#look(node);
+    this.#looks.get(node)?.();
+    void this.#look(node);
   }
 
   heard(node: NodeId): void {
@@ -128,11 +130,22 @@ export class NodeRoster implements ReplicaReports {
     return reported?.epoch === this.#keeper.image.node(node)?.epoch ? reported?.reports.get(partition) : undefined;
   }
 
-  /** There is no session of it: one whose address refuses connections is fenced at once. */
-  #look(node: NodeId): void {
-    this.#silentNodes
+  /** As long as there is no session of it, and it is not fenced: one whose address refuses connections is, at once. */
+  #lookFor(node: NodeId, inMs: Millis): void {
+    this.#looks.get(node)?.();
+    this.#looks.set(
+      node,
+      this.#ports.timers.after(inMs, () => void this.#look(node)),
+    );
+  }
+
+  async #look(node: NodeId): Promise<void> {
+    const isMissing = (): boolean => !this.#stopped && this.#watched.has(node) && !this.#sessions.has(node);
+    if (!isMissing()) return;
+    await this.#silentNodes
       .lost(node, () => this.#sessions.has(node))
       .catch((error: unknown) => this.#ports.logger.info('a node that is gone waits for its timeout', { node, error }));
+    if (isMissing()) this.#lookFor(node, lookAgainMs);
   }
 
   #observe(id: NodeId): void {

@@ -112,6 +112,21 @@ test('a node that died together with the coordinator is not waited for: its addr
   t.deepEqual(await second.leader('a'), { leader: other, epoch: 2 });
 });
 
+test('a node that dies while its address still takes connections is found gone a moment later', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const nodes = [await world.activeNode(office, 1), await world.activeNode(office, 2)];
+  const { topic } = await world.run(office.createTopic({ name: 'a', replicas: 2 }));
+  const dead = topic?.partitions?.[0]?.leader ?? 0;
+  const there = world.listen(`node-${dead}:7071`);
+  nodes[dead - 1]?.die();
+  await world.time.runFor(100);
+  t.deepEqual(await office.leader('a'), { leader: dead, epoch: 1 }, 'it answers');
+  there.close();
+  await world.time.runFor(500);
+  t.deepEqual(await office.leader('a'), { leader: 3 - dead, epoch: 2 });
+});
+
 test('an election that a crash left undone is done once the node has reported to the next coordinator', async (t) => {
   const world = new World(t);
   const first = await world.started();

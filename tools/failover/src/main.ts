@@ -11,6 +11,7 @@ const { values: options } = parseArgs({
     help: { type: 'boolean', default: false },
     json: { type: 'string' },
     only: { type: 'string' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '5' },
   },
 });
@@ -30,12 +31,17 @@ const names = options.only?.split(',') ?? scenarios.map(({ name }) => name);
 const unknown = names.find((name) => !scenarios.some((scenario) => scenario.name === name));
 if (options.help || unknown !== undefined) {
   const list = scenarios.map(({ name, what }) => `  ${name}: ${what}`).join('\n');
-  console.log(`npm run failover -- [--only NAME,…] [--seconds CALM] [--json FILE]\n\n${list}`);
+  console.log(`npm run failover -- [--only NAME,…] [--seconds CALM] [--seed NUMBER] [--json FILE]\n\n${list}`);
   process.exitCode = options.help ? 0 : 2;
 } else if (await hasEtcd()) {
   const outcomes: Outcome[] = [];
   const wanted = scenarios.filter(({ name }) => names.includes(name));
-  for (const scenario of wanted)
-    outcomes.push(await runScenario(scenario, { seconds: Number(options.seconds), say: (text) => console.log(text) }));
+  const run = {
+    seconds: Number(options.seconds),
+    seed: Number(options.seed),
+    say: (text: string) => console.log(text),
+  };
+  console.log(`seed ${run.seed}`);
+  for (const scenario of wanted) outcomes.push(await runScenario(scenario, run));
   report(outcomes);
 }

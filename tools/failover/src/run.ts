@@ -2,7 +2,7 @@ import { Cluster } from '@moldau/chaos-tool/cluster';
 import { Load } from '@moldau/chaos-tool/load';
 import { type Figure, holds } from '@moldau/measure-tool/figure';
 import { compareCopies } from './copies.ts';
-import { type Scenario, Scene } from './scene.ts';
+import { type RunOptions, type Scenario, Scene } from './scene.ts';
 
 /** What came out of one scenario. */
 export interface Outcome {
@@ -13,12 +13,6 @@ export interface Outcome {
   readonly problems: readonly string[];
   /** Why it was not run. */
   readonly skipped?: string;
-}
-
-export interface RunOptions {
-  /** Of calm load around the faults. */
-  readonly seconds: number;
-  readonly say: (text: string) => void;
 }
 
 const usual = { topic: 'load', partitions: 6, producers: 2 };

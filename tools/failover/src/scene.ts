@@ -3,6 +3,7 @@ import type { Cluster, ClusterOptions } from '@moldau/chaos-tool/cluster';
 import type { Load, LoadOptions } from '@moldau/chaos-tool/load';
 import type { Moldau } from '@moldau/client';
 import type { Figure } from '@moldau/measure-tool/figure';
+import { SeededRandom } from '@moldau/testing';
 import { Replicas } from './replicas.ts';
 
 /** Something that fails, and what must hold meanwhile. Throws when it can't be brought about. */
@@ -16,12 +17,22 @@ export interface Scenario {
   run(scene: Scene): Promise<void>;
 }
 
+/** How scenarios are run. */
+export interface RunOptions {
+  /** Of calm load around the faults. */
+  readonly seconds: number;
+  /** Of what is left to chance. */
+  readonly seed: number;
+  readonly say: (text: string) => void;
+}
+
 /** What a scenario works with: a cluster in use, and what was found in it. */
 export class Scene {
   readonly cluster: Cluster;
   readonly client: Moldau;
   readonly load: Load;
   readonly replicas: Replicas;
+  readonly random: SeededRandom;
   readonly figures: Figure[] = [];
   readonly #scenario: string;
   readonly #calmMs: number;
@@ -29,12 +40,13 @@ export class Scene {
 
   constructor(
     parts: { readonly cluster: Cluster; readonly client: Moldau; readonly load: Load },
-    options: { readonly scenario: string; readonly seconds: number; readonly say: (text: string) => void },
+    options: RunOptions & { readonly scenario: string },
   ) {
     this.cluster = parts.cluster;
     this.client = parts.client;
     this.load = parts.load;
     this.replicas = new Replicas(parts.client, parts.load.topic);
+    this.random = new SeededRandom(options.seed);
     this.#scenario = options.scenario;
     this.#calmMs = options.seconds * 1_000;
     this.#say = options.say;

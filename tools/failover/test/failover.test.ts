@@ -7,7 +7,8 @@ const withEtcd = (await hasEtcd()) ? test : test.skip;
 
 withEtcd('a leader dies by SIGKILL: no user notices, and all three copies hold everything, the same', async (t) => {
   const said: string[] = [];
-  const { problems, acknowledged } = await runScenario(leaderKilled, { seconds: 1, say: (text) => said.push(text) });
+  const options = { seconds: 1, seed: 1, say: (text: string) => said.push(text) };
+  const { problems, acknowledged } = await runScenario(leaderKilled, options);
   t.deepEqual(problems, [], said.join('\n'));
   t.true(acknowledged > 0);
 });

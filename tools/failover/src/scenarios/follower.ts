@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Scenario, Scene } from '../scene.ts';
-import { quietMs, rejoinMs, sessionTimeoutMs } from './leader.ts';
+import { atOnceMs, quietMs, rejoinMs } from './leader.ts';
 
 /** With two partitions a node is left that leads none. */
 const load = { partitions: 2 };
@@ -15,9 +15,9 @@ export const followerKilled: Scenario = {
     const { cluster, replicas } = scene;
     const first = await replicas.leadsFewest();
     await cluster.node(first).kill();
-    scene.took('until it was in sync nowhere', await replicas.untilWithout(first), shrinkMs);
+    scene.took('until it was in sync nowhere', await replicas.untilWithout(first), atOnceMs);
     await scene.untilTaking();
-    scene.gaps('while it was gone', sessionTimeoutMs + 1_000);
+    scene.gaps('while it was gone', atOnceMs);
     const second = [1, 2, 3].find((id) => id !== first) ?? 1;
     await cluster.node(second).kill();
     await replicas.untilWithout(second);

@@ -6,6 +6,7 @@ import { diskFull } from './disk-full.ts';
 import { followerKilled, followerLags, followerPaused } from './follower.ts';
 import { leaderKilled, leaderPaused } from './leader.ts';
 import { rollingRestart } from './rolling-restart.ts';
+import { storm } from './storm.ts';
 
 /** All of them, in the order in which they run. */
 export const scenarios: readonly Scenario[] = [
@@ -21,4 +22,5 @@ export const scenarios: readonly Scenario[] = [
   leaderBitFlip,
   followerBitFlip,
   diskFull,
+  storm,
 ];
