@@ -91,7 +91,7 @@ export class Partition {
       this.#following?.writeFailed();
       this.#resign();
     });
-    log.onDamage(() => this.#damaged());
+    log.onDamage(() => this.damaged());
   }
 
   /** `topic/partition`, for messages. */
@@ -237,6 +237,15 @@ export class Partition {
     if (this.#leading?.knowsCommitted === false) throw notKnown(this.name);
   }
 
+  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
+  damaged(): void {
+    if (this.#leading !== undefined && this.#leading.committed.isr.length < 2) return;
+    // Should the mark not reach the disk, the next read finds the damage again.
+    this.log.markCorrupt().catch(() => {});
+    this.#resign();
+    this.#following?.damaged();
+  }
+
   #changed(): Promise<void> {
     return new Promise((resolve) => {
       const unwatch = this.watch(() => {
@@ -277,15 +286,6 @@ export class Partition {
     }
     this.#parked.splice(0, released);
     this.#wake();
-  }
-
-  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
-  #damaged(): void {
-    if (this.#leading !== undefined && this.#leading.committed.isr.length < 2) return;
-    // Should the mark not reach the disk, the next read finds the damage again.
-    this.log.markCorrupt().catch(() => {});
-    this.#resign();
-    this.#following?.damaged();
   }
 
   #fail(from: Offset, error: MoldauError): void {

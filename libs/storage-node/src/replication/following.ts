@@ -11,6 +11,9 @@ import {
 import type { FollowerStream } from './follower-stream.ts';
 import { toCopy } from './wire.ts';
 
+/** Whom a copy follows, in a session. */
+export type FollowedLeader = Pick<Leader, 'leader' | 'epoch'>;
+
 /** What a copy needs of its node. */
 export interface FollowingPorts {
   readonly directory: LogDirectory;
@@ -54,6 +57,12 @@ export class Following {
   /** What the copy is worth, as its leader is to know. */
   get copy(): Hello['copy'] {
     return this.log.isCorrupt ? 'lost' : this.#copy;
+  }
+
+  /** Present while a session with it takes what comes. */
+  get leader(): FollowedLeader | undefined {
+    const { state } = this.#machine;
+    return state.kind === 'following' ? state.following : undefined;
   }
 
   follow(leader: Leader): void {

@@ -1,10 +1,12 @@
 import { faults, MoldauError, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
 import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import { type ServedService, serve } from '@moldau/rpc';
+import { type HashRangePorts, RangeHashes } from './hash-range.ts';
 import { LeaderStream, type LeaderStreamPorts } from './leader-stream.ts';
+import { requireReached } from './reached.ts';
 
 /** What the service needs of its node. */
-export interface ReplicationServicePorts extends LeaderStreamPorts {
+export interface ReplicationServicePorts extends LeaderStreamPorts, HashRangePorts {
   readonly me: NodeId;
   clusterId(): string;
   /** Throws NOT_SERVING. */
@@ -13,9 +15,10 @@ export interface ReplicationServicePorts extends LeaderStreamPorts {
 
 const protocolVersion = 1;
 
-/** Serves followers: one stream for each node that follows partitions of this one. */
+/** Serves followers: one stream for each node that follows partitions of this one, and hashes of ranges to compare with. */
 export function replicationService(ports: ReplicationServicePorts): ServedService {
   const newest = new Map<NodeId, Newest>();
+  const hashes = new RangeHashes(ports);
   return serve(ReplicationService, {
     async replicate(session) {
       ports.requireServing();
@@ -27,9 +30,7 @@ export function replicationService(ports: ReplicationServicePorts): ServedServic
       if (greeting.version > protocolVersion) {
         throw faults.invalidRequest('greeting.version', `is ${greeting.version}: this node knows ${protocolVersion}`);
       }
-      const cluster = ports.clusterId();
-      if (greeting.clusterId !== cluster) throw wrongCluster(greeting.nodeId, greeting.clusterId, cluster);
-      if (greeting.leaderId !== ports.me) throw wrongNode(greeting.leaderId, ports.me);
+      requireReached(ports, greeting);
       const from = { node: nodeId(greeting.nodeId), nodeEpoch: nodeEpoch(greeting.nodeEpoch) };
       const known = newest.get(from.node);
       if (known !== undefined && from.nodeEpoch < known.nodeEpoch) throw staleNode(from.node, from.nodeEpoch);
@@ -40,6 +41,10 @@ export function replicationService(ports: ReplicationServicePorts): ServedServic
       known?.end();
       await stream.run(first.value, frames);
     },
+    async hashRange(request, { signal }) {
+      ports.requireServing();
+      return hashes.answer(request, signal);
+    },
   });
 }
 
@@ -49,17 +54,6 @@ interface Newest {
   readonly stream: bigint;
   readonly end: () => void;
 }
-
-const wrongCluster = (node: number, cluster: string, expected: string): MoldauError =>
-  new MoldauError('WRONG_CLUSTER', `node ${node} belongs to cluster ${cluster}, and this is ${expected}`, {
-    cluster,
-    expected_cluster: expected,
-  });
-
-const wrongNode = (meant: number, me: NodeId): MoldauError =>
-  new MoldauError('NOT_SERVING', `node ${meant} is meant, and this is node ${me}: its address has changed hands`, {
-    node: me,
-  });
 
 const olderStream = (node: NodeId): MoldauError =>
   new MoldauError('NOT_SERVING', `node ${node} has opened a newer stream`, { node });

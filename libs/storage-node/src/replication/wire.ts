@@ -151,17 +151,13 @@ export const fromAssignment = (assignment: PartitionAssignment): CommittedState 
   minIsr: assignment.partition?.minInSync ?? 1,
 });
 
-export function fromIsrResult({ outcome, partitionEpoch }: IsrResult): IsrDecision {
-  switch (outcome) {
-    case IsrOutcome.COMMITTED:
-      return { kind: 'committed', partitionEpoch };
-    case IsrOutcome.INELIGIBLE:
-      return { kind: 'ineligible' };
-    case IsrOutcome.STALE:
-      return { kind: 'stale' };
-    case IsrOutcome.FENCED:
-      return { kind: 'fenced' };
-    default:
-      return { kind: 'unknown' };
-  }
-}
+const otherOutcomes = new Map<IsrOutcome, 'ineligible' | 'stale' | 'fenced'>([
+  [IsrOutcome.INELIGIBLE, 'ineligible'],
+  [IsrOutcome.STALE, 'stale'],
+  [IsrOutcome.FENCED, 'fenced'],
+]);
+
+export const fromIsrResult = ({ outcome, partitionEpoch }: IsrResult): IsrDecision =>
+  outcome === IsrOutcome.COMMITTED
+    ? { kind: 'committed', partitionEpoch }
+    : { kind: otherOutcomes.get(outcome) ?? 'unknown' };
