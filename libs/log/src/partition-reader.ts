@@ -50,10 +50,12 @@ export class PartitionReader {
         if (from >= below) return { chunks: [], nextOffset: from, sizeBytes: 0 };
         const before = state.truncations;
         const outcome = await this.#readOnce(from, { ...limits, below });
-        // The end was cut meanwhile: neither what was read nor what was missing says anything.
+        const isThere = outcome !== undefined && 'chunks' in outcome;
+        // What a cut has taken is not missing, and the rest comes back when it is done.
+        if (!isThere && state.cuts > 0) throw faults.notServing(state.name, 'being cut');
+        // Cut meanwhile: neither what was read nor what was missing says anything.
         if (outcome === undefined || before !== state.truncations) continue;
         if ('chunks' in outcome) return outcome;
-        if (state.cuts > 0) throw faults.notServing(state.name, 'being cut');
         assert(outcome.from < outcome.to, 'a damaged range holds something');
         this.#onDamage(outcome);
         throw faults.corruptData(state.name, outcome.from, outcome.to);

@@ -92,19 +92,26 @@ test('a truncation waits for space, and nothing is appended meanwhile', async (t
   t.is((await bench.reopen({ bootId: 'boot-2' })).logEnd, offset(20), 'the truncation is over');
 });
 
-test('a truncation that finds no space until the close is left to the next start', async (t) => {
-  const [bench, log] = await twenty();
-  for (let i = 0; i < 5; i += 1) bench.disk.fail('append', 'ENOSPC', 1, 'leader-epochs');
-  const truncating = log.truncate(offset(10));
-  truncating.catch(() => {});
-  await bench.time.runFor(1_500);
-  await bench.close();
-  await t.throwsAsync(truncating, { name: 'FileError' });
-  bench.disk.heal();
-  const reopened = await bench.reopen();
-  t.is(reopened.logEnd, offset(10));
-  t.deepEqual(reopened.epochTail(9), [{ epoch: leaderEpoch(1), start: offset(0) }]);
-});
+for (const [file, times] of [
+  ['checkpoint', 2],
+  ['leader-epochs', 5],
+] as const) {
+  test(`a truncation that finds no space for the ${file} until the close is left to the next start`, async (t) => {
+    const [bench, log] = await twenty();
+    for (let i = 0; i < times; i += 1) bench.disk.fail('append', 'ENOSPC', 1, file);
+    const truncating = log.truncate(offset(10));
+    truncating.catch(() => {});
+    await bench.time.runFor(500);
+    await bench.close();
+    await t.throwsAsync(truncating, { name: 'FileError' });
+    bench.disk.heal();
+    const reopened = await bench.reopen();
+    t.is(reopened.logEnd, offset(10));
+    t.deepEqual(reopened.epochTail(9), [{ epoch: leaderEpoch(1), start: offset(0) }]);
+    const snapshots = bench.disk.filesBelow(partition).filter((path) => path.endsWith('.producers'));
+    t.true(snapshots.every((path) => path <= `${partition}/00000000000000000010.producers`));
+  });
+}
 
 test('a copy that is reset begins anew where its leader says', async (t) => {
   const [source, leader] = await twenty();
@@ -137,12 +144,28 @@ test('a reset to a lower start, and to where a segment began, mixes nothing', as
     await bench.run(copy.trim(offset(6)));
     await bench.run(copy.reset(offset(to), undefined));
     copy.lead(epoch(9));
-    copy.append(testBatch({ fill: 200 }));
+    const batch = testBatch({ fill: 200, ...producer, sequence: 0 });
+    t.is(copy.append(batch).kind, 'appended', 'the producers of the old copy are forgotten');
     await bench.settle(copy);
+    t.deepEqual(await bytesOf(bench, copy), Buffer.from(batch));
     await bench.close();
     const reopened = await bench.reopen();
+    t.deepEqual(await bytesOf(bench, reopened), Buffer.from(batch));
     t.deepEqual(offsetsOf(await bench.read(reopened, to)), [to]);
-    t.is(reopened.logEnd, offset(to + 1));
+  }
+});
+
+test('a sync of the old copy that ends behind a reset is forgotten', async (t) => {
+  for (let elapsed = 0; elapsed < 3; elapsed += 0.05) {
+    const [bench, copy] = await twenty(Math.round(elapsed * 100));
+    copy.lead(epoch(4));
+    copy.append(testBatch());
+    await bench.time.runFor(elapsed);
+    await bench.run(copy.reset(offset(5), undefined));
+    await bench.time.runFor(3_000);
+    bench.disk.crash();
+    const reopened = await bench.reopen({ bootId: 'boot-2' });
+    t.like(reopened, { logStart: 5n, logEnd: 5n, isCorrupt: false }, `after ${elapsed} ms`);
   }
 });
 

@@ -111,6 +111,12 @@ export const topicSettings = {
     default: 'wait',
     doc: 'When no replica that has everything acknowledged can lead: wait for one, or let the longest copy that is there lead, which may lose data.',
   }),
+  'replica.lag.max': duration({
+    default: '10s',
+    min: '1s',
+    max: '10m',
+    doc: 'A follower that has not acknowledged for this long what the leader held leaves the in-sync replicas.',
+  }),
   'producer.expiry': duration({
     default: '1d',
     min: '1m',

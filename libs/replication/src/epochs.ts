@@ -35,8 +35,7 @@ export interface CopyEnds {
 /**
  * Compares by epochs, never by high watermarks: in one epoch there is one writer, so two logs that both have it hold the same
  * up to the smaller of their ends of it (KIP-101). The largest such epoch says where the copy is cut. A copy that ends
- * below the leader's log start, or shares no epoch with it, begins anew there; one that ends just there has nothing to
- * compare, unless its last epoch is newer than what the leader has there.
+ * below the leader's log start, or shares no epoch with it, begins anew there.
  */
 export function matchCopy(copy: CopyEnds, leader: LogView): Match {
   const { logStart } = leader;
@@ -51,8 +50,17 @@ export function matchCopy(copy: CopyEnds, leader: LogView): Match {
     if (to >= end) return { kind: 'whole' };
     return to < copy.logStart || to < logStart ? { kind: 'reset', to: logStart } : { kind: 'truncate', to };
   }
-  const last = copy.epochs.findLast(({ start }) => start < end);
-  const following = leader.epochOf(logStart);
-  const isBefore = last === undefined || following === undefined || last.epoch < following;
-  return end === logStart && isBefore ? { kind: 'whole' } : { kind: 'reset', to: logStart };
+  return end === logStart && mayContinue(copy, leader) ? { kind: 'whole' } : { kind: 'reset', to: logStart };
+}
+
+/**
+ * Whether the leader's log start continues a copy that ends there, and of which the leader knows no epoch any more. It does
+ * when an epoch begins just there. Else the leader still has the epoch of the record before, and the copy another one.
+ */
+function mayContinue({ epochs, durableEnd }: CopyEnds, leader: LogView): boolean {
+  const { logStart } = leader;
+  if (logStart > 0n && leader.epochOf((logStart - 1n) as Offset) !== undefined) return false;
+  const last = epochs.findLast(({ start }) => start < durableEnd);
+  const next = leader.epochOf(logStart);
+  return last === undefined || next === undefined || last.epoch < next;
 }

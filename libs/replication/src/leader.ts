@@ -50,7 +50,10 @@ export type LeaderEffect =
   | { readonly kind: 'refuse'; readonly session: number; readonly reason: RefusalReason }
   | { readonly kind: 'welcome'; readonly session: number; readonly match: Match }
   | { readonly kind: 'push'; readonly session: number; readonly from: Offset }
-  /** Nothing more is pushed there. Its follower has another session. */
+  /**
+   * Nothing more is pushed there: a Hello began another session. The follower is told all the same. When that Hello was one
+   * of an older stream, and late, the session that ends is the one that it relies on.
+   */
   | { readonly kind: 'end'; readonly session: number }
   | { readonly kind: 'commit'; readonly highWatermark: Offset }
   | {
@@ -85,7 +88,8 @@ export class LeaderMachine {
   readonly epochStart: Offset;
   readonly #me: IsrMember;
   readonly #log: LogView;
-  readonly #lagMaxMs: Millis;
+  /** A follower that has not acknowledged for this long what the leader held leaves the in-sync replicas. */
+  lagMaxMs: Millis;
   readonly #isr: MaximalIsr;
   readonly #followers = new Map<NodeId, FollowerProgress>();
   /** When a replica without a session was last caught up. */
@@ -108,7 +112,7 @@ export class LeaderMachine {
     this.#me = options.me;
     this.epoch = options.epoch;
     this.epochStart = options.epochStart;
-    this.#lagMaxMs = options.lagMaxMs;
+    this.lagMaxMs = options.lagMaxMs;
     this.#mayResignForDisk = options.mayResignForDisk;
     this.#isr = new MaximalIsr(state);
     this.#startedAt = now;
@@ -176,8 +180,9 @@ export class LeaderMachine {
     const ended = this.#end(node);
     const found = matchCopy(hello, this.#log);
     const match: Match = copy === 'lost' ? { kind: 'reset', to: this.#log.logStart } : found;
-    const hasLost =
-      this.#unfit.has(node) || copy !== 'whole' || match.kind === 'reset' || hello.durableEnd < this.#highWatermark;
+    const end = match.kind === 'truncate' ? match.to : hello.durableEnd;
+    const isShort = match.kind === 'reset' || end < this.#highWatermark;
+    const hasLost = isShort || copy !== 'whole' || this.#unfit.has(node);
     if (hasLost && this.#counts(node)) {
       this.#unfit.add(node);
       return [...ended, refuse(session, 'busy'), ...this.#propose(now)];
@@ -344,9 +349,9 @@ export class LeaderMachine {
     const member = this.committed.isr.find((one) => one.node === node);
     if (member !== undefined) {
       const caughtUpAt = follower?.caughtUpAt ?? this.#lastCaughtUp.get(node) ?? this.#startedAt;
-      return now - caughtUpAt > this.#lagMaxMs ? undefined : member;
+      return now - caughtUpAt > this.lagMaxMs ? undefined : member;
     }
-    if (follower?.isReady !== true || now - follower.aliveAt > this.#lagMaxMs) return undefined;
+    if (follower?.isReady !== true || now - follower.aliveAt > this.lagMaxMs) return undefined;
     return this.#mayJoin(follower) ? { node, epoch: follower.nodeEpoch } : undefined;
   }
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { actions, recover, runHistory } from './support/history.ts';
+import { actions, recover, runHistory, uncleanActions } from './support/history.ts';
 
 const numRuns = Number(process.env.MOLDAU_RUNS ?? 1_000);
 const seed = Number(process.env.MOLDAU_SEED ?? 1);
@@ -15,6 +15,20 @@ for (const minIsr of [1, 2, 3]) {
     t.pass();
   });
 }
+
+test('an unclean election takes back what its leader lacks, once and for all', (t) => {
+  t.timeout(600_000);
+  fc.assert(
+    fc.property(uncleanActions, (steps) => {
+      const cluster = runHistory(steps, 2);
+      const isUnclean = cluster.store.state.lastUncleanEpoch > 0;
+      if (!isUnclean || cluster.store.state.leader === undefined) return;
+      recover(cluster);
+    }),
+    { seed, numRuns, includeErrorInReport: true },
+  );
+  t.pass();
+});
 
 test('once faults end, all copies are one, and all of it is committed', (t) => {
   t.timeout(600_000);

@@ -188,6 +188,8 @@ test('Hello: each reason to refuse it, in the order in which they are looked at'
   t.is(answer({ copy: 'doubtful' }), 'refuse 2 busy, propose a unfit b on 20');
   t.is(answer({ copy: 'lost' }), 'refuse 2 busy, propose a unfit b on 20');
   t.is(answer({ durableEnd: offset(2), epochs: [] }), 'refuse 2 busy, propose a unfit b on 20');
+  const parted = [5, 7].map((epoch, i) => ({ epoch: leaderEpoch(epoch), start: offset(i * 2) }));
+  t.is(answer({ durableEnd: offset(5), epochs: parted }), 'refuse 2 busy, propose a unfit b on 20', 'it parts below 3');
 });
 
 test('a copy out of ISR and ELR goes on: cut where it parts, or anew', (t) => {

@@ -75,6 +75,7 @@ test('a copy that ends at the log start: compared, where the leader still knows'
   t.is(match('5@0', 4, leaderLog('5@0 6@6', 9, 4)), 'whole');
   t.is(match('4@0', 4, leaderLog('', 4, 4)), 'whole');
   t.is(match('3@0 5@2', 4, leaderLog('4@1 6@6', 9, 4)), 'reset to 4', 'a later epoch than the leader has there');
+  t.is(match('3@0', 4, leaderLog('4@1 6@6', 9, 4)), 'reset to 4', 'the record before was of another epoch');
 });
 
 test('new replica of a compacted log with gaps: epochs come from the leader, whatever records are left', (t) => {

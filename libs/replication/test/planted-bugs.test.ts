@@ -1,26 +1,39 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import fc from 'fast-check';
 import { actions, runHistory } from './support/history.ts';
+import type { Machines } from './support/model-node.ts';
 import { plant, plantedBugs } from './support/planted-bugs.ts';
+import { play } from './support/scenario.ts';
 
-const numRuns = Number(process.env.MOLDAU_RUNS ?? 3_000);
+const numRuns = Number(process.env.MOLDAU_RUNS ?? 500);
+const folder = new URL('cases/', import.meta.url);
+const cases = readdirSync(folder).map((file) => ({ file, text: readFileSync(new URL(file, folder), 'utf8') }));
 
+/** What a random history found, and after how many. */
+const foundByHistories = (machines: Machines): string[] =>
+  [1, 2, 3].flatMap((minIsr) => {
+    const property = fc.property(actions, (steps) => void runHistory(steps, minIsr, machines));
+    const { failed, numRuns: after, errorInstance } = fc.check(property, { seed: minIsr, numRuns, endOnFailure: true });
+    return failed ? [`history ${after} of min ISR ${minIsr}: ${String(errorInstance)}`] : [];
+  });
+
+/** Scenarios that go another way than they should. */
+const foundByScenarios = (machines: Machines): string[] =>
+  cases.flatMap(({ file, text }) => {
+    try {
+      return play(text, machines) === text ? [] : [file];
+    } catch (error) {
+      return [`${file}: ${String(error)}`];
+    }
+  });
+
+// A checker that can't fail is no checker.
 for (const bug of plantedBugs) {
   test(`caught: ${bug.name}`, async (t) => {
     const machines = await plant(bug);
-    const caught = [1, 2, 3].map((minIsr) =>
-      fc.check(
-        fc.property(actions, (steps) => void runHistory(steps, minIsr, machines)),
-        { seed: minIsr, numRuns, endOnFailure: true },
-      ),
-    );
-    t.log(
-      caught
-        .map(({ failed, numRuns: after, errorInstance }) =>
-          failed ? `${after}: ${(errorInstance as Error).message}` : '-',
-        )
-        .join(' | '),
-    );
-    t.true(caught.some(({ failed }) => failed));
+    const found = [...foundByHistories(machines), ...foundByScenarios(machines)];
+    for (const one of found) t.log(one);
+    t.true(found.length > 0);
   });
 }

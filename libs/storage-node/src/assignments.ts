@@ -21,8 +21,8 @@ import {
   ReplicaState,
 } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { CommittedState, Hello } from '@moldau/replication';
-import { logConfigOf } from './log-config.ts';
 import { Partition, type PartitionPorts } from './partition.ts';
+import { partitionConfigOf } from './partition-config.ts';
 import type { Partitions } from './partitions.ts';
 import { fromAssignment } from './replication/wire.ts';
 
@@ -106,7 +106,7 @@ export class Assignments {
     const found = partition === undefined ? missing(assignment, index) : reportOn(partition);
     const report = asked ? found : undefined;
     if (known !== undefined && known >= assignment.partitionEpoch) return { report };
-    partition?.log.configure(logConfigOf(assignment.config));
+    partition?.configure(partitionConfigOf(assignment.config));
     const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
     if (partition !== undefined && epoch !== undefined) {
       return { report, elected: { partition, epoch, state: fromAssignment(assignment) } };
@@ -130,7 +130,7 @@ export class Assignments {
     if (open !== undefined) return open;
     const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment));
     if (log === undefined) return undefined;
-    const flush = logConfigOf(assignment.config).flush;
+    const { flush } = partitionConfigOf(assignment.config).log;
     const partition = new Partition(assignment.topic, log, copyOf(log, flush), this.#ports);
     partition.onResign(() => this.#onResign(reportOn(partition)));
     this.#partitions.add(partition);
@@ -159,7 +159,7 @@ export class Assignments {
       topic: assignment.topic,
       partition: partitionIndex(assignment.partition?.index ?? 0),
     };
-    return this.#directory.create(identity, logConfigOf(assignment.config));
+    return this.#directory.create(identity, partitionConfigOf(assignment.config).log);
   }
 
   /** Returns the epoch that this node is to lead under, where that is new. */

@@ -8,7 +8,7 @@ import {
   offset,
   type Timers,
 } from '@moldau/kernel';
-import type { PartitionLog } from '@moldau/log';
+import type { LogConfig, PartitionLog } from '@moldau/log';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
 import type { Following } from './replication/following.ts';
 import type { Leading } from './replication/leading.ts';
@@ -67,6 +67,7 @@ export class Partition {
   #leading: Leading | undefined;
   #following: Following | undefined;
   #copy: Hello['copy'];
+  #lagMaxMs: Millis = 0;
   #resignedForDiskAt = Number.NEGATIVE_INFINITY;
   #parked: Parked[] = [];
   #watchers = new Set<() => void>();
@@ -103,6 +104,13 @@ export class Partition {
     return this.#role;
   }
 
+  /** The topic's settings in force. */
+  configure({ log, lagMaxMs }: { readonly log: LogConfig; readonly lagMaxMs: Millis }): void {
+    this.log.configure(log);
+    this.#lagMaxMs = lagMaxMs;
+    this.#leading?.configure(lagMaxMs);
+  }
+
   /** Present while it leads. */
   get leading(): Leading | undefined {
     return this.#leading;
@@ -131,7 +139,7 @@ export class Partition {
     // From now on this is the log, and others are its copies.
     this.#copy = 'whole';
     const mayResignForDisk = this.#ports.now() - this.#resignedForDiskAt > betweenResignationsMs;
-    const options = { epoch, epochStart, mayResignForDisk };
+    const options = { epoch, epochStart, mayResignForDisk, lagMaxMs: this.#lagMaxMs };
     this.#leading = this.#ports.replication.lead(this.log, state, options, {
       committed: (highWatermark) => this.#commit(highWatermark),
       resigned: (why) => {

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from '@moldau/client';
 import { findPython } from '@moldau/testing/python-client';
 import { Compose } from './compose.ts';
+import { killEachNode } from './kill-each-node.ts';
 
 const services = 7;
 const healthyWithinMs = 120_000;
@@ -38,6 +39,7 @@ async function check(up: Compose, stubs: string): Promise<void> {
   else await python.generate(stubs);
   const before = 'missing' in python ? [] : await python.produceAndConsume(address, stubs, `${topic}-python`);
   if (!('missing' in python)) say(`Python wrote and read ${before.length} records`);
+  await killEachNode(up, address, () => healthy(up), say);
   await up.do('down');
   await up.do('up', '-d');
   await healthy(up);

@@ -44,9 +44,10 @@ async function live(world: World): Promise<void> {
   for (const coordinator of cluster.coordinators) world.startCoordinator(coordinator);
   for (const operator of world.operators) operator.run();
   await world.until('the cluster starts', () => world.operators.every(({ isServing }) => isServing), 30_000);
+  const config = { 'segment.bytes': '64KiB', 'replica.lag.max': ['1s', '2s', '10s'][random.below(3)] ?? '10s' };
   const topics = [
-    { name: 'kept', partitions: 1 + random.below(3), config: { 'segment.bytes': '64KiB' } },
-    { name: 'trimmed', partitions: 1 + random.below(2), config: { 'segment.bytes': '64KiB', retention: '40m' } },
+    { name: 'kept', partitions: 1 + random.below(3), config },
+    { name: 'trimmed', partitions: 1 + random.below(2), config: { ...config, retention: '40m' } },
   ] as const;
   const { admin } = world.person('admin').client;
   const creating = world.background('create', async () => {

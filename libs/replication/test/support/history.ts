@@ -78,6 +78,16 @@ const acts = {
     if (node !== undefined) cluster.report(node);
   },
   depose: (cluster: ModelCluster, _action: Action): void => cluster.store.depose(),
+  /** An operator has somebody lead, when nobody does. */
+  electUnclean(cluster: ModelCluster, { which }: Action): void {
+    const node = pick(
+      cluster.nodes.filter(({ id, isUp }) => isUp && !cluster.store.isFenced(id)),
+      which,
+    );
+    if (node === undefined || cluster.leaders.length > 0 || cluster.store.state.leader !== undefined) return;
+    cluster.store.electUnclean(node.id);
+    node.hear(cluster.store.state);
+  },
   break(cluster: ModelCluster, { which, amount }: Action): void {
     const node = pick(
       cluster.nodes.filter(({ stream }) => stream !== undefined),
@@ -131,20 +141,25 @@ const weights: Record<keyof typeof acts, number> = {
   checkpoint: 1,
   settle: 5,
   silence: 3,
+  electUnclean: 0,
 };
 
-const action = fc.record({
-  act: fc.oneof(
-    ...(Object.entries(weights) as [keyof typeof acts, number][]).map(([act, weight]) => ({
-      weight,
-      arbitrary: fc.constant(act),
-    })),
-  ),
-  which: fc.nat({ max: 11 }),
-  amount: fc.nat({ max: 29 }),
-});
+const actionOf = (more: Partial<typeof weights>) =>
+  fc.record({
+    act: fc.oneof(
+      ...(Object.entries({ ...weights, ...more }) as [keyof typeof acts, number][]).map(([act, weight]) => ({
+        weight,
+        arbitrary: fc.constant(act),
+      })),
+    ),
+    which: fc.nat({ max: 11 }),
+    amount: fc.nat({ max: 29 }),
+  });
 
-export const actions = fc.array(action, { maxLength: 160, size: 'max' });
+const historyOf = (more: Partial<typeof weights>) => fc.array(actionOf(more), { maxLength: 160, size: 'max' });
+export const actions = historyOf({});
+/** Without luck: disks lose what they had, and an operator gives up what nobody has. */
+export const uncleanActions = historyOf({ kill: 8, lose: 5, fence: 5, electUnclean: 8 });
 
 /** Runs a history, and looks at everything after each step. */
 export function runHistory(steps: readonly Action[], minIsr: number, machines?: Machines): ModelCluster {

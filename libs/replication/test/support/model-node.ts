@@ -214,6 +214,13 @@ export class ModelNode {
     this.log.crash(lost);
   }
 
+  /** Its copy is found damaged while it runs. */
+  damage(): void {
+    this.copy = 'lost';
+    this.log.isCorrupt = true;
+    this.#follow({ kind: 'damaged' });
+  }
+
   run(start: NodeEpoch): void {
     this.isUp = true;
     this.start = start;
@@ -269,6 +276,7 @@ export class ModelNode {
         return;
       }
       case 'end':
+        this.#reply(effect.session, { kind: 'refused', session: effect.session, reason: 'protocol' });
         this.#sessions.delete(effect.session);
         return;
       case 'commit':

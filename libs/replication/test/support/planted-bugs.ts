@@ -180,6 +180,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'an older start of a node is heard',
+    patches: [
+      {
+        file: 'leader.ts',
+        from: 'if (known !== undefined && nodeEpoch < known) return',
+        to: 'if (known !== undefined && nodeEpoch < 0n) return',
+      },
+    ],
+  },
+  {
     name: 'the high watermark moves below min ISR',
     patches: [{ file: 'leader.ts', from: 'if (!this.hasEnoughReplicas) return [];', to: '' }],
   },

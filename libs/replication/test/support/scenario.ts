@@ -120,6 +120,9 @@ function run(cluster: ModelCluster, command: string): readonly string[] {
     case 'trim':
       node().trim(offset(Number(given[1])));
       return [];
+    case 'damage':
+      node().damage();
+      return [];
     case 'checkpoint':
       node().log.checkpoint();
       return [];

@@ -43,15 +43,20 @@ export interface LeadingPorts {
   ): void;
 }
 
+/** What its partition knows. */
+export interface LeadingOptions {
+  readonly epoch: number;
+  readonly epochStart: Offset;
+  readonly lagMaxMs: Millis;
+  readonly mayResignForDisk: boolean;
+}
+
 /** What its partition hears. */
 export interface LeadingEvents {
   committed(highWatermark: Offset): void;
   /** This epoch is over for this node. */
   resigned(why: (LeaderEffect & { kind: 'resign' })['why']): void;
 }
-
-/** A follower that has not acknowledged for this long what the leader held leaves the in-sync replicas. */
-const lagMaxMs: Millis = 10_000;
 
 /** Drives the machine of one leadership: brings it what happens, and does what it says. Decides nothing. */
 export class Leading {
@@ -67,7 +72,7 @@ export class Leading {
   constructor(
     log: PartitionLog,
     state: CommittedState,
-    options: { readonly epoch: number; readonly epochStart: Offset; readonly mayResignForDisk: boolean },
+    options: LeadingOptions,
     ports: LeadingPorts,
     events: LeadingEvents,
   ) {
@@ -75,12 +80,7 @@ export class Leading {
     this.#ports = ports;
     this.#events = events;
     const epoch = leaderEpoch(options.epoch);
-    this.#machine = new LeaderMachine(
-      log,
-      state,
-      { ...options, epoch, me: ports.me, lagMaxMs },
-      ports.clock.monotonicMs(),
-    );
+    this.#machine = new LeaderMachine(log, state, { ...options, epoch, me: ports.me }, ports.clock.monotonicMs());
   }
 
   get epoch(): number {
@@ -102,6 +102,10 @@ export class Leading {
 
   get maximalIsr(): ReadonlySet<NodeId> {
     return this.#machine.maximalIsr;
+  }
+
+  configure(lagMaxMs: Millis): void {
+    this.#machine.lagMaxMs = lagMaxMs;
   }
 
   /** Resolves when everyone who may be elected has removed what lies below `before`, or this node leads no more. */

@@ -8,7 +8,6 @@ import {
   type NodeEpoch,
   type NodeId,
   nodeId,
-  type Offset,
   type Random,
   repeat,
   type Timers,
@@ -22,7 +21,7 @@ import { FollowerStream } from './follower-stream.ts';
 import { Following } from './following.ts';
 import { hashAlgorithm } from './hash-range.ts';
 import { type AlterIsr, IsrProposals, isrChange } from './isr-proposals.ts';
-import { Leading, type LeadingEvents, type LeadingPorts } from './leading.ts';
+import { Leading, type LeadingEvents, type LeadingOptions, type LeadingPorts } from './leading.ts';
 import { replicationService } from './replication-service.ts';
 import { ScrubMetrics } from './scrub-metrics.ts';
 import { Scrubber, type ScrubberPorts } from './scrubber.ts';
@@ -102,12 +101,7 @@ export class Replication {
   }
 
   /** Begins a leadership. The log takes appends under the epoch already. */
-  lead(
-    log: PartitionLog,
-    state: CommittedState,
-    options: { readonly epoch: number; readonly epochStart: Offset; readonly mayResignForDisk: boolean },
-    events: LeadingEvents,
-  ): Leading {
+  lead(log: PartitionLog, state: CommittedState, options: LeadingOptions, events: LeadingEvents): Leading {
     const { clock, logger, me } = this.#ports;
     const epoch = state.isr.find(({ node }) => node === me)?.epoch ?? this.#ports.identity()?.nodeEpoch;
     if (epoch === undefined) throw new Error('a node that leads is registered');

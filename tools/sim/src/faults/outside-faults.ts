@@ -41,6 +41,25 @@ const silence = async (world: World): Promise<void> => {
   trace.note(`${a} and ${b} hear each other`);
 };
 
+/**
+ * A follower falls behind, and comes back: in-sync replicas change all the time. Meanwhile what a node asks of a coordinator
+ * may stay on its way, be answered to nobody, and arrive after it was given up.
+ */
+const lag = async (world: World): Promise<void> => {
+  const { random, weather, cluster, trace } = world;
+  for (let times = 1 + random.below(4); times > 0; times -= 1) {
+    const [node, other, coordinator] = [world.anyNode().name, world.anyNode().name, world.anyCoordinator().address];
+    const asks = random.chance(0.5) ? [node, coordinator] : [coordinator, node];
+    const ways = [node === other ? asks : [node, other], ...(random.chance(0.6) ? [asks] : [])];
+    trace.note(`held: ${ways.map(([from, to]) => `${from} to ${to}`).join(', ')}`);
+    for (const [from, to] of ways) weather.hold(from ?? '', to ?? '');
+    await world.sleep(between(world, 900, 7_000));
+    if (random.chance(0.3)) cluster.network.cut(node, coordinator);
+    for (const [from, to] of ways) weather.release(cluster.network, from ?? '', to ?? '');
+    await world.sleep(between(world, 50, 2_000));
+  }
+};
+
 /** One process hears nobody and is heard by nobody: but for the store, if it is a coordinator. */
 const island = async (world: World): Promise<void> => {
   const { weather, cluster, trace } = world;
@@ -124,6 +143,7 @@ export const outsideFaults: readonly Fault[] = [
   { name: 'delay', weight: 1, run: delay },
   { name: 'cut', weight: 2, run: cut },
   { name: 'silence', weight: 2, run: silence },
+  { name: 'lag', weight: 3, run: lag },
   { name: 'storeless', weight: 1, run: storeless },
   { name: 'island', weight: 1, run: island },
   { name: 'drops', weight: 2, run: drops },

@@ -176,6 +176,161 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'silent-members-not-counted',
+    patches: [
+      {
+        file: 'replication/src/leader.ts',
+        from: 'if (follower?.isReady !== true) return [];\n      if (follower.durableEnd < highWatermark)',
+        to: 'if (follower?.isReady !== true) continue;\n      if (follower.durableEnd < highWatermark)',
+      },
+    ],
+  },
+  {
+    name: 'proposals-not-counted',
+    patches: [
+      {
+        file: 'replication/src/maximal-isr.ts',
+        from: 'const members = [...this.#committed.isr, ...(this.#inFlight?.isr ?? [])];',
+        to: 'return new Set(this.#committed.isr.map(({ node }) => node));\n    const members = [...(this.#inFlight?.isr ?? [])];',
+      },
+    ],
+  },
+  {
+    name: 'stale-proposal-taken-back',
+    patches: [
+      {
+        file: 'replication/src/maximal-isr.ts',
+        from: 'this.#undecided = new Set([...(this.#undecided ?? []), ...named]);',
+        to: 'this.#undecided = new Set(named.filter(() => false));',
+      },
+    ],
+  },
+  {
+    name: 'refused-proposal-takes-earlier-ones-back',
+    patches: [
+      {
+        file: 'replication/src/maximal-isr.ts',
+        from: '  revert(): void {\n    this.#inFlight = undefined;',
+        to: '  revert(): void {\n    this.#inFlight = this.#undecided = undefined;',
+      },
+    ],
+  },
+  {
+    name: 'joins-below-the-start-of-the-epoch',
+    patches: [
+      {
+        file: 'replication/src/leader.ts',
+        from: ' && durableEnd >= this.epochStart;',
+        to: ';',
+      },
+    ],
+  },
+  {
+    name: 'follower-acknowledges-before-fsync',
+    patches: [
+      {
+        file: 'storage-node/src/replication/following.ts',
+        from: 'durableEnd: effect.durableEnd,',
+        to: 'durableEnd: log.writtenEnd,',
+      },
+      {
+        file: 'storage-node/src/partition.ts',
+        from: 'log.onWritten(() => this.#leading?.written());',
+        to: 'log.onWritten(() => {\n      this.#leading?.written();\n      this.#following?.synced();\n    });',
+      },
+    ],
+  },
+  {
+    name: 'node-epoch-not-checked',
+    patches: [
+      {
+        file: 'metadata/src/isr-change.ts',
+        from: 'view.epochOf(node) === epoch;',
+        to: 'epoch > 0n;',
+      },
+    ],
+  },
+  {
+    name: 'truncated-by-high-watermark',
+    patches: [
+      {
+        file: 'replication/src/follower.ts',
+        from: "return this.#cut(following, session, { kind: 'truncate', to: truncateTo });",
+        to: "return this.#cut(following, session, { kind: 'truncate', to: this.#log.highWatermark });",
+      },
+      {
+        file: 'replication/src/follower.ts',
+        from: 'if (truncateTo === undefined || truncateTo >= this.#log.durableEnd)',
+        to: 'if (truncateTo === undefined || this.#log.highWatermark >= this.#log.durableEnd)',
+      },
+    ],
+  },
+  {
+    name: 'elected-from-outside-isr-and-elr',
+    patches: [
+      {
+        file: 'metadata/src/election.ts',
+        from: 'const heard = heardOf(state.elr, view);\n  const isComplete',
+        to: 'const heard = heardOf(state.replicas, view);\n  const isComplete',
+      },
+    ],
+  },
+  {
+    name: 'min-isr-lowered-while-the-elr-lives',
+    patches: [
+      {
+        file: 'metadata/src/in-sync.ts',
+        from: 'if (isr.length >= state.minIsr) return { ...state, isr, elr: [] };',
+        to: 'if (isr.length >= state.minIsr && state.elr.length === 0) return { ...state, isr, elr: [] };',
+      },
+      {
+        file: 'metadata/src/in-sync.ts',
+        from: "  assert(isr.length < minIsr || elr.length === 0, 'the ELR is empty while the ISR is large enough');\n",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'lost-copy-taken-for-an-empty-one',
+    patches: [
+      {
+        file: 'replication/src/leader.ts',
+        from: 'if (hasLost && this.#counts(node)) {',
+        to: 'if (hasLost && this.#resigned) {',
+      },
+      {
+        file: 'replication/src/leader.ts',
+        from: 'if (durableEnd < this.#highWatermark && this.#counts(node)) {',
+        to: 'if (this.#resigned) {',
+      },
+    ],
+  },
+  {
+    name: 'older-metadata-accepted',
+    patches: [
+      {
+        file: 'storage-node/src/assignments.ts',
+        from: 'if (known !== undefined && known >= assignment.partitionEpoch) return { report };',
+        to: '',
+      },
+      {
+        file: 'storage-node/src/controller-link.ts',
+        from: 'if (message.version < this.#seen) throw olderMetadata(message.version, this.#seen);',
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'epoch-of-the-leader-not-stored',
+    patches: [
+      {
+        file: 'storage-node/src/replication/following.ts',
+        from: 'await directory.storeEpoch(this.log.key, leaderEpoch(epoch));\n',
+        to: '',
+      },
+    ],
+  },
 ];
 
 /** All of them, or the one of this name. Throws an Error that lists them. */

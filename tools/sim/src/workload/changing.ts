@@ -28,6 +28,7 @@ const settings = [
   ['segment.age', ['5s', '1m', '7d']],
   ['max.batch.bytes', ['16KiB', '64KiB', '1088KiB']],
   ['timestamp.type', ['create', 'append']],
+  ['min.insync.replicas', ['1', '2']],
 ] as const;
 
 /** Changes settings while they are used. */
