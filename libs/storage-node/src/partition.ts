@@ -11,7 +11,7 @@ import {
 import type { LogConfig, PartitionLog } from '@moldau/log';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
 import type { Following } from './replication/following.ts';
-import type { Leading } from './replication/leading.ts';
+import type { Leading, LeadingEvents } from './replication/leading.ts';
 import type { Replication } from './replication/replication.ts';
 
 /** What an append came to. Offsets are absent for a duplicate of which only the fact is still known. */
@@ -142,11 +142,7 @@ export class Partition {
     const options = { epoch, epochStart, mayResignForDisk, lagMaxMs: this.#lagMaxMs };
     this.#leading = this.#ports.replication.lead(this.log, state, options, {
       committed: (highWatermark) => this.#commit(highWatermark),
-      resigned: (why) => {
-        if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
-        if (why === 'slow-disk') this.#resign();
-        else this.follow({ kind: 'follower', leader: undefined, epoch });
-      },
+      resigned: (why) => this.#resignFor(why),
     });
     this.#leading.synced();
     this.#wake();
@@ -267,6 +263,12 @@ export class Partition {
   watch(callback: () => void): () => void {
     this.#watchers.add(callback);
     return () => this.#watchers.delete(callback);
+  }
+
+  /** Should nobody else lead, whatever a follower has claimed, the coordinator has to elect once more. */
+  #resignFor(why: Parameters<LeadingEvents['resigned']>[0]): void {
+    if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
+    this.#resign();
   }
 
   #resign(): void {

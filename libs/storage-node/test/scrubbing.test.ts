@@ -6,11 +6,12 @@ import test from 'ava';
 import { CollectingMeter, type ThreeCopies, threeCopies } from './three-copies.ts';
 
 const config = { 'segment.bytes': '64KiB' };
+const scrubIntervalMs = 20_000;
 const findings = 'moldau_storage_node_scrub_findings_total';
 
 /** A topic with several segments. */
 async function filled(meter = new CollectingMeter()) {
-  const copies = await threeCopies(config, { meter: () => meter });
+  const copies = await threeCopies(config, { meter: () => meter, scrubIntervalMs });
   const random = new SeededRandom(7);
   for (let i = 0; i < 100; i += 1) await copies.send(Buffer.from(random.bytes(1_500)).toString('base64'));
   await copies.converged();
@@ -89,7 +90,7 @@ test('a copy that differs from its leader although its checksums fit is thrown a
 
 test('the only copy is looked at too: what is whole of it stays', async (t) => {
   const meter = new CollectingMeter();
-  const cluster = new SimulatedCluster({ seed: 4, meter: () => meter });
+  const cluster = new SimulatedCluster({ seed: 4, meter: () => meter, scrubIntervalMs });
   const { time } = cluster;
   await time.run(cluster.start());
   const client = cluster.client('app', 60_000, time);
@@ -110,7 +111,7 @@ test('everything is looked at about once in an interval, and nothing is found wh
   const scrubbed = (): number => meter.of('moldau_storage_node_scrubbed_bytes');
   await time.runFor(60_000);
   const before = scrubbed();
-  await time.runFor(10 * 20_000);
+  await time.runFor(10 * scrubIntervalMs);
   const passes = (scrubbed() - before) / (3 * partitionOn(leader()).log.sizeBytes);
   t.true(passes >= 7 && passes <= 11, `${passes} passes in 10 intervals`);
   t.is(meter.of(`${findings} diverged`) + meter.of(`${findings} damaged`), 0);

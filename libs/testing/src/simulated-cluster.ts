@@ -29,7 +29,7 @@ export interface SimulatedClusterOptions {
   readonly conditions?: Conditions;
   /** Bytes that appends may hold in a node's memory. Default 4 MiB. */
   readonly appendBudgetBytes?: number;
-  /** Everything on disk is checked once in this time. Default 20 s. */
+  /** Everything on disk is checked once in this time. Default one minute. */
   readonly scrubIntervalMs?: number;
   /** Puts something between a node and its disk, for each start anew. */
   readonly mount?: (fs: FileSystem, node: number) => FileSystem;
@@ -75,7 +75,7 @@ export class SimulatedCluster {
           disk: diskOf(options, time, random),
           coordinators,
           appendBudgetBytes: options.appendBudgetBytes ?? 4 * 1024 * 1024,
-          scrubIntervalMs: options.scrubIntervalMs ?? 20_000,
+          scrubIntervalMs: options.scrubIntervalMs ?? 60_000,
           mount: (fs) => mount?.(fs, id) ?? fs,
         }),
     );

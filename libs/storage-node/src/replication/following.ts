@@ -9,6 +9,7 @@ import {
   type Piece,
 } from '@moldau/replication';
 import type { FollowerStream } from './follower-stream.ts';
+import { epochsMax } from './peer-limits.ts';
 import { toCopy } from './wire.ts';
 
 /** Whom a copy follows, in a session. */
@@ -75,7 +76,10 @@ export class Following {
   }
 
   heard(event: FollowerEvent): void {
-    this.#step(event);
+    const effects = this.#step(event);
+    const isTaken = effects.some(({ kind }) => kind === 'append');
+    // Else what was sent to a session that did not want it would be missing from the credit for ever.
+    if (event.kind === 'data' && !isTaken) this.#stream?.giveBack(event.piece.batches.length);
   }
 
   synced(): void {
@@ -104,9 +108,11 @@ export class Following {
     await this.#cutting;
   }
 
-  #step(event: FollowerEvent): void {
-    if (this.#isStopped) return;
-    for (const effect of this.#machine.step(event)) this.#do(effect);
+  #step(event: FollowerEvent): readonly FollowerEffect[] {
+    if (this.#isStopped) return [];
+    const effects = this.#machine.step(event);
+    for (const effect of effects) this.#do(effect);
+    return effects;
   }
 
   #do(effect: FollowerEffect): void {
@@ -126,7 +132,7 @@ export class Following {
           leaderEpoch: effect.epoch,
           logStart: log.logStart,
           durableEnd: log.durableEnd,
-          epochs: log.epochTail(64).map(({ epoch, start }) => ({ epoch, start })),
+          epochs: log.epochTail(epochsMax).map(({ epoch, start }) => ({ epoch, start })),
           highWatermark: log.highWatermark,
           copy: toCopy(this.copy),
         });
@@ -211,7 +217,7 @@ export class Following {
   #cut(task: () => Promise<unknown>): void {
     this.#giveBack(this.#unsynced.splice(0));
     this.#cutting = task().then(
-      () => this.#step({ kind: 'cut', done: true }),
+      () => void this.#step({ kind: 'cut', done: true }),
       (error: unknown) => {
         this.#ports.logger.warn('a copy could not be cut', { partition: this.log.key, error });
         this.#step({ kind: 'cut', done: false });

@@ -2,7 +2,8 @@ import { faults, MoldauError, type NodeEpoch, type NodeId, nodeEpoch, nodeId } f
 import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import { type ServedService, serve } from '@moldau/rpc';
 import { type HashRangePorts, RangeHashes } from './hash-range.ts';
-import { LeaderStream, type LeaderStreamPorts } from './leader-stream.ts';
+import { LeaderStream, type LeaderStreamPorts, silentAfterMs } from './leader-stream.ts';
+import { followersMax } from './peer-limits.ts';
 import { requireReached } from './reached.ts';
 
 /** What the service needs of its node. */
@@ -23,19 +24,26 @@ export function replicationService(ports: ReplicationServicePorts): ServedServic
     async replicate(session) {
       ports.requireServing();
       const frames = session.incoming[Symbol.asyncIterator]();
-      const first = await frames.next();
+      const cancelPatience = ports.timers.after(silentAfterMs, () =>
+        session.cancel(faults.notServing('this stream', 'silent for too long')),
+      );
+      const first = await frames.next().finally(cancelPatience);
       if (first.done === true) return session.end();
       const { greeting } = first.value;
       if (greeting === undefined) throw faults.invalidRequest('greeting', 'is missing in the first frame');
-      if (greeting.version > protocolVersion) {
+      if (greeting.version !== protocolVersion) {
         throw faults.invalidRequest('greeting.version', `is ${greeting.version}: this node knows ${protocolVersion}`);
       }
       requireReached(ports, greeting);
+      if (greeting.nodeId === 0 || greeting.nodeId === ports.me) {
+        throw faults.invalidRequest('greeting.node_id', `is ${greeting.nodeId}: no node follows itself`);
+      }
       const from = { node: nodeId(greeting.nodeId), nodeEpoch: nodeEpoch(greeting.nodeEpoch) };
       const known = newest.get(from.node);
       if (known !== undefined && from.nodeEpoch < known.nodeEpoch) throw staleNode(from.node, from.nodeEpoch);
       // What was held up on its way must not end the sessions of a newer stream.
       if (known?.nodeEpoch === from.nodeEpoch && greeting.stream <= known.stream) throw olderStream(from.node);
+      if (known === undefined && newest.size >= followersMax) throw tooMany(newest.size);
       const stream = new LeaderStream(session, from, ports);
       newest.set(from.node, { nodeEpoch: from.nodeEpoch, stream: greeting.stream, end: () => session.cancel() });
       known?.end();
@@ -54,6 +62,9 @@ interface Newest {
   readonly stream: bigint;
   readonly end: () => void;
 }
+
+const tooMany = (count: number): MoldauError =>
+  new MoldauError('NOT_SERVING', `${count} nodes have followed here: no cluster has so many`, { state: 'full' });
 
 const olderStream = (node: NodeId): MoldauError =>
   new MoldauError('NOT_SERVING', `node ${node} has opened a newer stream`, { node });

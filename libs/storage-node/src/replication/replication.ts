@@ -22,6 +22,7 @@ import { Following } from './following.ts';
 import { hashAlgorithm } from './hash-range.ts';
 import { type AlterIsr, IsrProposals, isrChange } from './isr-proposals.ts';
 import { Leading, type LeadingEvents, type LeadingOptions, type LeadingPorts } from './leading.ts';
+import { ReplicationMetrics } from './replication-metrics.ts';
 import { replicationService } from './replication-service.ts';
 import { ScrubMetrics } from './scrub-metrics.ts';
 import { Scrubber, type ScrubberPorts } from './scrubber.ts';
@@ -55,6 +56,7 @@ export class Replication {
   readonly #directory: () => LogDirectory;
   readonly #proposals: IsrProposals;
   readonly #streams = new Map<number, FollowerStream>();
+  readonly #metrics: ReplicationMetrics;
   readonly #scrubMetrics: ScrubMetrics;
   readonly #scrubber: Scrubber;
   #cancelTick: CancelTimer = () => {};
@@ -64,6 +66,7 @@ export class Replication {
     this.#ports = ports;
     this.#directory = directory;
     this.#proposals = new IsrProposals(ports.alterIsr, ports.logger);
+    this.#metrics = new ReplicationMetrics(ports.meter);
     this.#scrubMetrics = new ScrubMetrics(ports.meter);
     const askLeader: ScrubberPorts['askLeader'] = (...asked) => this.#askLeader(...asked);
     this.#scrubber = new Scrubber({ ...ports, metrics: this.#scrubMetrics, askLeader }, ports.scrubIntervalMs);
@@ -91,6 +94,7 @@ export class Replication {
       logger,
       me,
       requireServing,
+      metrics: this.#metrics,
       scrubMetrics: this.#scrubMetrics,
       clusterId: () => identity()?.clusterId ?? '',
       nextSession: () => {
@@ -140,7 +144,8 @@ export class Replication {
   }
 
   #streamTo(node: number): FollowerStream {
-    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), this.#ports);
+    const open =
+      this.#streams.get(node) ?? new FollowerStream(nodeId(node), { ...this.#ports, metrics: this.#metrics });
     this.#streams.set(node, open);
     return open;
   }
