@@ -66,6 +66,11 @@ export class Following {
     return state.kind === 'following' ? state.following : undefined;
   }
 
+  /** Its leader lacks what is committed here. */
+  get isHalted(): boolean {
+    return this.#machine.state.kind === 'halted';
+  }
+
   follow(leader: Leader): void {
     this.#step({ kind: 'follow', following: leader });
   }
