@@ -83,6 +83,10 @@ export class FollowerStream {
     this.#ports = ports;
   }
 
+  get isOpen(): boolean {
+    return this.#session !== undefined;
+  }
+
   /** `follower` wants a session: it is opened when the stream is. */
   want(follower: Following): void {
     this.#wanting.add(follower);
@@ -198,6 +202,7 @@ export class FollowerStream {
       // One whole entry may come on what is left, however little that is.
       if (this.#grantedBytes <= 0) throw faults.invalidRequest('data', 'came without credit');
       this.#grantedBytes -= data.batches.length;
+      this.#ports.metrics.received(data.batches.length);
       const follower = this.#sessions.get(data.session);
       if (follower === undefined) this.giveBack(data.batches.length);
       else follower.heard({ kind: 'data', session: data.session, piece: fromData(data) });

@@ -219,6 +219,7 @@ export class LeaderStream {
       if (piece === undefined) continue;
       bytes += piece.batches.length;
       this.#creditBytes -= piece.batches.length;
+      this.#ports.metrics.sent(piece.batches.length);
       data.push(toData(push.number, piece));
       this.#owing.delete(push);
       // Behind the others, if there is more.

@@ -26,6 +26,7 @@ export class Push implements FollowerSession {
   readonly #partition: Partition | undefined;
   readonly #events: PushEvents;
   isOver = false;
+  ackedEnd: Offset | undefined;
   /** The end that the follower is believed to have. `undefined`: it has not said Ready. */
   #next: Offset | undefined;
   #isReading = false;
@@ -84,6 +85,7 @@ export class Push implements FollowerSession {
     if (epoch !== this.epoch || durableEnd < 0n || this.#next !== undefined) return this.#complain();
     const { node, id: session } = this;
     const ready = { node, session, durableEnd: offset(durableEnd), lastEpoch: leaderEpoch(lastEpoch) };
+    this.ackedEnd = ready.durableEnd;
     this.partition.leading?.heard({ kind: 'ready', ...ready });
   }
 
@@ -93,6 +95,7 @@ export class Push implements FollowerSession {
     if (epoch !== this.epoch || !isSent || logStart < 0n || logStart > durableEnd) return this.#complain();
     const { node, id: session } = this;
     const acked = { node, session, durableEnd: offset(durableEnd), logStart: offset(logStart) };
+    this.ackedEnd = acked.durableEnd;
     this.partition.leading?.heard({ kind: 'acked', ...acked });
   }
 

@@ -12,6 +12,8 @@ export interface ReplicationServicePorts extends LeaderStreamPorts, HashRangePor
   clusterId(): string;
   /** Throws NOT_SERVING. */
   requireServing(): void;
+  /** Streams from followers: one more, or one fewer. */
+  streamsChanged(by: 1 | -1): void;
 }
 
 const protocolVersion = 1;
@@ -47,7 +49,8 @@ export function replicationService(ports: ReplicationServicePorts): ServedServic
       const stream = new LeaderStream(session, from, ports);
       newest.set(from.node, { nodeEpoch: from.nodeEpoch, stream: greeting.stream, end: () => session.cancel() });
       known?.end();
-      await stream.run(first.value, frames);
+      ports.streamsChanged(1);
+      await stream.run(first.value, frames).finally(() => ports.streamsChanged(-1));
     },
     async hashRange(request, { signal }) {
       ports.requireServing();

@@ -60,7 +60,9 @@ export class Replication {
   readonly #scrubMetrics: ScrubMetrics;
   readonly #scrubber: Scrubber;
   #cancelTick: CancelTimer = () => {};
+  #cancelLook: CancelTimer = () => {};
   #lastSession = 0;
+  #streamsIn = 0;
 
   constructor(ports: ReplicationPorts, directory: () => LogDirectory) {
     this.#ports = ports;
@@ -77,10 +79,15 @@ export class Replication {
       for (const { leading } of this.#ports.partitions.all()) leading?.tick();
     });
     this.#scrubber.start();
+    this.#cancelLook = this.#metrics.watch(this.#ports.timers, this.#ports.partitions, () => ({
+      in: this.#streamsIn,
+      out: [...this.#streams.values()].filter(({ isOpen }) => isOpen).length,
+    }));
   }
 
   async stop(): Promise<void> {
     this.#cancelTick();
+    this.#cancelLook();
     await this.#scrubber.stop();
     await Promise.all([...this.#streams.values()].map((stream) => stream.stop()));
   }
@@ -96,6 +103,9 @@ export class Replication {
       requireServing,
       metrics: this.#metrics,
       scrubMetrics: this.#scrubMetrics,
+      streamsChanged: (by) => {
+        this.#streamsIn += by;
+      },
       clusterId: () => identity()?.clusterId ?? '',
       nextSession: () => {
         this.#lastSession += 1;
@@ -113,6 +123,7 @@ export class Replication {
       clock,
       logger,
       me: { node: me, epoch },
+      isrChanged: (before, after) => this.#metrics.isrChanged(before, after),
       propose: (of, leaderEpoch, proposal, decided) =>
         this.#proposals.propose({ change: isrChange(of.identity, leaderEpoch, proposal), decided }),
     };
