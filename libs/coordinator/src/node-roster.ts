@@ -23,6 +23,8 @@ type Watched = { heardAt: Millis; cancel: CancelTimer };
 /** A timer this late means that this process stood still, not that the nodes did. */
 const stallMs = 2_000;
 const retryMs = 500;
+/** Nodes that are there open a session with a new coordinator within this; who has not is looked for. */
+const greetedMs = 1_000;
 
 /**
  * Who is there, in memory only: the store sees a node fenced or active, never a heartbeat. Every active node is watched,
@@ -37,6 +39,7 @@ export class NodeRoster implements ReplicaReports {
   /** Of the newest start of each node: what it has said once holds for all its sessions. */
   readonly #reported = new Map<NodeId, Reported>();
   readonly #watched = new Map<NodeId, Watched>();
+  #cancelLook: CancelTimer = () => {};
   #stopped = false;
   #onReport: (node: NodeId, partition: PartitionKey) => void = () => {};
 
@@ -57,10 +60,14 @@ export class NodeRoster implements ReplicaReports {
     this.#keeper.onChange(({ nodes }) => {
       for (const id of nodes) this.#observe(id);
     });
+    this.#cancelLook = this.#ports.timers.after(greetedMs, () => {
+      for (const id of this.#watched.keys()) if (!this.#sessions.has(id)) this.#look(id);
+    });
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#cancelLook();
     for (const { cancel } of this.#watched.values()) cancel();
     this.#watched.clear();
     const sessions = [...this.#sessions.values()];
@@ -82,9 +89,7 @@ export class NodeRoster implements ReplicaReports {
     const { node } = session;
     if (this.#stopped || this.#sessions.get(node) !== session) return;
     this.#sessions.delete(node);
-    this.#silentNodes
-      .lost(node, () => this.#sessions.has(node))
-      .catch((error: unknown) => this.#ports.logger.info('a node that is gone waits for its timeout', { node, error }));
+    this.#look(node);
   }
 
   heard(node: NodeId): void {
@@ -121,6 +126,13 @@ export class NodeRoster implements ReplicaReports {
   #found(node: NodeId, partition: PartitionKey) {
     const reported = this.#reported.get(node);
     return reported?.epoch === this.#keeper.image.node(node)?.epoch ? reported?.reports.get(partition) : undefined;
+  }
+
+  /** There is no session of it: one whose address refuses connections is fenced at once. */
+  #look(node: NodeId): void {
+    this.#silentNodes
+      .lost(node, () => this.#sessions.has(node))
+      .catch((error: unknown) => this.#ports.logger.info('a node that is gone waits for its timeout', { node, error }));
   }
 
   #observe(id: NodeId): void {

@@ -75,8 +75,9 @@ test('a silent node is fenced after the session timeout, and leads again when it
   t.is((await office.leader('a')).epoch, 2);
 });
 
-test('a new coordinator gives every node a session timeout of grace', async (t) => {
+test('a new coordinator gives every node that may be there a session timeout of grace', async (t) => {
   const world = new World(t);
+  const there = world.listen('node-1:7071');
   const first = await world.started();
   const node = await world.activeNode(first, 1);
   await world.run(first.createTopic({ name: 'a' }));
@@ -89,8 +90,26 @@ test('a new coordinator gives every node a session timeout of grace', async (t) 
   await world.time.runFor(20_000);
   t.deepEqual(await second.leader('a'), { leader: 1, epoch: 1 }, 'the same start goes on in the same epoch');
   node.pause();
+  there.close();
   await world.time.runFor(10_000);
   t.is((await second.leader('a')).leader, undefined);
+});
+
+test('a node that died together with the coordinator is not waited for: its address refuses connections', async (t) => {
+  const world = new World(t);
+  const first = await world.started();
+  const nodes = [await world.activeNode(first, 1), await world.activeNode(first, 2)];
+  const { topic } = await world.run(first.createTopic({ name: 'a', replicas: 2 }));
+  const dead = topic?.partitions?.[0]?.leader ?? 0;
+  const other = dead === 1 ? 2 : 1;
+  await world.run(first.coordinator.stop());
+  nodes[dead - 1]?.die();
+  world.listen(`node-${other}:7071`);
+  const second = await world.started();
+  nodes[other - 1]?.join(second);
+  t.deepEqual(await second.leader('a'), { leader: dead, epoch: 1 });
+  await world.time.runFor(1_500);
+  t.deepEqual(await second.leader('a'), { leader: other, epoch: 2 });
 });
 
 test('an election that a crash left undone is done once the node has reported to the next coordinator', async (t) => {

@@ -11,6 +11,20 @@ import { ServiceProcess } from './process.ts';
 
 const attempts = 3;
 
+/** What a cluster has that is not usual. */
+export interface ClusterOptions {
+  /** Default true. */
+  readonly gateway?: boolean;
+  /** Of both coordinators. */
+  readonly coordinatorFlags?: readonly string[];
+  /** Of every storage node. */
+  readonly nodeFlags?: readonly string[];
+  /** Called with the data directory of each storage node before that starts for the first time. */
+  readonly prepare?: (directory: string, id: number) => Promise<void>;
+  /** Called when all its processes have ended, before what they have written is removed. */
+  readonly release?: () => Promise<void>;
+}
+
 /** Two coordinators on one etcd, three storage nodes and a gateway: all of them processes, on loopback. */
 export class Cluster {
   readonly etcd: EtcdProcess;
@@ -18,43 +32,49 @@ export class Cluster {
   readonly nodes: readonly ServiceProcess[];
   readonly gateway: ServiceProcess;
   readonly #folder: string;
+  readonly #release: () => Promise<void>;
 
-  private constructor(etcd: EtcdProcess, ports: readonly number[]) {
+  private constructor(etcd: EtcdProcess, ports: readonly number[], options: ClusterOptions) {
+    const { coordinatorFlags = [], nodeFlags = [], release = () => Promise.resolve() } = options;
     const port = (index: number): number => ports[index] ?? 0;
     const coordinators = [port(0), port(1)].map((one) => `127.0.0.1:${one}`).join();
     this.#folder = mkdtempSync(join(tmpdir(), 'moldau-chaos-'));
+    this.#release = release;
     this.etcd = etcd;
     this.coordinators = [0, 1].map(
       (i) =>
         new ServiceProcess(`coordinator-${i + 1}`, 'coordinator', port(i), [
-          ...['--instance', `coordinator-${i + 1}`, '--etcd-endpoints', etcd.address],
+          ...['--instance', `coordinator-${i + 1}`, '--etcd-endpoints', etcd.address, '--default-replicas', '3'],
+          ...coordinatorFlags,
         ]),
     );
     this.nodes = [1, 2, 3].map(
       (id) =>
         new ServiceProcess(`node-${id}`, 'storage-node', port(id + 1), [
-          ...['--node-id', String(id), '--data-dir', join(this.#folder, `node-${id}`), '--coordinators', coordinators],
+          ...['--node-id', String(id), '--data-dir', this.directoryOf(id), '--coordinators', coordinators],
+          ...nodeFlags,
         ]),
     );
     this.gateway = new ServiceProcess('gateway', 'gateway', port(5), ['--coordinators', coordinators]);
   }
 
-  static async start(): Promise<Cluster> {
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await Cluster.#start(await freePorts(6));
+        return await Cluster.#start(await freePorts(6), options);
       } catch (error) {
         if (!String(error).includes('is in use') || attempt === attempts) throw error;
       }
     }
   }
 
-  static async #start(ports: readonly number[]): Promise<Cluster> {
-    const cluster = new Cluster(await EtcdProcess.start(), ports);
+  static async #start(ports: readonly number[], options: ClusterOptions): Promise<Cluster> {
+    const cluster = new Cluster(await EtcdProcess.start(), ports, options);
     try {
       await Promise.all(cluster.coordinators.map((one) => one.start()));
+      await Promise.all([1, 2, 3].map(async (id) => options.prepare?.(cluster.directoryOf(id), id)));
       await Promise.all(cluster.nodes.map((one) => one.start()));
-      await cluster.gateway.start();
+      if (options.gateway !== false) await cluster.gateway.start();
     } catch (error) {
       await cluster.close();
       throw error;
@@ -65,6 +85,23 @@ export class Cluster {
   /** A client that knows the gateway alone. */
   client(): Promise<Moldau> {
     return connect({ endpoints: this.gateway.address, timeout: '60s' });
+  }
+
+  /** A client that knows the storage nodes alone, and reaches each of them directly. */
+  clientOfNodes(): Promise<Moldau> {
+    return connect({ endpoints: this.nodes.map(({ address }) => address), timeout: '60s' });
+  }
+
+  /** The storage node of that number: 1 to 3. */
+  node(id: number): ServiceProcess {
+    const node = this.nodes[id - 1];
+    if (node === undefined) throw new Error(`there is no node ${id}`);
+    return node;
+  }
+
+  /** Where the storage node of that number keeps its data. */
+  directoryOf(id: number): string {
+    return join(this.#folder, `node-${id}`);
   }
 
   /** The coordinator that decides now, and the other one. */
@@ -89,6 +126,7 @@ export class Cluster {
   async close(): Promise<void> {
     await Promise.all([this.gateway, ...this.nodes, ...this.coordinators].map((one) => one.kill()));
     await this.etcd.close();
+    await this.#release();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

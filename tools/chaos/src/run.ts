@@ -9,7 +9,7 @@ export async function runScenarios(wanted: readonly Scenario[], say: (text: stri
   const cluster = await Cluster.start();
   try {
     const client = await cluster.client();
-    const load = await Load.start(client, 'load', partitions);
+    const load = await Load.start(client, { topic: 'load', partitions });
     for (const scenario of wanted) {
       say(`${scenario.name}: ${scenario.what}`);
       await scenario.run({ cluster, client, load, say });

@@ -16,7 +16,7 @@ export async function killEachNode(
 ): Promise<void> {
   await using moldau = await connect({ endpoints: address });
   await moldau.admin.createTopic({ name: topic, partitions: 3, replicas: nodes.length });
-  await using producer = moldau.producer({ topic });
+  const producer = moldau.producer({ topic, deliveryTimeout: '30s' });
   let next = 0;
   for (const node of nodes) {
     await up.do('kill', '-s', 'SIGKILL', node);
@@ -35,6 +35,7 @@ export async function killEachNode(
     await healthy();
     say(`${node} is in sync again ${await inSyncAgain()} ms later`);
   }
+  await producer.close();
   const found = new Set<string>();
   let count = 0;
   for await (const { value } of moldau.read(topic, { until: 'end' })) {

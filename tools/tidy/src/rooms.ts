@@ -86,7 +86,7 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
     ownTime: true,
   },
   tool: {
-    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'composition', 'client', 'cli', 'test'],
+    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'composition', 'client', 'cli', 'test', 'tool'],
     packages: 'any',
     node: 'any',
     ownTime: true,

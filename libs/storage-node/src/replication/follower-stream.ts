@@ -48,6 +48,8 @@ export interface FollowerStreamPorts {
   identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
   /** Where a node is, as far as this one knows. */
   addressOf(node: NodeId): string | undefined;
+  /** A number for a session, unique on this node: what one stream says is never taken for what another one says. */
+  nextSession(): number;
 }
 
 /** Bytes that a leader may send and that are not durable here. */
@@ -64,7 +66,6 @@ export class FollowerStream {
   readonly #sessions = new Map<number, Following>();
   #running: Promise<void> | undefined;
   #session: Session<Request, ReplicateResponse> | undefined;
-  #nextNumber = 1;
   #streams = 0n;
   #hellos: MessageInitShape<typeof HelloSchema>[] = [];
   #readies: MessageInitShape<typeof ReadySchema>[] = [];
@@ -186,7 +187,7 @@ export class FollowerStream {
   #openWanting(): void {
     const wanting = [...this.#wanting];
     this.#wanting.clear();
-    for (const follower of wanting) follower.open(this.#nextNumber++);
+    for (const follower of wanting) follower.open(this, this.#ports.nextSession());
   }
 
   #take(frame: ReplicateResponse): void {
@@ -205,7 +206,7 @@ export class FollowerStream {
       this.#ports.metrics.received(data.batches.length);
       const follower = this.#sessions.get(data.session);
       if (follower === undefined) this.giveBack(data.batches.length);
-      else follower.heard({ kind: 'data', session: data.session, piece: fromData(data) });
+      else follower.received(data.session, fromData(data));
     }
     for (const { session, leaderEpoch: epoch, highWatermark, logStart } of frame.beats) {
       const moved = {

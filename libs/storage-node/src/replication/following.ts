@@ -75,16 +75,19 @@ export class Following {
     this.#step({ kind: 'follow', following: leader });
   }
 
-  /** The session of this number may begin. */
-  open(session: number): void {
-    this.#step({ kind: 'open', session });
+  /** The session of this number may begin there. One that was wanted before somebody else led is wanted no more. */
+  open(on: FollowerStream, session: number): void {
+    if (on === this.#stream) this.#step({ kind: 'open', session });
   }
 
   heard(event: FollowerEvent): void {
-    const effects = this.#step(event);
-    const isTaken = effects.some(({ kind }) => kind === 'append');
-    // Else what was sent to a session that did not want it would be missing from the credit for ever.
-    if (event.kind === 'data' && !isTaken) this.#stream?.giveBack(event.piece.batches.length);
+    this.#step(event);
+  }
+
+  /** A piece came. Its bytes are given back when they are durable, or at once when it is not taken. */
+  received(session: number, piece: Piece): void {
+    const isTaken = this.#step({ kind: 'data', session, piece }).some(({ kind }) => kind === 'append');
+    if (!isTaken) this.#stream?.giveBack(piece.batches.length);
   }
 
   synced(): void {

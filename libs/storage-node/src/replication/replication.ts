@@ -107,10 +107,7 @@ export class Replication {
         this.#streamsIn += by;
       },
       clusterId: () => identity()?.clusterId ?? '',
-      nextSession: () => {
-        this.#lastSession += 1;
-        return this.#lastSession;
-      },
+      nextSession: () => this.#nextSession(),
     });
   }
 
@@ -154,9 +151,14 @@ export class Replication {
     }
   }
 
+  #nextSession(): number {
+    this.#lastSession += 1;
+    return this.#lastSession;
+  }
+
   #streamTo(node: number): FollowerStream {
-    const open =
-      this.#streams.get(node) ?? new FollowerStream(nodeId(node), { ...this.#ports, metrics: this.#metrics });
+    const ports = { ...this.#ports, metrics: this.#metrics, nextSession: () => this.#nextSession() };
+    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), ports);
     this.#streams.set(node, open);
     return open;
   }

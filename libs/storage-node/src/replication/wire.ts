@@ -154,13 +154,14 @@ export const fromAssignment = (assignment: PartitionAssignment): CommittedState 
   minIsr: assignment.partition?.minInSync ?? 1,
 });
 
-const otherOutcomes = new Map<IsrOutcome, 'ineligible' | 'stale' | 'fenced'>([
+const refusals = new Map<IsrOutcome, 'ineligible' | 'stale' | 'fenced'>([
   [IsrOutcome.INELIGIBLE, 'ineligible'],
   [IsrOutcome.STALE, 'stale'],
   [IsrOutcome.FENCED, 'fenced'],
 ]);
 
+/** An outcome that is not known here decides nothing. */
 export const fromIsrResult = ({ outcome, partitionEpoch }: IsrResult): IsrDecision =>
   outcome === IsrOutcome.COMMITTED
     ? { kind: 'committed', partitionEpoch }
-    : { kind: otherOutcomes.get(outcome) ?? 'unknown' };
+    : { kind: refusals.get(outcome) ?? 'unknown' };
