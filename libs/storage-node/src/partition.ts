@@ -12,7 +12,7 @@ import type { LogConfig, PartitionLog } from '@moldau/log';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
 import { ParkedAppends, type Settle } from './parked-appends.ts';
 import type { Following } from './replication/following.ts';
-import type { Leading } from './replication/leading.ts';
+import type { Leading, LeadingEvents } from './replication/leading.ts';
 import type { Replication } from './replication/replication.ts';
 
 /** What this node is to the partition. */
@@ -86,7 +86,7 @@ export class Partition {
       this.#following?.writeFailed();
       this.#resign();
     });
-    log.onDamage(() => this.#damaged());
+    log.onDamage(() => this.damaged());
   }
 
   /** `topic/partition`, for messages. */
@@ -136,11 +136,7 @@ export class Partition {
     const options = { epoch, epochStart, mayResignForDisk, lagMaxMs: this.#lagMaxMs };
     this.#leading = this.#ports.replication.lead(this.log, state, options, {
       committed: (highWatermark) => this.#commit(highWatermark),
-      resigned: (why) => {
-        if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
-        if (why === 'slow-disk') this.#resign();
-        else this.follow({ kind: 'follower', leader: undefined, epoch });
-      },
+      resigned: (why) => this.#resignFor(why),
     });
     this.#leading.synced();
     this.#wake();
@@ -239,6 +235,17 @@ export class Partition {
     if (this.#leading?.knowsCommitted === false) throw notKnown(this.name);
   }
 
+  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
+  damaged(): void {
+    const hasOthers =
+      this.#leading === undefined ? this.#following !== undefined : this.#leading.committed.isr.length > 1;
+    if (!hasOthers) return;
+    // Should the mark not reach the disk, the next read finds the damage again.
+    this.log.markCorrupt().catch(() => {});
+    this.#resign();
+    this.#following?.damaged();
+  }
+
   #changed(): Promise<void> {
     return new Promise((resolve) => {
       const unwatch = this.watch(() => {
@@ -252,6 +259,12 @@ export class Partition {
   watch(callback: () => void): () => void {
     this.#watchers.add(callback);
     return () => this.#watchers.delete(callback);
+  }
+
+  /** Should nobody else lead, whatever a follower has claimed, the coordinator has to elect once more. */
+  #resignFor(why: Parameters<LeadingEvents['resigned']>[0]): void {
+    if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
+    this.#resign();
   }
 
   #resign(): void {
@@ -273,17 +286,6 @@ export class Partition {
   #commit(highWatermark: Offset): void {
     this.#parked.release(highWatermark);
     this.#wake();
-  }
-
-  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
-  #damaged(): void {
-    const hasOthers =
-      this.#leading === undefined ? this.#following !== undefined : this.#leading.committed.isr.length > 1;
-    if (!hasOthers) return;
-    // Should the mark not reach the disk, the next read finds the damage again.
-    this.log.markCorrupt().catch(() => {});
-    this.#resign();
-    this.#following?.damaged();
   }
 
   #fail(from: Offset, error: MoldauError): void {
