@@ -1,4 +1,5 @@
 import { heal, plague } from './faults/nemesis.ts';
+import { requireSameCopies } from './oracle/same-copies.ts';
 import { Violation } from './oracle/violation.ts';
 import type { Outcome } from './outcome.ts';
 import { Trace } from './trace.ts';
@@ -81,6 +82,10 @@ async function live(world: World): Promise<void> {
   await writeInPeace(world, topics);
   await world.until('everything is read', () => tails.every((tail) => tail.isAtEnd), readMaxMs);
   await readEverything(world, topics);
+  await requireSameCopies(
+    world,
+    topics.map(({ name }) => name),
+  );
   for (const tail of tails) await tail.close();
   await world.until('the readers end', () => following.every(({ isOver }) => isOver), 10_000);
 }

@@ -22,7 +22,9 @@ export class Copies {
   readonly #byNode = new Map<number, Copy>();
   #isDirty = false;
 
-  look(node: number, { log, copy }: Partition): void {
+  look(node: number, partition: Partition, state: PartitionState | undefined): void {
+    if (state !== undefined) requireCountsAll(partition, state);
+    const { log, copy } = partition;
     const before = this.#byNode.get(node);
     const { logStart, durableEnd, highWatermark } = log;
     const epochs = log.epochTail(epochsMax);
@@ -62,6 +64,14 @@ export class Copies {
       );
     }
   }
+}
+
+/** Whoever the store has in sync is waited for by the leader of that epoch, while it may commit anything. */
+function requireCountsAll({ name, leading }: Partition, { leaderEpoch, isr, minIsr }: PartitionState): void {
+  if (leading?.epoch !== leaderEpoch || isr.length < minIsr) return;
+  const missing = isr.find(({ node }) => !leading.maximalIsr.has(node));
+  if (missing === undefined) return;
+  throw new Violation('I7', `node ${missing.node} is in sync for ${name}, and its leader does not wait for it`);
 }
 
 /** Below both high watermarks the same epochs wrote the same offsets. */

@@ -157,7 +157,7 @@ export class Oracle {
       const { truth, copies } = known;
       const moved = truth.look(start, partition);
       if (moved !== undefined) this.#trace.note(moved);
-      copies.look(id, partition);
+      copies.look(id, partition, this.#stateOf(partition.log.key));
     }
     if (node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
       throw new Violation('I23', `appends hold ${node.heldAppendBytes} bytes of ${this.#budgetBytes}`);
