@@ -55,7 +55,7 @@ export class AppendLink {
     this.#session = channel.session(LogService.method.appendSession);
     this.#onRoom = events.onRoom;
     this.#onEnd = events.onEnd;
-    this.#liveness = new SessionLiveness(ports.clock);
+    this.#liveness = new SessionLiveness(ports.clock, 'server');
     const cancel = repeat(ports.timers, 1_000, () => this.#tick());
     void this.#receive().finally(cancel);
   }

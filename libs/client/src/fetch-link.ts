@@ -40,7 +40,7 @@ export class FetchLink {
     this.address = channel.address;
     this.#events = events;
     this.#session = channel.session(LogService.method.fetchSession);
-    this.#liveness = new SessionLiveness(ports.clock);
+    this.#liveness = new SessionLiveness(ports.clock, 'server');
     const cancel = repeat(ports.timers, 1_000, () => this.#tick());
     this.credit(creditBytes);
     void this.#receive().finally(cancel);

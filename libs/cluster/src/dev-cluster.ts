@@ -183,6 +183,7 @@ class Running {
         appendBudgetBytes: 64 * MiB,
         appendWindowBytes: sessionWindowBytes,
         minFreeBytes: undefined,
+        scrubIntervalMs: Number.POSITIVE_INFINITY,
       },
     );
     this.#undo.push(() => node.stop());

@@ -53,7 +53,7 @@ export class AppendBridge {
     this.#session = session;
     this.#parts = parts;
     this.#keeps = keeps;
-    this.#liveness = new SessionLiveness(parts.clock);
+    this.#liveness = new SessionLiveness(parts.clock, 'client');
     this.#answers = new AppendAnswers(parts.windowBytes, {
       acks: (acks) => this.#say({ case: 'acks', value: { acks } }),
       window: (creditBytes) => this.#say({ case: 'window', value: { creditBytes: BigInt(creditBytes) } }),

@@ -76,7 +76,7 @@ export class AppendUpstream {
     this.#clock = clock;
     this.#events = events;
     this.#session = channel.session(LogService.method.appendSession);
-    this.#liveness = new SessionLiveness(clock);
+    this.#liveness = new SessionLiveness(clock, 'server');
     this.#progressAt = clock.monotonicMs();
     void this.#receive();
   }

@@ -43,7 +43,7 @@ export class FetchBridge {
     this.#session = session;
     this.#parts = parts;
     this.#credit = new CreditPool(parts.windowBytes, parts.fetchBudget);
-    this.#liveness = new SessionLiveness(parts.clock);
+    this.#liveness = new SessionLiveness(parts.clock, 'client');
   }
 
   /** Serves the session until the client has ended it, or until the stream broke. */

@@ -52,7 +52,7 @@ export class FetchUpstream {
   constructor(node: number, channel: Channel, clock: Clock, events: FetchUpstreamEvents) {
     this.node = node;
     this.#events = events;
-    this.#liveness = new SessionLiveness(clock);
+    this.#liveness = new SessionLiveness(clock, 'server');
     this.#session = channel.session(LogService.method.fetchSession);
     void this.#receive();
   }

@@ -28,6 +28,7 @@ async function lostNode({ cluster, time }: Awaited<ReturnType<typeof behindGatew
       appendBudgetBytes: 256 * KiB,
       appendWindowBytes: 64 * KiB,
       minFreeBytes: 0,
+      scrubIntervalMs: Number.POSITIVE_INFINITY,
     },
   );
   await time.run(node.start(address));

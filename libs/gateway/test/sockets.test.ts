@@ -50,6 +50,7 @@ async function startAll(t: ExecutionContext): Promise<{ gateway: Gateway; addres
           appendBudgetBytes: 16 * MiB,
           appendWindowBytes: 4 * MiB,
           minFreeBytes: 0,
+          scrubIntervalMs: Number.POSITIVE_INFINITY,
         },
       ),
   );

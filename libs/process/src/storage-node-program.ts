@@ -1,4 +1,4 @@
-import { bytes, integer, optional, text, type Values } from '@moldau/config';
+import { bytes, duration, integer, optional, text, type Values } from '@moldau/config';
 import { bootId, HostFileSystem } from '@moldau/host';
 import { nodeId } from '@moldau/kernel';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
@@ -32,6 +32,11 @@ const settings = {
   'min.free.bytes': optional(
     bytes({ doc: 'Appends are refused while the disk has less room than this. Default: 5 % of it, at most 2 GiB.' }),
   ),
+  'scrub.interval': duration({
+    default: '1w',
+    min: '1m',
+    doc: 'Everything on its disk is checked, and compared with the copy of its leader, once in this time, at no more than 8 MiB/s. `unlimited`: never.',
+  }),
   ...processSettings(7071),
 };
 
@@ -52,6 +57,7 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
       appendBudgetBytes: values['append.bytes'],
       appendWindowBytes: sessionWindowBytes,
       minFreeBytes: values['min.free.bytes'],
+      scrubIntervalMs: values['scrub.interval'],
     },
   );
   const identity = {

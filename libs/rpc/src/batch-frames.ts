@@ -1,4 +1,5 @@
 import { create, type DescMessage, toBinary } from '@bufbuild/protobuf';
+import { ReplicaDataSchema, ReplicateResponseSchema } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import {
   AppendBatchesSchema,
   AppendEntrySchema,
@@ -14,11 +15,15 @@ import {
 //
 //   tag(batches) length { tag(entries) length { the entry's other fields, tag(bytes) length bytes } … }
 //
-// Fields may come in any order: the bytes of an entry stand last.
+// Fields may come in any order: the bytes of an entry stand last. Between nodes the entries lie in the message itself, behind
+// its other fields:
+//
+//   the message's other fields, tag(entries) length { the entry's other fields, tag(bytes) length bytes } …
 
 /** How a frame of batches is made up. */
 interface Shape {
-  readonly batchesTag: number;
+  /** Of the message around the entries. Absent: they lie in the frame itself. */
+  readonly batchesTag?: number;
   readonly entriesTag: number;
   readonly entry: DescMessage;
   readonly bytesName: string;
@@ -26,6 +31,7 @@ interface Shape {
 }
 
 type Entry = Readonly<Record<string, unknown>>;
+type Replicated = { readonly data?: readonly Entry[] };
 type Framed = { readonly frame?: { readonly case?: string; readonly value?: { readonly entries?: readonly Entry[] } } };
 
 const lengthDelimited = 2;
@@ -52,6 +58,15 @@ const shapes: ReadonlyMap<string, Shape> = new Map([
       bytesTag: tagOf(FetchEntrySchema.field.batches),
     },
   ],
+  [
+    ReplicateResponseSchema.typeName,
+    {
+      entriesTag: tagOf(ReplicateResponseSchema.field.data),
+      entry: ReplicaDataSchema,
+      bytesName: ReplicaDataSchema.field.batches.localName,
+      bytesTag: tagOf(ReplicaDataSchema.field.batches),
+    },
+  ],
 ]);
 
 /** Below so many bytes an entry, the general encoder is as fast. */
@@ -61,16 +76,24 @@ const none = new Uint8Array();
 /** `undefined`: this is no frame of large batches. */
 export function encodeBatchFrame(schema: DescMessage, message: object): Uint8Array | undefined {
   const shape = shapes.get(schema.typeName);
-  const { frame } = message as Framed;
-  const entries = frame?.case === 'batches' ? frame.value?.entries : undefined;
-  if (shape === undefined || entries === undefined) return undefined;
+  if (shape === undefined) return undefined;
+  const entries = entriesOf(message, shape);
+  if (entries === undefined) return undefined;
   const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry, shape).length, 0);
   if (bytes === 0 || bytes < worthBytes * entries.length) return undefined;
-  return joined(
-    entries.map((entry) => partsOf(entry, shape)),
-    shape,
-  );
+  const parts = entries.map((entry) => partsOf(entry, shape));
+  return joined(parts, shape, besides(schema, message, shape));
 }
+
+function entriesOf(message: object, { batchesTag }: Shape): readonly Entry[] | undefined {
+  if (batchesTag === undefined) return (message as Replicated).data;
+  const { frame } = message as Framed;
+  return frame?.case === 'batches' ? frame.value?.entries : undefined;
+}
+
+/** What the frame says beside its entries. */
+const besides = (schema: DescMessage, message: object, { batchesTag }: Shape): Uint8Array =>
+  batchesTag === undefined ? toBinary(schema, create(schema, { ...message, data: [] })) : none;
 
 /** An entry: its bytes, and its other fields encoded. */
 interface Parts {
@@ -89,11 +112,14 @@ function bytesOf(entry: Entry, { bytesName }: Shape): Uint8Array {
   return bytes instanceof Uint8Array ? bytes : none;
 }
 
-function joined(parts: readonly Parts[], { batchesTag, entriesTag, bytesTag }: Shape): Uint8Array {
+function joined(parts: readonly Parts[], shape: Shape, before: Uint8Array): Uint8Array {
+  const { batchesTag, entriesTag, bytesTag } = shape;
   const entryBytes = parts.map(({ head, bytes }) => head.length + prefixBytes(bytesTag, bytes.length) + bytes.length);
   const insideBytes = entryBytes.reduce((sum, bytes) => sum + prefixBytes(entriesTag, bytes) + bytes, 0);
-  const out = Buffer.allocUnsafeSlow(prefixBytes(batchesTag, insideBytes) + insideBytes);
-  let at = writePrefix(out, 0, batchesTag, insideBytes);
+  const aroundBytes = batchesTag === undefined ? before.length : prefixBytes(batchesTag, insideBytes);
+  const out = Buffer.allocUnsafeSlow(aroundBytes + insideBytes);
+  out.set(before);
+  let at = batchesTag === undefined ? before.length : writePrefix(out, 0, batchesTag, insideBytes);
   for (const [index, { head, bytes }] of parts.entries()) {
     at = writePrefix(out, at, entriesTag, entryBytes[index] ?? 0);
     out.set(head, at);

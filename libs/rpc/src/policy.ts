@@ -70,6 +70,7 @@ const policies: Readonly<Record<string, MethodPolicy>> = {
   'moldau.internal.v1.ControllerService/AllocateProducerIds': { ...change, access: 'node' },
 
   'moldau.internal.v1.ReplicationService/Replicate': { ...session, access: 'node' },
+  'moldau.internal.v1.ReplicationService/HashRange': { ...ask, access: 'node', deadlineMs: 30 * second },
 };
 
 /** The names of all methods that have a rule: `package.Service/Method`. */

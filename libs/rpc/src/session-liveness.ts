@@ -1,18 +1,23 @@
 import type { Clock, Millis } from '@moldau/kernel';
 
-/** An idle side of a session says so this often: half of what the contract allows. */
-const heartbeatEveryMs = 2_500;
-/** Both sides speak every 5 s at most: one that is silent for three times as long is gone, whatever TCP says. */
-const silentAfterMs = 15_000;
+/** An idle side of a session says so this often: less than half of what the contract allows. */
+const heartbeatEveryMs = 2_000;
+/**
+ * Who is silent for so long is gone, whatever TCP says. A client may speak as seldom as the contract allows, every 5 s. A
+ * server keeps to the above, and is given up sooner: its partitions have other leaders by then.
+ */
+const silentAfterMs = { client: 15_000, server: 6_000 } as const;
 
 /** Knows when one end of a session last heard from its peer and last spoke to it. */
 export class SessionLiveness {
   readonly #clock: Clock;
+  readonly #silentAfterMs: Millis;
   #heardAt: Millis;
   #saidAt: Millis;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, peer: 'client' | 'server') {
     this.#clock = clock;
+    this.#silentAfterMs = silentAfterMs[peer];
     this.#heardAt = clock.monotonicMs();
     this.#saidAt = this.#heardAt;
   }
@@ -30,6 +35,6 @@ export class SessionLiveness {
   }
 
   get peerIsSilent(): boolean {
-    return this.#clock.monotonicMs() - this.#heardAt >= silentAfterMs;
+    return this.#clock.monotonicMs() - this.#heardAt >= this.#silentAfterMs;
   }
 }

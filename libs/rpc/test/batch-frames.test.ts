@@ -1,4 +1,5 @@
 import { create, equals, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type ReplicateResponse, ReplicateResponseSchema } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import { AppendSessionRequestSchema, FetchSessionResponseSchema } from '@moldau/proto/moldau/log/v1/log_pb';
 import test from 'ava';
 import fc from 'fast-check';
@@ -67,6 +68,49 @@ test('a frame of batches reads as the general encoder would have written it', (t
     }),
   );
   t.true(inOnePiece > 10, `${inOnePiece} of 100 were worth it`);
+});
+
+const epochs = fc.array(fc.record({ epoch: uint32, start: int64 }), { maxLength: 3 });
+const replicated: fc.Arbitrary<MessageInitShape<typeof ReplicateResponseSchema>> = fc.record(
+  {
+    data: fc.array(
+      fc.record(
+        {
+          session: uint32,
+          leaderEpoch: uint32,
+          from: int64,
+          previousEpoch: uint32,
+          epochs,
+          batches: bytes,
+          highWatermark: int64,
+          logStart: int64,
+        },
+        { requiredKeys: ['batches'] },
+      ),
+      { maxLength: 8 },
+    ),
+    rejects: fc.array(fc.record({ session: uint32, leaderEpoch: uint32 }), { maxLength: 3 }),
+    welcomes: fc.array(fc.record({ session: uint32, truncateTo: int64, logStart: int64 }), { maxLength: 3 }),
+    beats: fc.array(fc.record({ session: uint32, highWatermark: int64 }), { maxLength: 3 }),
+  },
+  { requiredKeys: [] },
+);
+
+test('a frame between nodes reads as the general encoder would have written it, with all that stands beside its data', (t) => {
+  const schema = ReplicateResponseSchema;
+  let inOnePiece = 0;
+  fc.assert(
+    fc.property(replicated, fc.boolean(), (init, asMessage) => {
+      const message: ReplicateResponse = create(schema, init);
+      const fast = encodeBatchFrame(schema, asMessage ? message : init);
+      if (fast !== undefined) inOnePiece += 1;
+      const general = toBinary(schema, message);
+      const sent = encode(schema, asMessage ? message : init);
+      return equals(schema, fromBinary(schema, sent), fromBinary(schema, general));
+    }),
+  );
+  t.true(inOnePiece > 10, `${inOnePiece} of 100 were worth it`);
+  t.is(encodeBatchFrame(schema, { beats: [{ session: 1 }] }), undefined);
 });
 
 test('what carries no large batch is left to the general encoder', (t) => {

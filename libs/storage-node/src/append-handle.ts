@@ -1,7 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { MoldauError } from '@moldau/kernel';
 import type { AppendAckSchema } from '@moldau/proto/moldau/log/v1/log_pb';
-import type { Appended, Partition } from './partition.ts';
+import type { Appended } from './parked-appends.ts';
+import type { Partition } from './partition.ts';
 
 export type Ack = MessageInitShape<typeof AppendAckSchema>;
 

@@ -11,9 +11,9 @@ import { type CallContext, type Session, SessionLiveness, toWireError } from '@m
 import type { AppendBudget } from './append-budget.ts';
 import { AppendCredit } from './append-credit.ts';
 import { type Ack, type ClosedHandle, type Handle, handleClosed, type Pending, succeeded } from './append-handle.ts';
-import type { Appended } from './partition.ts';
+import type { Appended } from './parked-appends.ts';
 import type { Partitions } from './partitions.ts';
-import { leaderOf, offsetFrom } from './wire.ts';
+import { acksFrom, leaderOf, offsetFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendSessionResponseSchema>;
 
@@ -71,7 +71,7 @@ export class AppendStream {
     this.#ports = ports;
     this.#keeps = keeps;
     this.#credit = new AppendCredit(ports.budget, ports.windowBytes);
-    this.#liveness = new SessionLiveness(ports.clock);
+    this.#liveness = new SessionLiveness(ports.clock, 'client');
   }
 
   /** Serves the session until the client has ended it and every entry is answered, or until the stream broke. */
@@ -168,7 +168,7 @@ export class AppendStream {
   }
 
   /** `entry` is held already. */
-  #append({ handle: number, sequence, batch, timeoutMs, expectedOffset }: AppendEntry): void {
+  #append({ handle: number, sequence, batch, acks, timeoutMs, expectedOffset }: AppendEntry): void {
     const { admit, budget, clock } = this.#ports;
     const handle = this.#handles.get(number);
     const bytes = batch.length;
@@ -193,6 +193,7 @@ export class AppendStream {
       handle.partition.requireLeader(handle.believedEpoch);
       const options = {
         admit,
+        acks: acksFrom(acks),
         ...(expectedOffset !== undefined && { expectedOffset: offsetFrom('expected_offset', expectedOffset) }),
       };
       handle.partition.append(batch, options, settle);

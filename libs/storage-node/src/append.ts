@@ -5,9 +5,10 @@ import { BatchBuilder, partitionOfKey } from '@moldau/records';
 import { appendTimeout } from '@moldau/routing';
 import type { AppendBudget } from './append-budget.ts';
 
-import type { Appended, Partition } from './partition.ts';
+import type { Appended } from './parked-appends.ts';
+import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
-import { newRecord, offsetFrom } from './wire.ts';
+import { acksFrom, newRecord, offsetFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendResponseSchema>;
 
@@ -91,6 +92,7 @@ function commit(
   return new Promise((resolve, reject) => {
     const options = {
       admit,
+      acks: acksFrom(request.acks),
       ...(expected !== undefined && { expectedOffset: offsetFrom('expected_offset', expected) }),
     };
     budget.hold(batch.length);

@@ -56,7 +56,7 @@ export class FetchStream {
     this.#session = session;
     this.#ports = ports;
     this.#keeps = keeps;
-    this.#liveness = new SessionLiveness(ports.clock);
+    this.#liveness = new SessionLiveness(ports.clock, 'client');
   }
 
   /** Serves the session until the client has ended it, or until the stream broke. */

@@ -8,6 +8,7 @@ import { listOffsets } from './list-offsets.ts';
 import { aboutToBeOpened, type Named } from './partitions.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import { read } from './read.ts';
+import { requireReadable } from './readable.ts';
 import { trimPartition } from './trim.ts';
 
 /** What the service is made of. */
@@ -39,7 +40,9 @@ export function logService(parts: LogServiceParts): ServedService {
     appendSession: (session, { keeps }) => hold(new AppendStream(session, parts, keeps)),
     read: async function* (request, context) {
       await ready(request, request.partition);
-      await whenOpened(timers, async () => partitions.find(request, request.partition).requireLeader());
+      await whenOpened(timers, async () =>
+        requireReadable(partitions.find(request, request.partition), request.anyReplica),
+      );
       yield* read(request, partitions, context);
     },
     fetchSession: (session, { keeps }) => hold(new FetchStream(session, parts, keeps)),

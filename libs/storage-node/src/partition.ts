@@ -10,21 +10,10 @@ import {
 } from '@moldau/kernel';
 import type { LogConfig, PartitionLog } from '@moldau/log';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
+import { ParkedAppends, type Settle } from './parked-appends.ts';
 import type { Following } from './replication/following.ts';
-import type { Leading } from './replication/leading.ts';
+import type { Leading, LeadingEvents } from './replication/leading.ts';
 import type { Replication } from './replication/replication.ts';
-
-/** What an append came to. Offsets are absent for a duplicate of which only the fact is still known. */
-export interface Appended {
-  readonly baseOffset: Offset | undefined;
-  readonly lastOffset: Offset | undefined;
-  readonly logEnd: Offset;
-  /** The log-append time, where the topic stamps it. */
-  readonly timestampMs: number | undefined;
-}
-
-/** Called exactly once for each append: with an error, or with what was committed. */
-export type Settle = (error: MoldauError | undefined, appended: Appended | undefined) => void;
 
 /** What this node is to the partition. */
 export type Role =
@@ -34,12 +23,13 @@ export type Role =
   /** The data is gone, or going. */
   | { readonly kind: 'removed' };
 
-interface Parked {
-  readonly commitsAt: Offset;
-  /** Present: what to answer instead, once it is committed. */
-  readonly error: MoldauError | undefined;
-  readonly appended: Appended;
-  readonly settle: Settle;
+/** How an append is to be taken. */
+export interface PartitionAppend {
+  readonly expectedOffset?: Offset;
+  /** `all`: answered when it is committed; `leader`: when it is durable here, and a fail-over may lose it. */
+  readonly acks: 'all' | 'leader';
+  /** May throw to refuse what is no duplicate. */
+  readonly admit: () => void;
 }
 
 /** What a partition needs of its node. */
@@ -69,7 +59,10 @@ export class Partition {
   #copy: Hello['copy'];
   #lagMaxMs: Millis = 0;
   #resignedForDiskAt = Number.NEGATIVE_INFINITY;
-  #parked: Parked[] = [];
+  /** Until they are committed. */
+  readonly #parked = new ParkedAppends();
+  /** Until they are durable here. */
+  readonly #parkedHere = new ParkedAppends();
   #watchers = new Set<() => void>();
   #resignedEpoch: LeaderEpoch | undefined;
   #lastLed: LeaderEpoch | undefined;
@@ -83,7 +76,8 @@ export class Partition {
     this.#ports = ports;
     this.#role = { kind: 'follower', leader: undefined, epoch: log.lastEpoch };
     log.onWritten(() => this.#leading?.written());
-    log.onDurable(() => {
+    log.onDurable((durableEnd) => {
+      this.#parkedHere.release(durableEnd);
       this.#leading?.synced();
       this.#following?.synced();
     });
@@ -92,7 +86,7 @@ export class Partition {
       this.#following?.writeFailed();
       this.#resign();
     });
-    log.onDamage(() => this.#damaged());
+    log.onDamage(() => this.damaged());
   }
 
   /** `topic/partition`, for messages. */
@@ -142,11 +136,7 @@ export class Partition {
     const options = { epoch, epochStart, mayResignForDisk, lagMaxMs: this.#lagMaxMs };
     this.#leading = this.#ports.replication.lead(this.log, state, options, {
       committed: (highWatermark) => this.#commit(highWatermark),
-      resigned: (why) => {
-        if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
-        if (why === 'slow-disk') this.#resign();
-        else this.follow({ kind: 'follower', leader: undefined, epoch });
-      },
+      resigned: (why) => this.#resignFor(why),
     });
     this.#leading.synced();
     this.#wake();
@@ -209,12 +199,12 @@ export class Partition {
 
   /**
    * Appends batches; `bytes` belong to the log from now on. Throws when nothing was written and nothing will be;
-   * otherwise `settle` is called later. `admit` may throw to refuse what is no duplicate.
+   * otherwise `settle` is called later.
    */
-  append(bytes: Uint8Array, options: { expectedOffset?: Offset; admit: () => void }, settle: Settle): void {
-    const result = this.log.append(bytes, { ...options, admit: () => this.#admit(options.admit) });
-    const parked: Parked = {
-      commitsAt: result.kind === 'appended' ? result.nextOffset : result.commitsAt,
+  append(bytes: Uint8Array, { acks, admit, ...options }: PartitionAppend, settle: Settle): void {
+    const result = this.log.append(bytes, { ...options, admit: () => this.#admit(acks, admit) });
+    const parked = {
+      endsAt: result.kind === 'appended' ? result.nextOffset : result.commitsAt,
       error: result.baseOffset === undefined ? duplicateOutsideWindow(this.name) : undefined,
       appended: {
         baseOffset: result.baseOffset,
@@ -224,8 +214,8 @@ export class Partition {
       },
       settle,
     };
-    if (this.#parked.length === 0 && parked.commitsAt <= this.log.highWatermark) release(parked);
-    else this.#parked.push(parked);
+    if (acks === 'leader') this.#parkedHere.park(parked, this.log.durableEnd);
+    else this.#parked.park(parked, this.log.highWatermark);
   }
 
   /**
@@ -245,6 +235,17 @@ export class Partition {
     if (this.#leading?.knowsCommitted === false) throw notKnown(this.name);
   }
 
+  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
+  damaged(): void {
+    const hasOthers =
+      this.#leading === undefined ? this.#following !== undefined : this.#leading.committed.isr.length > 1;
+    if (!hasOthers) return;
+    // Should the mark not reach the disk, the next read finds the damage again.
+    this.log.markCorrupt().catch(() => {});
+    this.#resign();
+    this.#following?.damaged();
+  }
+
   #changed(): Promise<void> {
     return new Promise((resolve) => {
       const unwatch = this.watch(() => {
@@ -260,6 +261,12 @@ export class Partition {
     return () => this.#watchers.delete(callback);
   }
 
+  /** Should nobody else lead, whatever a follower has claimed, the coordinator has to elect once more. */
+  #resignFor(why: Parameters<LeadingEvents['resigned']>[0]): void {
+    if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
+    this.#resign();
+  }
+
   #resign(): void {
     if (this.#role.kind !== 'leader') return;
     this.#resignedEpoch = this.#role.epoch;
@@ -268,48 +275,27 @@ export class Partition {
   }
 
   /** A write that could not be committed is not begun. A duplicate is no write: it was looked for before. */
-  #admit(admit: () => void): void {
+  #admit(acks: PartitionAppend['acks'], admit: () => void): void {
     admit();
     const { leading } = this;
-    if (leading === undefined || leading.hasEnoughReplicas) return;
+    if (acks === 'leader' || leading === undefined || leading.hasEnoughReplicas) return;
     const { isr, minIsr } = leading.committed;
     throw notEnoughReplicas(this.name, isr.length, minIsr);
   }
 
   #commit(highWatermark: Offset): void {
-    let released = 0;
-    for (const parked of this.#parked) {
-      if (parked.commitsAt > highWatermark) break;
-      release(parked);
-      released += 1;
-    }
-    this.#parked.splice(0, released);
+    this.#parked.release(highWatermark);
     this.#wake();
   }
 
-  /** A copy that is damaged is replaced from another one. The only one goes on: what is whole of it is all that there is. */
-  #damaged(): void {
-    if (this.#leading !== undefined && this.#leading.committed.isr.length < 2) return;
-    // Should the mark not reach the disk, the next read finds the damage again.
-    this.log.markCorrupt().catch(() => {});
-    this.#resign();
-    this.#following?.damaged();
-  }
-
   #fail(from: Offset, error: MoldauError): void {
-    const failed = this.#parked.filter(({ commitsAt }) => commitsAt > from);
-    this.#parked = this.#parked.filter(({ commitsAt }) => commitsAt <= from);
-    for (const { settle } of failed) settle(error, undefined);
+    this.#parkedHere.fail(from, error);
+    this.#parked.fail(from, error);
   }
 
   #wake(): void {
     for (const callback of this.#watchers) callback();
   }
-}
-
-function release({ error, appended, settle }: Parked): void {
-  if (error === undefined) settle(undefined, appended);
-  else settle(error, undefined);
 }
 
 const duplicateOutsideWindow = (partition: string): MoldauError =>

@@ -1,4 +1,4 @@
-import { faults, type Offset, offset } from '@moldau/kernel';
+import { faults, MoldauError, type Offset, offset } from '@moldau/kernel';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { Partition } from './partition.ts';
 import { offsetFrom } from './wire.ts';
@@ -13,9 +13,14 @@ export interface Resolved {
 
 /**
  * Finds the offset of a position: between the log start and the high watermark. Waits until the leader knows what is committed
- * (KIP-207): a new one may not have heard of what was acknowledged last. Throws OFFSET_OUT_OF_RANGE.
+ * (KIP-207): a new one may not have heard of what was acknowledged last. Throws OFFSET_OUT_OF_RANGE; on a follower, of what
+ * lies above its high watermark, OFFSET_NOT_AVAILABLE unless the caller `waits` for it.
  */
-export async function resolvePosition(partition: Partition, position: Position | undefined): Promise<Resolved> {
+export async function resolvePosition(
+  partition: Partition,
+  position: Position | undefined,
+  waits = true,
+): Promise<Resolved> {
   const { log } = partition;
   await partition.committedKnown();
   const at = position?.at;
@@ -26,7 +31,7 @@ export async function resolvePosition(partition: Partition, position: Position |
     case 'latest':
       return { offset: log.highWatermark };
     case 'offset':
-      return { offset: requireInside(partition, at.value) };
+      return { offset: requireInside(partition, at.value, waits) };
     case 'beforeLatest': {
       const back = log.highWatermark - at.value;
       return { offset: back < log.logStart ? log.logStart : offset(back) };
@@ -39,12 +44,24 @@ export async function resolvePosition(partition: Partition, position: Position |
 }
 
 /** Where a reader begins: a timestamp behind everything means the end. */
-export async function startOf(partition: Partition, position: Position | undefined): Promise<Offset> {
-  return (await resolvePosition(partition, position)).offset ?? partition.log.highWatermark;
+export async function startOf(partition: Partition, position: Position | undefined, waits = true): Promise<Offset> {
+  return (await resolvePosition(partition, position, waits)).offset ?? partition.log.highWatermark;
 }
 
-function requireInside({ log }: Partition, asked: bigint): Offset {
+function requireInside({ name, log, role }: Partition, asked: bigint, waits: boolean): Offset {
   const found = offsetFrom('offset', asked);
-  if (found < log.logStart || found > log.logEnd) throw faults.offsetOutOfRange(asked, log.logStart, log.highWatermark);
+  const isLeader = role.kind === 'leader';
+  if (found < log.logStart || (isLeader && found > log.logEnd)) {
+    throw faults.offsetOutOfRange(asked, log.logStart, log.highWatermark);
+  }
+  // What a follower has not heard of may be there all the same.
+  if (!isLeader && found > log.highWatermark && !waits) throw notYet(name, found, log.highWatermark);
   return found;
 }
+
+const notYet = (partition: string, asked: Offset, highWatermark: Offset): MoldauError =>
+  new MoldauError(
+    'OFFSET_NOT_AVAILABLE',
+    `this copy of ${partition} is known to be committed up to ${highWatermark}, not ${asked}: retry, or ask the leader`,
+    { offset: asked, high_watermark: highWatermark },
+  );

@@ -7,6 +7,7 @@ import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { resolvePosition, startOf } from './positions.ts';
 import { batchParts, clipped, recordParts } from './read-parts.ts';
+import { requireReadable } from './readable.ts';
 
 type Response = MessageInitShape<typeof ReadResponseSchema>;
 
@@ -19,19 +20,25 @@ export async function* read(
   { signal, keeps }: Pick<CallContext, 'signal' | 'keeps'>,
 ): AsyncGenerator<Response> {
   const partition = partitions.find(request, request.partition);
-  partition.requireLeader();
-  let next = await startOf(partition, request.from);
+  const mayGoOn = (): void => requireReadable(partition, request.anyReplica);
+  mayGoOn();
+  let next = await startOf(partition, request.from, request.follow);
+  let seen = partition.log.highWatermark;
   const until = await endOf(partition, request);
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   while (!signal.aborted && left > 0 && (until === undefined || next < until)) {
-    if (next >= partition.log.highWatermark) {
+    const below = partition.log.highWatermark;
+    // A copy that was cut, or began anew, may hold something else where this reader has been.
+    if (below < seen) throw faults.notServing(partition.name, 'being cut');
+    seen = below;
+    if (next >= below) {
       keeps(0);
       await changed(partition, signal);
-      partition.requireLeader();
+      mayGoOn();
       continue;
     }
-    const below = partition.log.highWatermark;
-    const slice = await readSome(partition, next, below, signal);
+    const slice = await readSome(partition, next, below, signal, mayGoOn);
+    if (request.anyReplica) mayGoOn();
     const wanted = min(until, below);
     const parts = request.format === ReadFormat.BATCHES ? batchParts(slice) : recordParts(slice, next, wanted);
     for (const whole of parts) {
@@ -50,10 +57,16 @@ export async function* read(
 /** Where a bounded read ends. `undefined`: never. */
 async function endOf(partition: Partition, { until, follow }: ReadRequest): Promise<Offset | undefined> {
   if (until === undefined) return follow ? undefined : partition.log.highWatermark;
-  return (await resolvePosition(partition, until)).offset ?? partition.log.highWatermark;
+  return (await resolvePosition(partition, until, follow)).offset ?? partition.log.highWatermark;
 }
 
-async function readSome(partition: Partition, from: Offset, below: Offset, signal: AbortSignal): Promise<LogSlice> {
+async function readSome(
+  partition: Partition,
+  from: Offset,
+  below: Offset,
+  signal: AbortSignal,
+  mayGoOn: () => void,
+): Promise<LogSlice> {
   const limits = { maxBytes: readBytes, below };
   try {
     return partition.log.readTail(from, limits) ?? (await partition.log.read(from, { ...limits, signal }));
@@ -61,8 +74,8 @@ async function readSome(partition: Partition, from: Offset, below: Offset, signa
     if (hasReason(error, 'OFFSET_OUT_OF_RANGE')) {
       throw faults.offsetOutOfRange(from, partition.log.logStart, partition.log.highWatermark);
     }
-    // Where there is another copy, this one has just given the lead up.
-    if (hasReason(error, 'CORRUPT_DATA')) partition.requireLeader();
+    // Where there is another copy, this one has just given the lead up, or itself.
+    if (hasReason(error, 'CORRUPT_DATA')) mayGoOn();
     throw error;
   }
 }

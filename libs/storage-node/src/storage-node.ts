@@ -57,6 +57,8 @@ export interface StorageNodeConfig {
   readonly appendWindowBytes: number;
   /** Below so much free space appends are refused. `undefined`: the smaller of 5 % and 2 GiB. */
   readonly minFreeBytes: number | undefined;
+  /** Everything on disk is checked, and compared with its leader's copy, once in this time. Infinity: never. */
+  readonly scrubIntervalMs: number;
 }
 
 /** Without an answer of the coordinator for so long, a node that leaves goes as it is. */
@@ -104,6 +106,7 @@ export class StorageNode {
         addressOf: (node) => this.#relay.view.node(node)?.address,
         alterIsr: (changes) => this.#requireLink().alterIsr(changes),
         requireServing: () => this.#requireServing(),
+        scrubIntervalMs: config.scrubIntervalMs,
       },
       () => this.#requireDirectory(),
     );

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, hasReason, type Offset, offset } from '@moldau/kernel';
-import type { RecordSchema, Record as WireRecord } from '@moldau/proto/moldau/log/v1/record_pb';
+import { Acks, type RecordSchema, type Record as WireRecord } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { NewRecord, StoredRecord } from '@moldau/records';
 
 // Between the contract's messages and what the rooms below understand. Nothing else here knows both.
@@ -40,4 +40,11 @@ export function leaderOf(error: unknown): { leader?: number } {
 export function offsetFrom(field: string, value: bigint): Offset {
   if (value < 0n) throw faults.invalidRequest(field, `is ${value}: offsets begin with 0`);
   return offset(value);
+}
+
+/** When an append is answered. Throws INVALID_REQUEST on what is not known here: it may ask for more than is given. */
+export function acksFrom(acks: Acks): 'all' | 'leader' {
+  if (acks === Acks.LEADER) return 'leader';
+  if (acks === Acks.ALL || acks === Acks.UNSPECIFIED) return 'all';
+  throw faults.invalidRequest('acks', `is ${acks}: not known here`);
 }

@@ -1,3 +1,5 @@
+import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
+import { Acks } from '@moldau/proto/moldau/log/v1/record_pb';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
 
@@ -96,4 +98,28 @@ test('a node that is stopped hands its leaderships over, and nobody sees an erro
     await read(world),
     Array.from({ length: 20 }, (_, i) => `record ${i}`),
   );
+});
+
+test('with acks of the leader alone a write needs nobody else; with acks of all it is refused without enough in sync', async (t) => {
+  const world = await replicated();
+  const { cluster, time, send, leader } = world;
+  await send('before');
+  const first = leader();
+  for (const node of cluster.nodes) if (node !== first) node.kill('kill');
+  const channel = cluster.network.dialer('plain').dial(first.address, 'data');
+  const append = (acks: Acks) =>
+    time.run(
+      channel.unary(LogService.method.append, {
+        topic: 't',
+        partition: 0,
+        acks,
+        records: [{ value: Buffer.from('x') }],
+      }),
+    );
+  await time.runUntil(
+    () => [...first.service.partitions].every(({ leading }) => leading?.committed.isr.length === 1),
+    30_000,
+  );
+  t.is((await append(Acks.LEADER)).baseOffset, 1n);
+  await t.throwsAsync(append(Acks.ALL), { message: /1 in-sync replicas, and an append needs 2/ });
 });

@@ -1,5 +1,5 @@
 import { Moldau } from '@moldau/client';
-import { type FileSystem, type Logger, silentLogger, type Timers } from '@moldau/kernel';
+import { type FileSystem, type Logger, type Meter, silentLogger, silentMeter, type Timers } from '@moldau/kernel';
 import { type Conditions, defaultLimits, MemoryNetwork } from '@moldau/rpc';
 import { CruelDisk } from './cruel-disk.ts';
 import { MemoryStore } from './memory-store.ts';
@@ -20,6 +20,8 @@ export interface SimulatedClusterOptions {
   /** Gateways. Default none. */
   readonly gateways?: number;
   readonly logger?: Logger;
+  /** What a node counts. Default: nothing. */
+  readonly meter?: (node: number) => Meter;
   /** How long each operation of a disk takes. */
   readonly diskLatencyMs?: { readonly min: number; readonly max: number };
   readonly diskCapacityBytes?: number;
@@ -27,6 +29,8 @@ export interface SimulatedClusterOptions {
   readonly conditions?: Conditions;
   /** Bytes that appends may hold in a node's memory. Default 4 MiB. */
   readonly appendBudgetBytes?: number;
+  /** Everything on disk is checked once in this time. Default one minute. */
+  readonly scrubIntervalMs?: number;
   /** Puts something between a node and its disk, for each start anew. */
   readonly mount?: (fs: FileSystem, node: number) => FileSystem;
 }
@@ -67,9 +71,11 @@ export class SimulatedCluster {
       (id) =>
         new SimulatedNode(id, {
           ...world,
+          meter: options.meter?.(id) ?? silentMeter,
           disk: diskOf(options, time, random),
           coordinators,
           appendBudgetBytes: options.appendBudgetBytes ?? 4 * 1024 * 1024,
+          scrubIntervalMs: options.scrubIntervalMs ?? 60_000,
           mount: (fs) => mount?.(fs, id) ?? fs,
         }),
     );

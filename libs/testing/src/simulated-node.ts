@@ -1,4 +1,4 @@
-import { type FileSystem, type Logger, type NodeId, nodeId, type Random, silentMeter } from '@moldau/kernel';
+import { type FileSystem, type Logger, type Meter, type NodeId, nodeId, type Random } from '@moldau/kernel';
 import type { MemoryNetwork } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 import type { CruelDisk } from './cruel-disk.ts';
@@ -12,10 +12,12 @@ export interface SimulatedNodeWorld {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly network: MemoryNetwork;
   readonly disk: CruelDisk;
   readonly coordinators: readonly string[];
   readonly appendBudgetBytes: number;
+  readonly scrubIntervalMs: number;
   /** Puts something between the node and its disk, for each start anew. */
   readonly mount: (fs: FileSystem) => FileSystem;
 }
@@ -70,9 +72,10 @@ export class SimulatedNode {
 
   /** Starts a new process; resolves when it has recovered and knows what it leads. */
   async start(): Promise<void> {
-    const { time, random, logger, network, appendBudgetBytes, mount, coordinators } = this.#world;
+    const { time, random, logger, meter, network, appendBudgetBytes, scrubIntervalMs, mount, coordinators } =
+      this.#world;
     const process = new SimulatedProcess(time);
-    const world = { random, logger, meter: silentMeter, clock: this.clock, timers: process.timers };
+    const world = { random, logger, meter, clock: this.clock, timers: process.timers };
     const fs = new ProcessFileSystem(mount(this.disk.mount()), process);
     const node = new StorageNode(
       { ...world, fs, dialer: network.dialer(this.address), bootId: `boot-${this.#boot}` },
@@ -86,6 +89,7 @@ export class SimulatedNode {
         appendBudgetBytes,
         appendWindowBytes: 256 * 1024,
         minFreeBytes: 64 * 1024,
+        scrubIntervalMs,
       },
     );
     this.#running = { node, process, listening: network.listen(this.address, node.services(), world) };

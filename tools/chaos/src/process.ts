@@ -20,6 +20,12 @@ export class ServiceProcess {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** Of the running process. */
+  get pid(): number {
+    if (this.#process === undefined) throw new Error(`${this.name} was not started`);
+    return this.#process.pid;
+  }
+
   /** What the last process has logged, the last of it. */
   get said(): string {
     return this.#process?.said ?? '';

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { measureEngine } from './engine.ts';
 import { type Figure, holds } from './figure.ts';
 import { measureGateway } from './gateway.ts';
+import { measureIdlePartitions } from './idle-partitions.ts';
 import { measureLargeTopic } from './large-topic.ts';
 import { machine } from './machine.ts';
 import { measureRoundTrip } from './round-trip.ts';
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, Measure>> = {
   'large-topic': (directory, { largeBytes }) => measureLargeTopic(directory, largeBytes),
   'round-trip': (directory, { tripSeconds }) => measureRoundTrip(directory, tripSeconds, [5, 0]),
   gateway: (_, { gatewayBytes, gatewayRuns }) => measureGateway(gatewayBytes, gatewayRuns),
+  idle: (_, { idlePartitions, idleWindows }) => measureIdlePartitions(idlePartitions, idleWindows),
   throughput: (directory, { loadBytes, loads }) => measureThroughput(directory, loadBytes, loads),
 };
 

@@ -10,6 +10,9 @@ export interface Sizes {
   readonly loads: number;
   readonly gatewayBytes: number;
   readonly gatewayRuns: number;
+  readonly idlePartitions: number;
+  /** Of ten seconds each. */
+  readonly idleWindows: number;
   readonly engine: EngineSizes;
   readonly largeBytes: number;
   /** Whoever is not done by then gives up. */
@@ -23,6 +26,8 @@ export const full: Sizes = {
   loads: 3,
   gatewayBytes: 256 * MiB,
   gatewayRuns: 5,
+  idlePartitions: 10_000,
+  idleWindows: 15,
   engine: {
     partitions: 10_000,
     starts: 3,
@@ -33,7 +38,7 @@ export const full: Sizes = {
     rounds: 10,
   },
   largeBytes: 1024 * MiB,
-  deadlineSeconds: 360,
+  deadlineSeconds: 600,
 };
 
 export const quick: Sizes = {
@@ -43,6 +48,8 @@ export const quick: Sizes = {
   loads: 1,
   gatewayBytes: 32 * MiB,
   gatewayRuns: 1,
+  idlePartitions: 100,
+  idleWindows: 3,
   engine: {
     partitions: 200,
     starts: 3,
@@ -53,5 +60,5 @@ export const quick: Sizes = {
     rounds: 3,
   },
   largeBytes: 64 * MiB,
-  deadlineSeconds: 60,
+  deadlineSeconds: 120,
 };

@@ -71,7 +71,7 @@ async function live(world: World): Promise<void> {
     world.background('config', () => reconfigure(world, 'config', [kept.name, trimmed.name])),
     world.background('scratch', () => liveAndDie(world, 'scratch')),
   ];
-  const plagued = world.background('faults', () => plague(world, 8_000 + random.below(14_000)));
+  const plagued = world.background('faults', () => plague(world, 7_000 + random.below(12_000)));
   await world.until('the faults end', () => plagued.isOver, 300_000);
   await heal(world);
   await world.runFor(2_000);

@@ -6,9 +6,9 @@ import {
   type Logger,
   leaderEpoch,
   type Millis,
+  MoldauError,
   type NodeEpoch,
   type NodeId,
-  offset,
   type Random,
   repeat,
   sleep,
@@ -28,9 +28,12 @@ import type { Mismatch } from '@moldau/replication';
 import type { Channel, Dialer, Session } from '@moldau/rpc';
 import type { Following } from './following.ts';
 import { beatEveryMs, silentAfterMs } from './leader-stream.ts';
+import { entriesMax, hellosMax, peerOffset, requireFew } from './peer-limits.ts';
+import type { ReplicationMetrics } from './replication-metrics.ts';
 import { fromData, fromReject, fromWelcome, toNack } from './wire.ts';
 
 type Request = MessageInitShape<typeof ReplicateRequestSchema>;
+type Ack = MessageInitShape<typeof AckSchema> & { readonly session: number };
 
 /** What a stream needs of its node. */
 export interface FollowerStreamPorts {
@@ -39,18 +42,19 @@ export interface FollowerStreamPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: ReplicationMetrics;
   readonly me: NodeId;
   /** `undefined`: not registered yet. */
   identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
   /** Where a node is, as far as this one knows. */
   addressOf(node: NodeId): string | undefined;
+  /** A number for a session, unique on this node: what one stream says is never taken for what another one says. */
+  nextSession(): number;
 }
 
 /** Bytes that a leader may send and that are not durable here. */
 const windowBytes = 4 * 1024 * 1024;
 const reopenMs: Millis = 100;
-/** Sessions that begin with one frame. */
-const hellosMax = 1_000;
 
 /** The stream of this node to one leader, with all partitions that it follows there. Open while one is wanted. */
 export class FollowerStream {
@@ -62,19 +66,26 @@ export class FollowerStream {
   readonly #sessions = new Map<number, Following>();
   #running: Promise<void> | undefined;
   #session: Session<Request, ReplicateResponse> | undefined;
-  #nextNumber = 1;
   #streams = 0n;
   #hellos: MessageInitShape<typeof HelloSchema>[] = [];
   #readies: MessageInitShape<typeof ReadySchema>[] = [];
-  readonly #acks = new Map<number, MessageInitShape<typeof AckSchema>>();
+  readonly #acks = new Map<number, Ack>();
   #nacks: MessageInitShape<typeof NackSchema>[] = [];
+  /** To be given to the leader. */
   #creditBytes = 0;
+  /** What it has, as far as we have heard. */
+  #grantedBytes = 0;
   #flushScheduled = false;
+  #isCongested = false;
   #heardAt: Millis = 0;
 
   constructor(leader: NodeId, ports: FollowerStreamPorts) {
     this.#leader = leader;
     this.#ports = ports;
+  }
+
+  get isOpen(): boolean {
+    return this.#session !== undefined;
   }
 
   /** `follower` wants a session: it is opened when the stream is. */
@@ -97,7 +108,7 @@ export class FollowerStream {
   }
 
   /** The newest one of a session counts: a frame carries all of a sync round. */
-  ack(ack: MessageInitShape<typeof AckSchema> & { readonly session: number }): void {
+  ack(ack: Ack): void {
     this.#acks.set(ack.session, ack);
     this.#scheduleFlush();
   }
@@ -106,6 +117,7 @@ export class FollowerStream {
     if (this.#sessions.get(session) !== follower) return;
     this.#sessions.delete(session);
     this.#acks.delete(session);
+    this.#ports.metrics.nacked(reason);
     this.#nacks.push({ session, expected, reason: toNack(reason) });
     this.#scheduleFlush();
   }
@@ -134,7 +146,8 @@ export class FollowerStream {
       try {
         await this.#follow();
       } catch (error) {
-        if (!signal.aborted) logger.debug('a stream of replication ended', { leader: this.#leader, error });
+        if (!(error instanceof MoldauError)) logger.error('a bug has ended a stream of replication', { error });
+        else if (!signal.aborted) logger.debug('a stream of replication ended', { leader: this.#leader, error });
       }
       this.#session = undefined;
       this.#closeAll();
@@ -153,6 +166,8 @@ export class FollowerStream {
     this.#session = session;
     this.#heardAt = clock.monotonicMs();
     this.#creditBytes = 0;
+    this.#grantedBytes = windowBytes;
+    this.#isCongested = false;
     const { clusterId, nodeEpoch } = identity;
     this.#streams += 1n;
     session.send({
@@ -172,10 +187,11 @@ export class FollowerStream {
   #openWanting(): void {
     const wanting = [...this.#wanting];
     this.#wanting.clear();
-    for (const follower of wanting) follower.open(this.#nextNumber++);
+    for (const follower of wanting) follower.open(this, this.#ports.nextSession());
   }
 
   #take(frame: ReplicateResponse): void {
+    requireFew({ rejects: frame.rejects, welcomes: frame.welcomes, data: frame.data, beats: frame.beats }, entriesMax);
     this.#heardAt = this.#ports.clock.monotonicMs();
     for (const { session, reason } of frame.rejects) {
       const follower = this.#sessions.get(session);
@@ -184,12 +200,19 @@ export class FollowerStream {
     }
     for (const welcome of frame.welcomes) this.#sessions.get(welcome.session)?.heard(fromWelcome(welcome));
     for (const data of frame.data) {
+      // One whole entry may come on what is left, however little that is.
+      if (this.#grantedBytes <= 0) throw faults.invalidRequest('data', 'came without credit');
+      this.#grantedBytes -= data.batches.length;
+      this.#ports.metrics.received(data.batches.length);
       const follower = this.#sessions.get(data.session);
       if (follower === undefined) this.giveBack(data.batches.length);
-      else follower.heard({ kind: 'data', session: data.session, piece: fromData(data) });
+      else follower.received(data.session, fromData(data));
     }
     for (const { session, leaderEpoch: epoch, highWatermark, logStart } of frame.beats) {
-      const moved = { highWatermark: offset(highWatermark), logStart: offset(logStart) };
+      const moved = {
+        highWatermark: peerOffset('beats.high_watermark', highWatermark),
+        logStart: peerOffset('beats.log_start', logStart),
+      };
       this.#sessions.get(session)?.heard({ kind: 'beat', session, epoch: leaderEpoch(epoch), ...moved });
     }
   }
@@ -219,22 +242,38 @@ export class FollowerStream {
     });
   }
 
-  /** What a follower says is small and bounded by what it follows: it is never held back. */
   #flush(alsoEmpty: boolean): void {
     const session = this.#session;
-    if (session === undefined) return;
-    const [hellos, readies, nacks, acks] = [this.#hellos, this.#readies, this.#nacks, [...this.#acks.values()]];
-    const creditBytes = BigInt(this.#creditBytes);
-    const isEmpty = hellos.length + readies.length + nacks.length + acks.length === 0 && creditBytes === 0n;
-    if (isEmpty && !alsoEmpty) return;
-    this.#hellos = [];
-    this.#readies = [];
-    this.#nacks = [];
-    this.#acks.clear();
-    this.#creditBytes = 0;
-    session.send({ hellos: hellos.slice(0, hellosMax), readies, nacks, acks, creditBytes });
-    for (let at = hellosMax; at < hellos.length; at += hellosMax) {
-      session.send({ hellos: hellos.slice(at, at + hellosMax) });
+    let mayBeEmpty = alsoEmpty;
+    while (session !== undefined && !this.#isCongested && (mayBeEmpty || this.#hasSomething)) {
+      mayBeEmpty = false;
+      if (session.send(this.#nextFrame()) || session.signal.aborted) continue;
+      this.#isCongested = true;
+      void session.drained().then(() => {
+        if (this.#session !== session) return;
+        this.#isCongested = false;
+        this.#flush(false);
+      });
     }
+  }
+
+  get #hasSomething(): boolean {
+    const entries = this.#hellos.length + this.#readies.length + this.#nacks.length + this.#acks.size;
+    return entries > 0 || this.#creditBytes > 0;
+  }
+
+  #nextFrame(): Request {
+    const acks = [...this.#acks.values()].slice(0, entriesMax);
+    for (const { session } of acks) this.#acks.delete(session);
+    const creditBytes = this.#creditBytes;
+    this.#creditBytes = 0;
+    this.#grantedBytes += creditBytes;
+    return {
+      hellos: this.#hellos.splice(0, hellosMax),
+      readies: this.#readies.splice(0, entriesMax),
+      nacks: this.#nacks.splice(0, entriesMax),
+      acks,
+      creditBytes: BigInt(creditBytes),
+    };
   }
 }

@@ -9,7 +9,11 @@ import {
   type Piece,
 } from '@moldau/replication';
 import type { FollowerStream } from './follower-stream.ts';
+import { epochsMax } from './peer-limits.ts';
 import { toCopy } from './wire.ts';
+
+/** Whom a copy follows, in a session. */
+export type FollowedLeader = Pick<Leader, 'leader' | 'epoch'>;
 
 /** What a copy needs of its node. */
 export interface FollowingPorts {
@@ -56,17 +60,34 @@ export class Following {
     return this.log.isCorrupt ? 'lost' : this.#copy;
   }
 
+  /** Present while a session with it takes what comes. */
+  get leader(): FollowedLeader | undefined {
+    const { state } = this.#machine;
+    return state.kind === 'following' ? state.following : undefined;
+  }
+
+  /** Its leader lacks what is committed here. */
+  get isHalted(): boolean {
+    return this.#machine.state.kind === 'halted';
+  }
+
   follow(leader: Leader): void {
     this.#step({ kind: 'follow', following: leader });
   }
 
-  /** The session of this number may begin. */
-  open(session: number): void {
-    this.#step({ kind: 'open', session });
+  /** The session of this number may begin there. One that was wanted before somebody else led is wanted no more. */
+  open(on: FollowerStream, session: number): void {
+    if (on === this.#stream) this.#step({ kind: 'open', session });
   }
 
   heard(event: FollowerEvent): void {
     this.#step(event);
+  }
+
+  /** A piece came. Its bytes are given back when they are durable, or at once when it is not taken. */
+  received(session: number, piece: Piece): void {
+    const isTaken = this.#step({ kind: 'data', session, piece }).some(({ kind }) => kind === 'append');
+    if (!isTaken) this.#stream?.giveBack(piece.batches.length);
   }
 
   synced(): void {
@@ -95,9 +116,11 @@ export class Following {
     await this.#cutting;
   }
 
-  #step(event: FollowerEvent): void {
-    if (this.#isStopped) return;
-    for (const effect of this.#machine.step(event)) this.#do(effect);
+  #step(event: FollowerEvent): readonly FollowerEffect[] {
+    if (this.#isStopped) return [];
+    const effects = this.#machine.step(event);
+    for (const effect of effects) this.#do(effect);
+    return effects;
   }
 
   #do(effect: FollowerEffect): void {
@@ -117,7 +140,7 @@ export class Following {
           leaderEpoch: effect.epoch,
           logStart: log.logStart,
           durableEnd: log.durableEnd,
-          epochs: log.epochTail(64).map(({ epoch, start }) => ({ epoch, start })),
+          epochs: log.epochTail(epochsMax).map(({ epoch, start }) => ({ epoch, start })),
           highWatermark: log.highWatermark,
           copy: toCopy(this.copy),
         });
@@ -202,7 +225,7 @@ export class Following {
   #cut(task: () => Promise<unknown>): void {
     this.#giveBack(this.#unsynced.splice(0));
     this.#cutting = task().then(
-      () => this.#step({ kind: 'cut', done: true }),
+      () => void this.#step({ kind: 'cut', done: true }),
       (error: unknown) => {
         this.#ports.logger.warn('a copy could not be cut', { partition: this.log.key, error });
         this.#step({ kind: 'cut', done: false });

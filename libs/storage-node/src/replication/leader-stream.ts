@@ -2,21 +2,16 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   type Clock,
   faults,
-  hasReason,
   type Logger,
-  leaderEpoch,
   type Millis,
   type NodeEpoch,
   type NodeId,
-  type Offset,
-  offset,
   partitionIndex,
   partitionKey,
   repeat,
   type Timers,
   topicId,
 } from '@moldau/kernel';
-import type { LogSlice } from '@moldau/log';
 import type {
   BeatSchema,
   Hello,
@@ -26,12 +21,11 @@ import type {
   ReplicateResponseSchema,
   WelcomeSchema,
 } from '@moldau/proto/moldau/internal/v1/replication_pb';
-import type { EpochStart, Match } from '@moldau/replication';
 import type { Session } from '@moldau/rpc';
-import type { Partition } from '../partition.ts';
 import type { Partitions } from '../partitions.ts';
-import { joined } from '../slice-head.ts';
-import type { FollowerSession } from './leading.ts';
+import { answersMax, entriesMax, hellosMax, requireFew } from './peer-limits.ts';
+import { Push, type PushEvents } from './push.ts';
+import type { ReplicationMetrics } from './replication-metrics.ts';
 import { fromHello, type Refusal, toData, toReject, toWelcome } from './wire.ts';
 
 type Response = MessageInitShape<typeof ReplicateResponseSchema>;
@@ -42,6 +36,7 @@ export interface LeaderStreamPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
+  readonly metrics: ReplicationMetrics;
   /** A number for a session, unique on this node. */
   nextSession(): number;
 }
@@ -62,6 +57,7 @@ export class LeaderStream {
   readonly #node: NodeId;
   readonly #nodeEpoch: NodeEpoch;
   readonly #ports: LeaderStreamPorts;
+  readonly #events: PushEvents;
   /** By the numbers of the follower. */
   readonly #pushes = new Map<number, Push>();
   /** Those that have something to send, in the order of their turns. */
@@ -84,6 +80,7 @@ export class LeaderStream {
     this.#node = from.node;
     this.#nodeEpoch = from.nodeEpoch;
     this.#ports = ports;
+    this.#events = this.#makeEvents();
     this.#heardAt = ports.clock.monotonicMs();
   }
 
@@ -92,7 +89,14 @@ export class LeaderStream {
     const cancelTick = repeat(this.#ports.timers, beatEveryMs, () => this.#tick());
     try {
       this.#take(first);
-      for (let next = await frames.next(); next.done !== true; next = await frames.next()) this.#take(next.value);
+      for (let next = await frames.next(); next.done !== true; next = await frames.next()) {
+        if (next.value.greeting !== undefined) throw faults.invalidRequest('greeting', 'belongs into the first frame');
+        this.#take(next.value);
+        // Whoever asks and asks, and does not listen, is not heard.
+        while (this.#rejects.length + this.#welcomes.length > answersMax && !this.#session.signal.aborted) {
+          await this.#session.drained();
+        }
+      }
       this.#session.end();
     } finally {
       cancelTick();
@@ -101,39 +105,39 @@ export class LeaderStream {
   }
 
   #take(frame: ReplicateRequest): void {
+    const { hellos, readies, acks, nacks, creditBytes } = frame;
+    requireFew({ hellos }, hellosMax);
+    requireFew({ readies, acks, nacks }, entriesMax);
+    if (creditBytes < 0n) throw faults.invalidRequest('credit_bytes', `is ${creditBytes}: credit is only given`);
     this.#heardAt = this.#ports.clock.monotonicMs();
-    this.#creditBytes += Number(frame.creditBytes);
-    for (const { session } of frame.nacks) {
+    this.#creditBytes += Number(creditBytes);
+    for (const { session } of nacks) {
       const push = this.#pushes.get(session);
       if (push !== undefined) this.#close(push);
     }
-    for (const hello of frame.hellos) this.#hello(hello);
-    for (const { session, durableEnd, lastEpoch } of frame.readies) {
-      this.#pushes.get(session)?.heard('ready', durableEnd, BigInt(lastEpoch));
-    }
-    for (const { session, durableEnd, logStart } of frame.acks) {
-      this.#pushes.get(session)?.heard('acked', durableEnd, logStart);
-    }
+    for (const hello of hellos) this.#hello(hello);
+    for (const ready of readies) this.#pushes.get(ready.session)?.ready(ready);
+    for (const ack of acks) this.#pushes.get(ack.session)?.acked(ack);
     this.#schedulePump();
   }
 
   #hello(message: Hello): void {
     const { topicId: topic, partition: index, session: number } = message;
     const partition = this.#ports.partitions.get(partitionKey(topicId(topic), partitionIndex(index)));
-    const push = new Push(this.#ports.nextSession(), number, this.#node, partition, this.#events());
-    const hello = fromHello(message, { node: this.#node, nodeEpoch: this.#nodeEpoch }, push.id);
+    // Which of the two a frame then means is anybody's guess.
     if (this.#pushes.has(number)) throw faults.invalidRequest('hello.session', `is ${number}, which is in use`);
+    const push = new Push(this.#ports.nextSession(), number, this.#node, partition, this.#events);
     this.#pushes.set(number, push);
-    if (partition?.leading === undefined) push.refuse('not-leader', partition?.log.storedEpoch ?? 0);
-    else partition.leading.hello(push, hello);
+    if (partition?.leading === undefined) return push.refuse('not-leader', partition?.log.storedEpoch ?? 0);
+    const hello = fromHello(message, { node: this.#node, nodeEpoch: this.#nodeEpoch }, push.id);
+    if (hello === undefined) return push.refuse('protocol', push.epoch);
+    partition.leading.hello(push, hello);
   }
 
-  #events(): PushEvents {
+  #makeEvents(): PushEvents {
     return {
       refused: (push, reason, epoch) => {
-        this.#drop(push);
-        this.#rejects.push({ session: push.number, reason: toReject(reason), leaderEpoch: epoch });
-        this.#schedulePump();
+        this.#reject(push, reason, epoch);
       },
       welcomed: (push, match, covering) => {
         const { log } = push.partition;
@@ -160,12 +164,17 @@ export class LeaderStream {
         });
       },
       ended: (push) => {
-        this.#drop(push);
         // A follower that has not ended it itself has to hear of it.
-        this.#rejects.push({ session: push.number, reason: toReject('protocol'), leaderEpoch: push.epoch });
-        this.#schedulePump();
+        this.#reject(push, 'protocol', push.epoch);
       },
     };
+  }
+
+  #reject(push: Push, reason: Refusal, epoch: number): void {
+    this.#drop(push);
+    this.#ports.metrics.refused(reason);
+    this.#rejects.push({ session: push.number, reason: toReject(reason), leaderEpoch: epoch });
+    this.#schedulePump();
   }
 
   /** The follower, or its stream, has left. */
@@ -210,6 +219,7 @@ export class LeaderStream {
       if (piece === undefined) continue;
       bytes += piece.batches.length;
       this.#creditBytes -= piece.batches.length;
+      this.#ports.metrics.sent(piece.batches.length);
       data.push(toData(push.number, piece));
       this.#owing.delete(push);
       // Behind the others, if there is more.
@@ -219,11 +229,13 @@ export class LeaderStream {
   }
 
   #beats(): MessageInitShape<typeof BeatSchema>[] {
-    const beats = [...this.#owing].map((push) => {
+    const beats: MessageInitShape<typeof BeatSchema>[] = [];
+    for (const push of this.#owing) {
+      if (beats.length >= entriesMax) break;
+      this.#owing.delete(push);
       const { highWatermark, logStart } = push.partition.log;
-      return { session: push.number, leaderEpoch: push.epoch, highWatermark, logStart };
-    });
-    this.#owing.clear();
+      beats.push({ session: push.number, leaderEpoch: push.epoch, highWatermark, logStart });
+    }
     return beats;
   }
 
@@ -235,137 +247,12 @@ export class LeaderStream {
   }
 
   #say(frame: Pick<Response, 'data' | 'beats'>): void {
-    const [rejects, welcomes] = [this.#rejects, this.#welcomes];
-    this.#rejects = [];
-    this.#welcomes = [];
+    const [rejects, welcomes] = [this.#rejects.splice(0, entriesMax), this.#welcomes.splice(0, entriesMax)];
     if (this.#session.send({ ...frame, rejects, welcomes }) || this.#session.signal.aborted) return;
     this.#isCongested = true;
     void this.#session.drained().then(() => {
       this.#isCongested = false;
       this.#pump();
     });
-  }
-}
-
-interface PushEvents {
-  refused(push: Push, reason: Refusal, epoch: number): void;
-  welcomed(push: Push, match: Match, covering: EpochStart | undefined): void;
-  /** It has something to send. */
-  ready(push: Push): void;
-  /** Its high watermark or log start has moved. */
-  owes(push: Push): void;
-  ended(push: Push): void;
-}
-
-/** One partition of a stream: where its follower stands, and what is to be sent next. */
-class Push implements FollowerSession {
-  readonly id: number;
-  readonly number: number;
-  readonly node: NodeId;
-  readonly #partition: Partition | undefined;
-  readonly #events: PushEvents;
-  isOver = false;
-  /** The end that the follower is believed to have. `undefined`: it has not said Ready. */
-  #next: Offset | undefined;
-  #isReading = false;
-  #loaded: LogSlice | undefined;
-
-  constructor(id: number, number: number, node: NodeId, partition: Partition | undefined, events: PushEvents) {
-    this.id = id;
-    this.number = number;
-    this.node = node;
-    this.#partition = partition;
-    this.#events = events;
-  }
-
-  get partition(): Partition {
-    if (this.#partition === undefined) throw faults.notServing('this session', 'refused');
-    return this.#partition;
-  }
-
-  get epoch(): number {
-    return this.#partition?.leading?.epoch ?? 0;
-  }
-
-  refuse(reason: Refusal, epoch: number): void {
-    if (!this.isOver) this.#events.refused(this, reason, epoch);
-  }
-
-  welcome(match: Match, covering: EpochStart | undefined): void {
-    this.#events.welcomed(this, match, covering);
-  }
-
-  push(from: Offset): void {
-    this.#next = from;
-    this.#events.owes(this);
-    this.wake();
-  }
-
-  wake(): void {
-    if (this.#next === undefined || this.isOver || this.#isReading) return;
-    if (this.#next < this.partition.log.writtenEnd) this.#events.ready(this);
-  }
-
-  owe(): void {
-    if (this.#next !== undefined && !this.isOver) this.#events.owes(this);
-  }
-
-  end(): void {
-    this.#events.ended(this);
-  }
-
-  left(): void {
-    this.#partition?.leading?.heard({ kind: 'left', node: this.node, session: this.id });
-  }
-
-  heard(kind: 'ready' | 'acked', end: bigint, more: bigint): void {
-    const { leading } = this.partition;
-    const about = { node: this.node, session: this.id, durableEnd: offset(end) };
-    if (kind === 'ready') leading?.heard({ kind, ...about, lastEpoch: leaderEpoch(Number(more)) });
-    else leading?.heard({ kind, ...about, logStart: offset(more) });
-  }
-
-  /** The next piece; `undefined`: none now, it will say when. Only what was written in full is ever pushed. */
-  take(maxBytes: number) {
-    const from = this.#next;
-    if (from === undefined || this.isOver) return undefined;
-    const { log } = this.partition;
-    const slice = this.#loaded ?? log.readTail(from, { maxBytes, below: log.writtenEnd });
-    if (slice === undefined) {
-      this.#load(from, maxBytes);
-      return undefined;
-    }
-    this.#loaded = undefined;
-    if (slice.sizeBytes === 0) return undefined;
-    this.#next = slice.nextOffset;
-    return {
-      epoch: leaderEpoch(this.epoch),
-      from,
-      previousEpoch: from > log.logStart ? (log.epochOf(offset(from - 1n)) ?? leaderEpoch(0)) : leaderEpoch(0),
-      epochs: log.epochsWithin(from, slice.nextOffset),
-      batches: joined(slice.chunks),
-      highWatermark: log.highWatermark,
-      logStart: log.logStart,
-    };
-  }
-
-  /** Catches up from the disk, which takes turns with everybody who reads from it. */
-  #load(from: Offset, maxBytes: number): void {
-    const { log } = this.partition;
-    this.#isReading = true;
-    log.read(from, { maxBytes, below: log.writtenEnd }).then(
-      (slice) => {
-        this.#isReading = false;
-        if (this.#next === from) this.#loaded = slice;
-        this.wake();
-      },
-      (error: unknown) => {
-        this.#isReading = false;
-        // Retention came first, or the own copy is damaged: the follower begins again, and finds out.
-        const isOvertaken = hasReason(error, 'OFFSET_OUT_OF_RANGE');
-        this.left();
-        this.refuse(isOvertaken ? 'protocol' : 'busy', this.epoch);
-      },
-    );
   }
 }

@@ -18,6 +18,8 @@ export interface FollowerSession {
   /** Unique on this node. */
   readonly id: number;
   readonly node: NodeId;
+  /** What it has acknowledged. `undefined`: nothing yet. */
+  readonly ackedEnd: Offset | undefined;
   refuse(reason: RefusalReason | 'not-leader', epoch: number): void;
   welcome(match: Match, covering: EpochStart | undefined): void;
   /** Batches go out from here on, as they are written. */
@@ -35,6 +37,8 @@ export interface LeadingPorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly me: IsrMember;
+  /** So many replicas are in sync now. */
+  isrChanged(before: number, after: number): void;
   propose(
     log: PartitionLog,
     epoch: number,
@@ -100,6 +104,13 @@ export class Leading {
     return this.#log.highWatermark >= this.#machine.epochStart;
   }
 
+  /** By how many offsets the follower that is farthest behind lacks what is written here. */
+  get lagOffsets(): bigint {
+    let least: Offset = this.#log.writtenEnd;
+    for (const { ackedEnd = this.#log.logStart } of this.#sessions.values()) if (ackedEnd < least) least = ackedEnd;
+    return this.#log.writtenEnd - least;
+  }
+
   get maximalIsr(): ReadonlySet<NodeId> {
     return this.#machine.maximalIsr;
   }
@@ -157,7 +168,9 @@ export class Leading {
 
   #step(event: LeaderEvent): void {
     if (this.#ended) return;
+    const before = this.committed.isr.length;
     for (const effect of this.#machine.step(event, this.#ports.clock.monotonicMs())) this.#do(effect);
+    this.#ports.isrChanged(before, this.committed.isr.length);
     if (this.#trims.length > 0) this.#lookAtTrims();
   }
 

@@ -1,44 +1,60 @@
 import { faults, MoldauError, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
 import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import { type ServedService, serve } from '@moldau/rpc';
-import { LeaderStream, type LeaderStreamPorts } from './leader-stream.ts';
+import { type HashRangePorts, RangeHashes } from './hash-range.ts';
+import { LeaderStream, type LeaderStreamPorts, silentAfterMs } from './leader-stream.ts';
+import { followersMax } from './peer-limits.ts';
+import { requireReached } from './reached.ts';
 
 /** What the service needs of its node. */
-export interface ReplicationServicePorts extends LeaderStreamPorts {
+export interface ReplicationServicePorts extends LeaderStreamPorts, HashRangePorts {
   readonly me: NodeId;
   clusterId(): string;
   /** Throws NOT_SERVING. */
   requireServing(): void;
+  /** Streams from followers: one more, or one fewer. */
+  streamsChanged(by: 1 | -1): void;
 }
 
 const protocolVersion = 1;
 
-/** Serves followers: one stream for each node that follows partitions of this one. */
+/** Serves followers: one stream for each node that follows partitions of this one, and hashes of ranges to compare with. */
 export function replicationService(ports: ReplicationServicePorts): ServedService {
   const newest = new Map<NodeId, Newest>();
+  const hashes = new RangeHashes(ports);
   return serve(ReplicationService, {
     async replicate(session) {
       ports.requireServing();
       const frames = session.incoming[Symbol.asyncIterator]();
-      const first = await frames.next();
+      const cancelPatience = ports.timers.after(silentAfterMs, () =>
+        session.cancel(faults.notServing('this stream', 'silent for too long')),
+      );
+      const first = await frames.next().finally(cancelPatience);
       if (first.done === true) return session.end();
       const { greeting } = first.value;
       if (greeting === undefined) throw faults.invalidRequest('greeting', 'is missing in the first frame');
-      if (greeting.version > protocolVersion) {
+      if (greeting.version !== protocolVersion) {
         throw faults.invalidRequest('greeting.version', `is ${greeting.version}: this node knows ${protocolVersion}`);
       }
-      const cluster = ports.clusterId();
-      if (greeting.clusterId !== cluster) throw wrongCluster(greeting.nodeId, greeting.clusterId, cluster);
-      if (greeting.leaderId !== ports.me) throw wrongNode(greeting.leaderId, ports.me);
+      requireReached(ports, greeting);
+      if (greeting.nodeId === 0 || greeting.nodeId === ports.me) {
+        throw faults.invalidRequest('greeting.node_id', `is ${greeting.nodeId}: no node follows itself`);
+      }
       const from = { node: nodeId(greeting.nodeId), nodeEpoch: nodeEpoch(greeting.nodeEpoch) };
       const known = newest.get(from.node);
       if (known !== undefined && from.nodeEpoch < known.nodeEpoch) throw staleNode(from.node, from.nodeEpoch);
       // What was held up on its way must not end the sessions of a newer stream.
       if (known?.nodeEpoch === from.nodeEpoch && greeting.stream <= known.stream) throw olderStream(from.node);
+      if (known === undefined && newest.size >= followersMax) throw tooMany(newest.size);
       const stream = new LeaderStream(session, from, ports);
       newest.set(from.node, { nodeEpoch: from.nodeEpoch, stream: greeting.stream, end: () => session.cancel() });
       known?.end();
-      await stream.run(first.value, frames);
+      ports.streamsChanged(1);
+      await stream.run(first.value, frames).finally(() => ports.streamsChanged(-1));
+    },
+    async hashRange(request, { signal }) {
+      ports.requireServing();
+      return hashes.answer(request, signal);
     },
   });
 }
@@ -50,16 +66,8 @@ interface Newest {
   readonly end: () => void;
 }
 
-const wrongCluster = (node: number, cluster: string, expected: string): MoldauError =>
-  new MoldauError('WRONG_CLUSTER', `node ${node} belongs to cluster ${cluster}, and this is ${expected}`, {
-    cluster,
-    expected_cluster: expected,
-  });
-
-const wrongNode = (meant: number, me: NodeId): MoldauError =>
-  new MoldauError('NOT_SERVING', `node ${meant} is meant, and this is node ${me}: its address has changed hands`, {
-    node: me,
-  });
+const tooMany = (count: number): MoldauError =>
+  new MoldauError('NOT_SERVING', `${count} nodes have followed here: no cluster has so many`, { state: 'full' });
 
 const olderStream = (node: NodeId): MoldauError =>
   new MoldauError('NOT_SERVING', `node ${node} has opened a newer stream`, { node });

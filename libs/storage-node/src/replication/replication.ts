@@ -1,7 +1,10 @@
 import {
   type CancelTimer,
   type Clock,
+  faults,
   type Logger,
+  type Meter,
+  type Millis,
   type NodeEpoch,
   type NodeId,
   nodeId,
@@ -10,14 +13,19 @@ import {
   type Timers,
 } from '@moldau/kernel';
 import type { LogDirectory, PartitionLog } from '@moldau/log';
+import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import type { CommittedState, Hello } from '@moldau/replication';
 import type { Dialer, ServedService } from '@moldau/rpc';
 import type { Partitions } from '../partitions.ts';
 import { FollowerStream } from './follower-stream.ts';
 import { Following } from './following.ts';
+import { hashAlgorithm } from './hash-range.ts';
 import { type AlterIsr, IsrProposals, isrChange } from './isr-proposals.ts';
 import { Leading, type LeadingEvents, type LeadingOptions, type LeadingPorts } from './leading.ts';
+import { ReplicationMetrics } from './replication-metrics.ts';
 import { replicationService } from './replication-service.ts';
+import { ScrubMetrics } from './scrub-metrics.ts';
+import { Scrubber, type ScrubberPorts } from './scrubber.ts';
 
 /** What replication needs of its node. */
 export interface ReplicationPorts {
@@ -27,6 +35,7 @@ export interface ReplicationPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly me: NodeId;
   /** `undefined`: not registered yet. */
   identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
@@ -34,6 +43,8 @@ export interface ReplicationPorts {
   readonly alterIsr: AlterIsr;
   /** Throws NOT_SERVING. */
   requireServing(): void;
+  /** Everything is compared with its leader's copy once in this time. Infinity: never. */
+  readonly scrubIntervalMs: Millis;
 }
 
 /** Lags and slow disks are looked for this often. */
@@ -45,23 +56,39 @@ export class Replication {
   readonly #directory: () => LogDirectory;
   readonly #proposals: IsrProposals;
   readonly #streams = new Map<number, FollowerStream>();
+  readonly #metrics: ReplicationMetrics;
+  readonly #scrubMetrics: ScrubMetrics;
+  readonly #scrubber: Scrubber;
   #cancelTick: CancelTimer = () => {};
+  #cancelLook: CancelTimer = () => {};
   #lastSession = 0;
+  #streamsIn = 0;
 
   constructor(ports: ReplicationPorts, directory: () => LogDirectory) {
     this.#ports = ports;
     this.#directory = directory;
     this.#proposals = new IsrProposals(ports.alterIsr, ports.logger);
+    this.#metrics = new ReplicationMetrics(ports.meter);
+    this.#scrubMetrics = new ScrubMetrics(ports.meter);
+    const askLeader: ScrubberPorts['askLeader'] = (...asked) => this.#askLeader(...asked);
+    this.#scrubber = new Scrubber({ ...ports, metrics: this.#scrubMetrics, askLeader }, ports.scrubIntervalMs);
   }
 
   start(): void {
     this.#cancelTick = repeat(this.#ports.timers, tickMs, () => {
       for (const { leading } of this.#ports.partitions.all()) leading?.tick();
     });
+    this.#scrubber.start();
+    this.#cancelLook = this.#metrics.watch(this.#ports.timers, this.#ports.partitions, () => ({
+      in: this.#streamsIn,
+      out: [...this.#streams.values()].filter(({ isOpen }) => isOpen).length,
+    }));
   }
 
   async stop(): Promise<void> {
     this.#cancelTick();
+    this.#cancelLook();
+    await this.#scrubber.stop();
     await Promise.all([...this.#streams.values()].map((stream) => stream.stop()));
   }
 
@@ -74,11 +101,13 @@ export class Replication {
       logger,
       me,
       requireServing,
-      clusterId: () => identity()?.clusterId ?? '',
-      nextSession: () => {
-        this.#lastSession += 1;
-        return this.#lastSession;
+      metrics: this.#metrics,
+      scrubMetrics: this.#scrubMetrics,
+      streamsChanged: (by) => {
+        this.#streamsIn += by;
       },
+      clusterId: () => identity()?.clusterId ?? '',
+      nextSession: () => this.#nextSession(),
     });
   }
 
@@ -91,6 +120,7 @@ export class Replication {
       clock,
       logger,
       me: { node: me, epoch },
+      isrChanged: (before, after) => this.#metrics.isrChanged(before, after),
       propose: (of, leaderEpoch, proposal, decided) =>
         this.#proposals.propose({ change: isrChange(of.identity, leaderEpoch, proposal), decided }),
     };
@@ -104,8 +134,31 @@ export class Replication {
     return new Following(log, copy, { directory: this.#directory(), clock, timers, logger, streamTo }, onLearned);
   }
 
+  /** On a connection of its own: what is compared must not wait behind what is copied, nor hold it up. */
+  async #askLeader(...[{ leader, epoch }, log, from, to, signal]: Parameters<ScrubberPorts['askLeader']>) {
+    const { dialer, me } = this.#ports;
+    const clusterId = this.#ports.identity()?.clusterId ?? '';
+    const address = this.#ports.addressOf(leader);
+    if (address === undefined) throw faults.notLeader(log.key, leader, epoch);
+    const channel = dialer.dial(address, 'control');
+    const { topicId, partition } = log.identity;
+    const asked = { algorithm: hashAlgorithm, clusterId, nodeId: me, leaderId: leader, topicId, partition };
+    try {
+      const request = { ...asked, leaderEpoch: epoch, from, to };
+      return await channel.unary(ReplicationService.method.hashRange, request, { signal });
+    } finally {
+      channel.close();
+    }
+  }
+
+  #nextSession(): number {
+    this.#lastSession += 1;
+    return this.#lastSession;
+  }
+
   #streamTo(node: number): FollowerStream {
-    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), this.#ports);
+    const ports = { ...this.#ports, metrics: this.#metrics, nextSession: () => this.#nextSession() };
+    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), ports);
     this.#streams.set(node, open);
     return open;
   }

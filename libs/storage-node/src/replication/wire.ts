@@ -1,15 +1,6 @@
 // Between the frames of replication and its machines. Nothing else knows both.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import {
-  faults,
-  leaderEpoch,
-  type NodeEpoch,
-  type NodeId,
-  nodeEpoch,
-  nodeId,
-  type Offset,
-  offset,
-} from '@moldau/kernel';
+import { faults, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
 import { IsrOutcome, type IsrResult, type PartitionAssignment } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import {
   CopyState,
@@ -33,17 +24,13 @@ import type {
   Piece,
   RefusalReason,
 } from '@moldau/replication';
+import { epochsMax, peerOffset } from './peer-limits.ts';
 
 /** What a follower of a refused session hears. */
 export type Refusal = RefusalReason | 'not-leader';
 
-const offsetOf = (field: string, value: bigint): Offset => {
-  if (value < 0n) throw faults.invalidRequest(field, `is ${value}: offsets begin with 0`);
-  return offset(value);
-};
-
 const fromEpochs = (epochs: readonly EpochStartMessage[]): EpochStart[] =>
-  epochs.map(({ epoch, start }) => ({ epoch: leaderEpoch(epoch), start: offsetOf('epochs.start', start) }));
+  epochs.map(({ epoch, start }) => ({ epoch: leaderEpoch(epoch), start: peerOffset('epochs.start', start) }));
 
 const copies = { whole: CopyState.WHOLE, doubtful: CopyState.DOUBTFUL, lost: CopyState.LOST } as const;
 const copyNames = new Map<CopyState, Hello['copy']>([
@@ -52,20 +39,33 @@ const copyNames = new Map<CopyState, Hello['copy']>([
   [CopyState.LOST, 'lost'],
 ]);
 
-/** `session`: the number under which the leader keeps it. Throws INVALID_REQUEST. */
-export function fromHello(hello: HelloMessage, from: { node: NodeId; nodeEpoch: NodeEpoch }, session: number): Hello {
+/** `session`: the number under which the leader keeps it. `undefined`: there can be no such copy. */
+export function fromHello(
+  hello: HelloMessage,
+  from: { node: NodeId; nodeEpoch: NodeEpoch },
+  session: number,
+): Hello | undefined {
   const copy = copyNames.get(hello.copy);
-  if (copy === undefined) throw faults.invalidRequest('hello.copy', `is ${hello.copy}: not known here`);
+  if (copy === undefined || !isPossible(hello)) return undefined;
   return {
     ...from,
     session,
     copy,
     epoch: leaderEpoch(hello.leaderEpoch),
-    logStart: offsetOf('hello.log_start', hello.logStart),
-    durableEnd: offsetOf('hello.durable_end', hello.durableEnd),
+    logStart: peerOffset('hello.log_start', hello.logStart),
+    durableEnd: peerOffset('hello.durable_end', hello.durableEnd),
     epochs: fromEpochs(hello.epochs),
   };
 }
+
+const isPossible = ({ logStart, durableEnd, epochs }: HelloMessage): boolean =>
+  logStart >= 0n &&
+  durableEnd >= logStart &&
+  epochs.length <= epochsMax &&
+  epochs.every(({ epoch, start }, i) => {
+    const before = epochs[i - 1];
+    return start >= 0n && (before === undefined || (epoch > before.epoch && start > before.start));
+  });
 
 export const toCopy = (copy: Hello['copy']): CopyState => copies[copy];
 
@@ -108,13 +108,16 @@ export function toWelcome(
 export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome' } {
   const { session, truncateTo, resetTo, resetEpoch } = welcome;
   const [covering] = resetEpoch === undefined ? [] : fromEpochs([resetEpoch]);
+  if (covering !== undefined && (covering.start > (resetTo ?? 0n) || covering.epoch > welcome.leaderEpoch)) {
+    throw faults.invalidRequest('welcome.reset_epoch', 'does not cover the place of the reset');
+  }
   return {
     kind: 'welcome',
     session,
     epoch: leaderEpoch(welcome.leaderEpoch),
-    truncateTo: truncateTo === undefined ? undefined : offsetOf('welcome.truncate_to', truncateTo),
-    reset: resetTo === undefined ? undefined : { to: offsetOf('welcome.reset_to', resetTo), covering },
-    highWatermark: offsetOf('welcome.high_watermark', welcome.highWatermark),
+    truncateTo: truncateTo === undefined ? undefined : peerOffset('welcome.truncate_to', truncateTo),
+    reset: resetTo === undefined ? undefined : { to: peerOffset('welcome.reset_to', resetTo), covering },
+    highWatermark: peerOffset('welcome.high_watermark', welcome.highWatermark),
   };
 }
 
@@ -135,12 +138,12 @@ const owned = (batches: Uint8Array): Uint8Array =>
 
 export const fromData = (entry: ReplicaData): Piece => ({
   epoch: leaderEpoch(entry.leaderEpoch),
-  from: offsetOf('data.from', entry.from),
+  from: peerOffset('data.from', entry.from),
   previousEpoch: leaderEpoch(entry.previousEpoch),
   epochs: fromEpochs(entry.epochs),
   batches: owned(entry.batches),
-  highWatermark: offsetOf('data.high_watermark', entry.highWatermark),
-  logStart: offsetOf('data.log_start', entry.logStart),
+  highWatermark: peerOffset('data.high_watermark', entry.highWatermark),
+  logStart: peerOffset('data.log_start', entry.logStart),
 });
 
 export const fromAssignment = (assignment: PartitionAssignment): CommittedState => ({

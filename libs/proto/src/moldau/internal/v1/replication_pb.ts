@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file moldau/internal/v1/replication.proto.
  */
 export const file_moldau_internal_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiRtb2xkYXUvaW50ZXJuYWwvdjEvcmVwbGljYXRpb24ucHJvdG8SEm1vbGRhdS5pbnRlcm5hbC52MSKHAgoQUmVwbGljYXRlUmVxdWVzdBI2CghncmVldGluZxgBIAEoCzIkLm1vbGRhdS5pbnRlcm5hbC52MS5Gb2xsb3dlckdyZWV0aW5nEikKBmhlbGxvcxgCIAMoCzIZLm1vbGRhdS5pbnRlcm5hbC52MS5IZWxsbxIqCgdyZWFkaWVzGAMgAygLMhkubW9sZGF1LmludGVybmFsLnYxLlJlYWR5EiUKBGFja3MYBCADKAsyFy5tb2xkYXUuaW50ZXJuYWwudjEuQWNrEicKBW5hY2tzGAUgAygLMhgubW9sZGF1LmludGVybmFsLnYxLk5hY2sSFAoMY3JlZGl0X2J5dGVzGAYgASgDIn8KEEZvbGxvd2VyR3JlZXRpbmcSDwoHdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEg8KB25vZGVfaWQYAyABKA0SEgoKbm9kZV9lcG9jaBgEIAEoAxIRCglsZWFkZXJfaWQYBSABKA0SDgoGc3RyZWFtGAYgASgEIioKCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKA0SDQoFc3RhcnQYAiABKAMi8AEKBUhlbGxvEg8KB3Nlc3Npb24YASABKA0SEAoIdG9waWNfaWQYAiABKAkSEQoJcGFydGl0aW9uGAMgASgNEhQKDGxlYWRlcl9lcG9jaBgEIAEoDRIRCglsb2dfc3RhcnQYBSABKAMSEwoLZHVyYWJsZV9lbmQYBiABKAMSLgoGZXBvY2hzGAcgAygLMh4ubW9sZGF1LmludGVybmFsLnYxLkVwb2NoU3RhcnQSFgoOaGlnaF93YXRlcm1hcmsYCCABKAMSKwoEY29weRgJIAEoDjIdLm1vbGRhdS5pbnRlcm5hbC52MS5Db3B5U3RhdGUiVwoFUmVhZHkSDwoHc2Vzc2lvbhgBIAEoDRIUCgxsZWFkZXJfZXBvY2gYAiABKA0SEwoLZHVyYWJsZV9lbmQYAyABKAMSEgoKbGFzdF9lcG9jaBgEIAEoDSJUCgNBY2sSDwoHc2Vzc2lvbhgBIAEoDRIUCgxsZWFkZXJfZXBvY2gYAiABKA0SEwoLZHVyYWJsZV9lbmQYAyABKAMSEQoJbG9nX3N0YXJ0GAQgASgDIlkKBE5hY2sSDwoHc2Vzc2lvbhgBIAEoDRIQCghleHBlY3RlZBgCIAEoAxIuCgZyZWFzb24YAyABKA4yHi5tb2xkYXUuaW50ZXJuYWwudjEuTmFja1JlYXNvbiLHAQoRUmVwbGljYXRlUmVzcG9uc2USKwoHcmVqZWN0cxgBIAMoCzIaLm1vbGRhdS5pbnRlcm5hbC52MS5SZWplY3QSLQoId2VsY29tZXMYAiADKAsyGy5tb2xkYXUuaW50ZXJuYWwudjEuV2VsY29tZRItCgRkYXRhGAMgAygLMh8ubW9sZGF1LmludGVybmFsLnYxLlJlcGxpY2FEYXRhEicKBWJlYXRzGAQgAygLMhgubW9sZGF1LmludGVybmFsLnYxLkJlYXQiYQoGUmVqZWN0Eg8KB3Nlc3Npb24YASABKA0SMAoGcmVhc29uGAIgASgOMiAubW9sZGF1LmludGVybmFsLnYxLlJlamVjdFJlYXNvbhIUCgxsZWFkZXJfZXBvY2gYAyABKA0i3gEKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoDRIUCgxsZWFkZXJfZXBvY2gYAiABKA0SGAoLdHJ1bmNhdGVfdG8YAyABKANIAIgBARIVCghyZXNldF90bxgEIAEoA0gBiAEBEjMKC3Jlc2V0X2Vwb2NoGAUgASgLMh4ubW9sZGF1LmludGVybmFsLnYxLkVwb2NoU3RhcnQSEQoJbG9nX3N0YXJ0GAYgASgDEhYKDmhpZ2hfd2F0ZXJtYXJrGAcgASgDQg4KDF90cnVuY2F0ZV90b0ILCglfcmVzZXRfdG8ixgEKC1JlcGxpY2FEYXRhEg8KB3Nlc3Npb24YASABKA0SFAoMbGVhZGVyX2Vwb2NoGAIgASgNEgwKBGZyb20YAyABKAMSFgoOcHJldmlvdXNfZXBvY2gYBCABKA0SLgoGZXBvY2hzGAUgAygLMh4ubW9sZGF1LmludGVybmFsLnYxLkVwb2NoU3RhcnQSDwoHYmF0Y2hlcxgGIAEoDBIWCg5oaWdoX3dhdGVybWFyaxgHIAEoAxIRCglsb2dfc3RhcnQYCCABKAMiWAoEQmVhdBIPCgdzZXNzaW9uGAEgASgNEhQKDGxlYWRlcl9lcG9jaBgCIAEoDRIWCg5oaWdoX3dhdGVybWFyaxgDIAEoAxIRCglsb2dfc3RhcnQYBCABKAMqawoJQ29weVN0YXRlEhoKFkNPUFlfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBDT1BZX1NUQVRFX1dIT0xFEAESFwoTQ09QWV9TVEFURV9ET1VCVEZVTBACEhMKD0NPUFlfU1RBVEVfTE9TVBADKp8BCgpOYWNrUmVhc29uEhsKF05BQ0tfUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPTkFDS19SRUFTT05fR0FQEAESFQoRTkFDS19SRUFTT05fRVBPQ0gQAhIXChNOQUNLX1JFQVNPTl9DT1JSVVBUEAMSGQoVTkFDS19SRUFTT05fRElTS19GVUxMEAQSFAoQTkFDS19SRUFTT05fTEVGVBAFKvcBCgxSZWplY3RSZWFzb24SHQoZUkVKRUNUX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFFJFSkVDVF9SRUFTT05fRkVOQ0VEEAESHwobUkVKRUNUX1JFQVNPTl9VTktOT1dOX0VQT0NIEAISHAoYUkVKRUNUX1JFQVNPTl9OT1RfTEVBREVSEAMSHAoYUkVKRUNUX1JFQVNPTl9TVEFMRV9OT0RFEAQSHQoZUkVKRUNUX1JFQVNPTl9OT1RfUkVQTElDQRAFEhYKElJFSkVDVF9SRUFTT05fQlVTWRAGEhoKFlJFSkVDVF9SRUFTT05fUFJPVE9DT0wQBzJyChJSZXBsaWNhdGlvblNlcnZpY2USXAoJUmVwbGljYXRlEiQubW9sZGF1LmludGVybmFsLnYxLlJlcGxpY2F0ZVJlcXVlc3QaJS5tb2xkYXUuaW50ZXJuYWwudjEuUmVwbGljYXRlUmVzcG9uc2UoATABYgZwcm90bzM");
+  fileDesc("CiRtb2xkYXUvaW50ZXJuYWwvdjEvcmVwbGljYXRpb24ucHJvdG8SEm1vbGRhdS5pbnRlcm5hbC52MSKHAgoQUmVwbGljYXRlUmVxdWVzdBI2CghncmVldGluZxgBIAEoCzIkLm1vbGRhdS5pbnRlcm5hbC52MS5Gb2xsb3dlckdyZWV0aW5nEikKBmhlbGxvcxgCIAMoCzIZLm1vbGRhdS5pbnRlcm5hbC52MS5IZWxsbxIqCgdyZWFkaWVzGAMgAygLMhkubW9sZGF1LmludGVybmFsLnYxLlJlYWR5EiUKBGFja3MYBCADKAsyFy5tb2xkYXUuaW50ZXJuYWwudjEuQWNrEicKBW5hY2tzGAUgAygLMhgubW9sZGF1LmludGVybmFsLnYxLk5hY2sSFAoMY3JlZGl0X2J5dGVzGAYgASgDIn8KEEZvbGxvd2VyR3JlZXRpbmcSDwoHdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEg8KB25vZGVfaWQYAyABKA0SEgoKbm9kZV9lcG9jaBgEIAEoAxIRCglsZWFkZXJfaWQYBSABKA0SDgoGc3RyZWFtGAYgASgEIioKCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKA0SDQoFc3RhcnQYAiABKAMi8AEKBUhlbGxvEg8KB3Nlc3Npb24YASABKA0SEAoIdG9waWNfaWQYAiABKAkSEQoJcGFydGl0aW9uGAMgASgNEhQKDGxlYWRlcl9lcG9jaBgEIAEoDRIRCglsb2dfc3RhcnQYBSABKAMSEwoLZHVyYWJsZV9lbmQYBiABKAMSLgoGZXBvY2hzGAcgAygLMh4ubW9sZGF1LmludGVybmFsLnYxLkVwb2NoU3RhcnQSFgoOaGlnaF93YXRlcm1hcmsYCCABKAMSKwoEY29weRgJIAEoDjIdLm1vbGRhdS5pbnRlcm5hbC52MS5Db3B5U3RhdGUiVwoFUmVhZHkSDwoHc2Vzc2lvbhgBIAEoDRIUCgxsZWFkZXJfZXBvY2gYAiABKA0SEwoLZHVyYWJsZV9lbmQYAyABKAMSEgoKbGFzdF9lcG9jaBgEIAEoDSJUCgNBY2sSDwoHc2Vzc2lvbhgBIAEoDRIUCgxsZWFkZXJfZXBvY2gYAiABKA0SEwoLZHVyYWJsZV9lbmQYAyABKAMSEQoJbG9nX3N0YXJ0GAQgASgDIlkKBE5hY2sSDwoHc2Vzc2lvbhgBIAEoDRIQCghleHBlY3RlZBgCIAEoAxIuCgZyZWFzb24YAyABKA4yHi5tb2xkYXUuaW50ZXJuYWwudjEuTmFja1JlYXNvbiLHAQoRUmVwbGljYXRlUmVzcG9uc2USKwoHcmVqZWN0cxgBIAMoCzIaLm1vbGRhdS5pbnRlcm5hbC52MS5SZWplY3QSLQoId2VsY29tZXMYAiADKAsyGy5tb2xkYXUuaW50ZXJuYWwudjEuV2VsY29tZRItCgRkYXRhGAMgAygLMh8ubW9sZGF1LmludGVybmFsLnYxLlJlcGxpY2FEYXRhEicKBWJlYXRzGAQgAygLMhgubW9sZGF1LmludGVybmFsLnYxLkJlYXQiYQoGUmVqZWN0Eg8KB3Nlc3Npb24YASABKA0SMAoGcmVhc29uGAIgASgOMiAubW9sZGF1LmludGVybmFsLnYxLlJlamVjdFJlYXNvbhIUCgxsZWFkZXJfZXBvY2gYAyABKA0i3gEKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoDRIUCgxsZWFkZXJfZXBvY2gYAiABKA0SGAoLdHJ1bmNhdGVfdG8YAyABKANIAIgBARIVCghyZXNldF90bxgEIAEoA0gBiAEBEjMKC3Jlc2V0X2Vwb2NoGAUgASgLMh4ubW9sZGF1LmludGVybmFsLnYxLkVwb2NoU3RhcnQSEQoJbG9nX3N0YXJ0GAYgASgDEhYKDmhpZ2hfd2F0ZXJtYXJrGAcgASgDQg4KDF90cnVuY2F0ZV90b0ILCglfcmVzZXRfdG8ixgEKC1JlcGxpY2FEYXRhEg8KB3Nlc3Npb24YASABKA0SFAoMbGVhZGVyX2Vwb2NoGAIgASgNEgwKBGZyb20YAyABKAMSFgoOcHJldmlvdXNfZXBvY2gYBCABKA0SLgoGZXBvY2hzGAUgAygLMh4ubW9sZGF1LmludGVybmFsLnYxLkVwb2NoU3RhcnQSDwoHYmF0Y2hlcxgGIAEoDBIWCg5oaWdoX3dhdGVybWFyaxgHIAEoAxIRCglsb2dfc3RhcnQYCCABKAMiWAoEQmVhdBIPCgdzZXNzaW9uGAEgASgNEhQKDGxlYWRlcl9lcG9jaBgCIAEoDRIWCg5oaWdoX3dhdGVybWFyaxgDIAEoAxIRCglsb2dfc3RhcnQYBCABKAMisgEKEEhhc2hSYW5nZVJlcXVlc3QSEQoJYWxnb3JpdGhtGAEgASgNEhIKCmNsdXN0ZXJfaWQYAiABKAkSDwoHbm9kZV9pZBgDIAEoDRIRCglsZWFkZXJfaWQYBCABKA0SEAoIdG9waWNfaWQYBSABKAkSEQoJcGFydGl0aW9uGAYgASgNEhQKDGxlYWRlcl9lcG9jaBgHIAEoDRIMCgRmcm9tGAggASgDEgoKAnRvGAkgASgDIi4KEUhhc2hSYW5nZVJlc3BvbnNlEgsKA2VuZBgBIAEoAxIMCgRoYXNoGAIgASgJKmsKCUNvcHlTdGF0ZRIaChZDT1BZX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQQ09QWV9TVEFURV9XSE9MRRABEhcKE0NPUFlfU1RBVEVfRE9VQlRGVUwQAhITCg9DT1BZX1NUQVRFX0xPU1QQAyqfAQoKTmFja1JlYXNvbhIbChdOQUNLX1JFQVNPTl9VTlNQRUNJRklFRBAAEhMKD05BQ0tfUkVBU09OX0dBUBABEhUKEU5BQ0tfUkVBU09OX0VQT0NIEAISFwoTTkFDS19SRUFTT05fQ09SUlVQVBADEhkKFU5BQ0tfUkVBU09OX0RJU0tfRlVMTBAEEhQKEE5BQ0tfUkVBU09OX0xFRlQQBSr3AQoMUmVqZWN0UmVhc29uEh0KGVJFSkVDVF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRSRUpFQ1RfUkVBU09OX0ZFTkNFRBABEh8KG1JFSkVDVF9SRUFTT05fVU5LTk9XTl9FUE9DSBACEhwKGFJFSkVDVF9SRUFTT05fTk9UX0xFQURFUhADEhwKGFJFSkVDVF9SRUFTT05fU1RBTEVfTk9ERRAEEh0KGVJFSkVDVF9SRUFTT05fTk9UX1JFUExJQ0EQBRIWChJSRUpFQ1RfUkVBU09OX0JVU1kQBhIaChZSRUpFQ1RfUkVBU09OX1BST1RPQ09MEAcyzAEKElJlcGxpY2F0aW9uU2VydmljZRJcCglSZXBsaWNhdGUSJC5tb2xkYXUuaW50ZXJuYWwudjEuUmVwbGljYXRlUmVxdWVzdBolLm1vbGRhdS5pbnRlcm5hbC52MS5SZXBsaWNhdGVSZXNwb25zZSgBMAESWAoJSGFzaFJhbmdlEiQubW9sZGF1LmludGVybmFsLnYxLkhhc2hSYW5nZVJlcXVlc3QaJS5tb2xkYXUuaW50ZXJuYWwudjEuSGFzaFJhbmdlUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * What a follower says. A frame without entries: it is alive.
@@ -603,6 +603,111 @@ export const BeatSchema: GenMessage<Beat> = /*@__PURE__*/
   messageDesc(file_moldau_internal_v1_replication, 11);
 
 /**
+ * Asks for the hash of the whole batches in [from, to).
+ *
+ * @generated from message moldau.internal.v1.HashRangeRequest
+ */
+export type HashRangeRequest = Message<"moldau.internal.v1.HashRangeRequest"> & {
+  /**
+   * How to hash: 1. A node that hashes otherwise refuses, for the results would differ.
+   *
+   * @generated from field: uint32 algorithm = 1;
+   */
+  algorithm: number;
+
+  /**
+   * The cluster.
+   *
+   * @generated from field: string cluster_id = 2;
+   */
+  clusterId: string;
+
+  /**
+   * Who asks.
+   *
+   * @generated from field: uint32 node_id = 3;
+   */
+  nodeId: number;
+
+  /**
+   * The node that it means to reach.
+   *
+   * @generated from field: uint32 leader_id = 4;
+   */
+  leaderId: number;
+
+  /**
+   * The topic's id.
+   *
+   * @generated from field: string topic_id = 5;
+   */
+  topicId: string;
+
+  /**
+   * The partition.
+   *
+   * @generated from field: uint32 partition = 6;
+   */
+  partition: number;
+
+  /**
+   * The leader epoch that the follower knows.
+   *
+   * @generated from field: uint32 leader_epoch = 7;
+   */
+  leaderEpoch: number;
+
+  /**
+   * Where a batch begins.
+   *
+   * @generated from field: int64 from = 8;
+   */
+  from: bigint;
+
+  /**
+   * Where a batch ends, not above the leader's high watermark.
+   *
+   * @generated from field: int64 to = 9;
+   */
+  to: bigint;
+};
+
+/**
+ * Describes the message moldau.internal.v1.HashRangeRequest.
+ * Use `create(HashRangeRequestSchema)` to create a new message.
+ */
+export const HashRangeRequestSchema: GenMessage<HashRangeRequest> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_replication, 12);
+
+/**
+ * Equal on two copies that hold the same batches there.
+ *
+ * @generated from message moldau.internal.v1.HashRangeResponse
+ */
+export type HashRangeResponse = Message<"moldau.internal.v1.HashRangeResponse"> & {
+  /**
+   * The offset behind the last batch that was taken in.
+   *
+   * @generated from field: int64 end = 1;
+   */
+  end: bigint;
+
+  /**
+   * Of offset, size, leader epoch and CRC of each batch.
+   *
+   * @generated from field: string hash = 2;
+   */
+  hash: string;
+};
+
+/**
+ * Describes the message moldau.internal.v1.HashRangeResponse.
+ * Use `create(HashRangeResponseSchema)` to create a new message.
+ */
+export const HashRangeResponseSchema: GenMessage<HashRangeResponse> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_replication, 13);
+
+/**
  * What a copy is worth.
  *
  * @generated from enum moldau.internal.v1.CopyState
@@ -804,6 +909,19 @@ export const ReplicationService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof ReplicateRequestSchema;
     output: typeof ReplicateResponseSchema;
+  },
+  /**
+   * What the leader's copy holds in a range of offsets, as its disk gives it: a follower compares its own with that.
+   *
+   * Errors: NOT_LEADER, FENCED_EPOCH, OFFSET_OUT_OF_RANGE, OFFSET_NOT_AVAILABLE (above its high watermark), CORRUPT_DATA
+   * (its own copy is damaged there), OVERLOADED (it hashes for others), WRONG_CLUSTER, INVALID_REQUEST.
+   *
+   * @generated from rpc moldau.internal.v1.ReplicationService.HashRange
+   */
+  hashRange: {
+    methodKind: "unary";
+    input: typeof HashRangeRequestSchema;
+    output: typeof HashRangeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_moldau_internal_v1_replication, 0);

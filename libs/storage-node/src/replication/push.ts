@@ -1,0 +1,151 @@
+import { faults, hasReason, leaderEpoch, type NodeId, type Offset, offset } from '@moldau/kernel';
+import type { LogSlice } from '@moldau/log';
+import type { Ack, Ready } from '@moldau/proto/moldau/internal/v1/replication_pb';
+import type { EpochStart, Match } from '@moldau/replication';
+import type { Partition } from '../partition.ts';
+import { joined } from '../slice-head.ts';
+import type { FollowerSession } from './leading.ts';
+import type { Refusal } from './wire.ts';
+
+/** What a session tells its stream. */
+export interface PushEvents {
+  refused(push: Push, reason: Refusal, epoch: number): void;
+  welcomed(push: Push, match: Match, covering: EpochStart | undefined): void;
+  /** It has something to send. */
+  ready(push: Push): void;
+  /** Its high watermark or log start has moved. */
+  owes(push: Push): void;
+  ended(push: Push): void;
+}
+
+/** One partition of a stream: where its follower stands, and what is to be sent next. */
+export class Push implements FollowerSession {
+  readonly id: number;
+  readonly number: number;
+  readonly node: NodeId;
+  readonly #partition: Partition | undefined;
+  readonly #events: PushEvents;
+  isOver = false;
+  ackedEnd: Offset | undefined;
+  /** The end that the follower is believed to have. `undefined`: it has not said Ready. */
+  #next: Offset | undefined;
+  #isReading = false;
+  #loaded: LogSlice | undefined;
+
+  constructor(id: number, number: number, node: NodeId, partition: Partition | undefined, events: PushEvents) {
+    this.id = id;
+    this.number = number;
+    this.node = node;
+    this.#partition = partition;
+    this.#events = events;
+  }
+
+  get partition(): Partition {
+    if (this.#partition === undefined) throw faults.notServing('this session', 'refused');
+    return this.#partition;
+  }
+
+  get epoch(): number {
+    return this.#partition?.leading?.epoch ?? 0;
+  }
+
+  refuse(reason: Refusal, epoch: number): void {
+    if (!this.isOver) this.#events.refused(this, reason, epoch);
+  }
+
+  welcome(match: Match, covering: EpochStart | undefined): void {
+    this.#events.welcomed(this, match, covering);
+  }
+
+  push(from: Offset): void {
+    this.#next = from;
+    this.#events.owes(this);
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.#next === undefined || this.isOver || this.#isReading) return;
+    if (this.#next < this.partition.log.writtenEnd) this.#events.ready(this);
+  }
+
+  owe(): void {
+    if (this.#next !== undefined && !this.isOver) this.#events.owes(this);
+  }
+
+  end(): void {
+    this.#events.ended(this);
+  }
+
+  left(): void {
+    this.#partition?.leading?.heard({ kind: 'left', node: this.node, session: this.id });
+  }
+
+  ready({ leaderEpoch: epoch, durableEnd, lastEpoch }: Ready): void {
+    // Said twice, it would move what is to be sent next.
+    if (epoch !== this.epoch || durableEnd < 0n || this.#next !== undefined) return this.#complain();
+    const { node, id: session } = this;
+    const ready = { node, session, durableEnd: offset(durableEnd), lastEpoch: leaderEpoch(lastEpoch) };
+    this.ackedEnd = ready.durableEnd;
+    this.partition.leading?.heard({ kind: 'ready', ...ready });
+  }
+
+  /** Only what was sent in this session can have become durable by it (I4). */
+  acked({ leaderEpoch: epoch, durableEnd, logStart }: Ack): void {
+    const isSent = this.#next !== undefined && durableEnd <= this.#next;
+    if (epoch !== this.epoch || !isSent || logStart < 0n || logStart > durableEnd) return this.#complain();
+    const { node, id: session } = this;
+    const acked = { node, session, durableEnd: offset(durableEnd), logStart: offset(logStart) };
+    this.ackedEnd = acked.durableEnd;
+    this.partition.leading?.heard({ kind: 'acked', ...acked });
+  }
+
+  /** With a follower that says what can't be, the session does not go on. */
+  #complain(): void {
+    this.left();
+    this.refuse('protocol', this.epoch);
+  }
+
+  /** The next piece; `undefined`: none now, it will say when. Only what was written in full is ever pushed. */
+  take(maxBytes: number) {
+    const from = this.#next;
+    if (from === undefined || this.isOver) return undefined;
+    const { log } = this.partition;
+    const slice = this.#loaded ?? log.readTail(from, { maxBytes, below: log.writtenEnd });
+    if (slice === undefined) {
+      this.#load(from, maxBytes);
+      return undefined;
+    }
+    this.#loaded = undefined;
+    if (slice.sizeBytes === 0) return undefined;
+    this.#next = slice.nextOffset;
+    return {
+      epoch: leaderEpoch(this.epoch),
+      from,
+      previousEpoch: from > log.logStart ? (log.epochOf(offset(from - 1n)) ?? leaderEpoch(0)) : leaderEpoch(0),
+      epochs: log.epochsWithin(from, slice.nextOffset),
+      batches: joined(slice.chunks),
+      highWatermark: log.highWatermark,
+      logStart: log.logStart,
+    };
+  }
+
+  /** Catches up from the disk, which takes turns with everybody who reads from it. */
+  #load(from: Offset, maxBytes: number): void {
+    const { log } = this.partition;
+    this.#isReading = true;
+    log.read(from, { maxBytes, below: log.writtenEnd }).then(
+      (slice) => {
+        this.#isReading = false;
+        if (this.#next === from) this.#loaded = slice;
+        this.wake();
+      },
+      (error: unknown) => {
+        this.#isReading = false;
+        // Retention came first, or the own copy is damaged: the follower begins again, and finds out.
+        const isOvertaken = hasReason(error, 'OFFSET_OUT_OF_RANGE');
+        this.left();
+        this.refuse(isOvertaken ? 'protocol' : 'busy', this.epoch);
+      },
+    );
+  }
+}
