@@ -78,6 +78,12 @@ export class Load {
     this.reads.forget();
   }
 
+  /** Stops, whatever became of it. */
+  abandon(): void {
+    this.#isOn = false;
+    void this.#consumer?.close();
+  }
+
   /** Stops, reads everything from the start, and balances the books. Resolves with how many were acknowledged. */
   async finish(): Promise<number> {
     this.#isOn = false;

@@ -54,6 +54,7 @@ async function runOn(scenario: Scenario, options: RunOptions, figures: Figure[])
       return await check(scene);
     } finally {
       figures.push(...scene.figures);
+      load.abandon();
       await client.close();
     }
   } catch (error) {

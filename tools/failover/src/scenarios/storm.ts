@@ -20,13 +20,14 @@ const strikes = {
 const kinds = ['kill', 'stop', 'pause'] as const;
 
 /** One process has its accidents, whatever befalls the others meanwhile. */
-async function befall({ random, say }: Scene, victim: ServiceProcess, endsAt: number): Promise<void> {
+async function befall(scene: Scene, victim: ServiceProcess, endsAt: number): Promise<void> {
+  const { random } = scene;
   for (;;) {
     await pause(random.below(quietMsMax));
     if (performance.now() > endsAt) return;
     const kind = kinds[random.below(kinds.length)] ?? 'kill';
     const awayMs = random.below(awayMsMax);
-    say(`${victim.name}: ${kind}, ${awayMs} ms`);
+    scene.say(`${victim.name}: ${kind}, ${awayMs} ms`);
     await strikes[kind].hit(victim);
     await pause(awayMs);
     await strikes[kind].heal(victim);
