@@ -42,7 +42,7 @@ export interface PartitionPorts {
 /** A new leader hears of what was committed as soon as its followers are there. */
 const knownWithinMs: Millis = 2_000;
 
-/** Between two resignations for a slow disk. */
+/** Between two resignations for a slow or a full disk. */
 const betweenResignationsMs: Millis = 30_000;
 
 /**
@@ -140,6 +140,16 @@ export class Partition {
     });
     this.#leading.synced();
     this.#wake();
+  }
+
+  /** Looks at what only time brings about. A leader on a full disk, which refuses everybody, lets another copy lead. */
+  tick(isDiskFull: boolean): void {
+    const { leading } = this;
+    leading?.tick();
+    if (!isDiskFull || leading === undefined || leading.committed.isr.length < 2) return;
+    if (this.#ports.now() - this.#resignedForDiskAt < betweenResignationsMs) return;
+    this.#resignedForDiskAt = this.#ports.now();
+    this.#resign();
   }
 
   /** Gives the lead up, or learns who has it. What was appended and not committed has an unknown outcome. */

@@ -123,3 +123,15 @@ test('with acks of the leader alone a write needs nobody else; with acks of all 
   t.is((await append(Acks.LEADER)).baseOffset, 1n);
   await t.throwsAsync(append(Acks.ALL), { message: /1 in-sync replicas, and an append needs 2/ });
 });
+
+test('a leader whose disk is full lets another copy lead', async (t) => {
+  const world = await replicated();
+  const { send, leader, time } = world;
+  await send('before');
+  const first = leader();
+  first.disk.capacityBytes = 1e12;
+  first.disk.capacityBytes = 1e12 - first.disk.freeBytes + 1_000;
+  await time.runUntil(() => leader() !== first, 6_000);
+  await send('behind');
+  t.deepEqual(await read(world), ['before', 'behind']);
+});

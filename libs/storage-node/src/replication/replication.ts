@@ -76,7 +76,8 @@ export class Replication {
 
   start(): void {
     this.#cancelTick = repeat(this.#ports.timers, tickMs, () => {
-      for (const { leading } of this.#ports.partitions.all()) leading?.tick();
+      const isDiskFull = this.#directory().diskState === 'full';
+      for (const partition of this.#ports.partitions.all()) partition.tick(isDiskFull);
     });
     this.#scrubber.start();
     this.#cancelLook = this.#metrics.watch(this.#ports.timers, this.#ports.partitions, () => ({
