@@ -7,8 +7,8 @@ export const sessionTimeoutMs = 9_000;
 export const atOnceMs = 3_000;
 /** Until a node that is back is in sync again. */
 export const rejoinMs = 10_000;
-/** A client gives a silent server up after 6 s, looks every second, and may meet it once more before another one leads. */
-const silentLeaderMs = 2 * 7_000;
+/** A second for the election, and one until every client knows. */
+const silentLeaderMs = sessionTimeoutMs + 2_000;
 
 /** For a partition to be quiet for so long is the machine's doing, not the cluster's. */
 export const quietMs = 1_500;
