@@ -194,8 +194,12 @@ export class Following {
 
   /** The leader hears of it with the next ack. A disk that refuses it now will be asked again. */
   #moveLogStart(to: Offset): void {
+    const { logStart } = this.log;
     this.log.advanceLogStart(to).then(
-      () => this.#step({ kind: 'synced' }),
+      () => {
+        // It goes no further than what is committed here: for the rest there is another time.
+        if (this.log.logStart > logStart) this.#step({ kind: 'synced' });
+      },
       (error: unknown) => this.#ports.logger.debug('could not remove what the leader has removed', { error }),
     );
   }
