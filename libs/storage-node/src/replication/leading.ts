@@ -2,7 +2,6 @@ import { assert, type Clock, type Logger, leaderEpoch, type Millis, type NodeId,
 import type { PartitionLog } from '@moldau/log';
 import {
   type CommittedState,
-  type EpochStart,
   type Hello,
   type IsrDecision,
   type IsrMember,
@@ -21,7 +20,7 @@ export interface FollowerSession {
   /** What it has acknowledged. `undefined`: nothing yet. */
   readonly ackedEnd: Offset | undefined;
   refuse(reason: RefusalReason | 'not-leader', epoch: number): void;
-  welcome(match: Match, covering: EpochStart | undefined): void;
+  welcome(match: Match): void;
   /** Batches go out from here on, as they are written. */
   push(from: Offset): void;
   /** More was written. */
@@ -189,12 +188,9 @@ export class Leading {
         this.#session(effect.session)?.refuse(effect.reason, this.epoch);
         this.#sessions.delete(effect.session);
         break;
-      case 'welcome': {
-        const { match } = effect;
-        const covering = match.kind === 'reset' ? this.#log.epochCovering(match.to) : undefined;
-        this.#session(effect.session)?.welcome(match, covering);
+      case 'welcome':
+        this.#session(effect.session)?.welcome(effect.match);
         break;
-      }
       case 'push':
         this.#session(effect.session)?.push(effect.from);
         break;

@@ -1,6 +1,7 @@
 import { faults, hasReason, leaderEpoch, type NodeId, type Offset, offset } from '@moldau/kernel';
 import type { LogSlice } from '@moldau/log';
 import type { Ack, Ready } from '@moldau/proto/moldau/internal/v1/replication_pb';
+import { BatchHeader } from '@moldau/records';
 import type { EpochStart, Match } from '@moldau/replication';
 import type { Partition } from '../partition.ts';
 import { joined } from '../slice-head.ts';
@@ -31,6 +32,9 @@ export class Push implements FollowerSession {
   #next: Offset | undefined;
   #isReading = false;
   #loaded: LogSlice | undefined;
+  /** A log may start within a batch, and a copy can't: it begins with all of that batch, and then removes what is too much. */
+  #begins: { readonly at: Offset; readonly batch: Offset } | undefined;
+  #owesLogStart = false;
 
   constructor(id: number, number: number, node: NodeId, partition: Partition | undefined, events: PushEvents) {
     this.id = id;
@@ -53,8 +57,23 @@ export class Push implements FollowerSession {
     if (!this.isOver) this.#events.refused(this, reason, epoch);
   }
 
-  welcome(match: Match, covering: EpochStart | undefined): void {
-    this.#events.welcomed(this, match, covering);
+  welcome(match: Match): void {
+    if (match.kind === 'reset') void this.#welcomeAnew(match.to);
+    else this.#events.welcomed(this, match, undefined);
+  }
+
+  async #welcomeAnew(at: Offset): Promise<void> {
+    const { log } = this.partition;
+    try {
+      const { chunks } = await log.read(at, { maxBytes: 1, below: log.writtenEnd });
+      if (this.isOver) return;
+      const [first] = chunks;
+      const batch = first === undefined ? at : offset(new BatchHeader(first, 0).baseOffset);
+      this.#begins = { at, batch };
+      this.#events.welcomed(this, { kind: 'reset', to: batch }, log.epochCovering(batch));
+    } catch (error) {
+      this.#cannotRead(error);
+    }
   }
 
   push(from: Offset): void {
@@ -65,6 +84,8 @@ export class Push implements FollowerSession {
 
   wake(): void {
     if (this.#next === undefined || this.isOver || this.#isReading) return;
+    if (this.#owesLogStart) this.#events.owes(this);
+    this.#owesLogStart = false;
     if (this.#next < this.partition.log.writtenEnd) this.#events.ready(this);
   }
 
@@ -84,7 +105,7 @@ export class Push implements FollowerSession {
     // Said twice, it would move what is to be sent next.
     if (epoch !== this.epoch || durableEnd < 0n || this.#next !== undefined) return this.#complain();
     const { node, id: session } = this;
-    const ready = { node, session, durableEnd: offset(durableEnd), lastEpoch: leaderEpoch(lastEpoch) };
+    const ready = { node, session, durableEnd: this.#asHere(durableEnd), lastEpoch: leaderEpoch(lastEpoch) };
     this.ackedEnd = ready.durableEnd;
     this.partition.leading?.heard({ kind: 'ready', ...ready });
   }
@@ -94,9 +115,14 @@ export class Push implements FollowerSession {
     const isSent = this.#next !== undefined && durableEnd <= this.#next;
     if (epoch !== this.epoch || !isSent || logStart < 0n || logStart > durableEnd) return this.#complain();
     const { node, id: session } = this;
-    const acked = { node, session, durableEnd: offset(durableEnd), logStart: offset(logStart) };
+    const acked = { node, session, durableEnd: this.#asHere(durableEnd), logStart: offset(logStart) };
     this.ackedEnd = acked.durableEnd;
     this.partition.leading?.heard({ kind: 'acked', ...acked });
+  }
+
+  /** A copy that begins with a whole batch, and has nothing yet, has nothing of what this log starts with. */
+  #asHere(end: bigint): Offset {
+    return end === this.#begins?.batch ? this.#begins.at : offset(end);
   }
 
   /** With a follower that says what can't be, the session does not go on. */
@@ -118,14 +144,16 @@ export class Push implements FollowerSession {
     this.#loaded = undefined;
     if (slice.sizeBytes === 0) return undefined;
     this.#next = slice.nextOffset;
+    const begin = from === this.#begins?.at ? this.#begins.batch : from;
+    this.#owesLogStart = begin < log.logStart;
     return {
       epoch: leaderEpoch(this.epoch),
-      from,
-      previousEpoch: from > log.logStart ? (log.epochOf(offset(from - 1n)) ?? leaderEpoch(0)) : leaderEpoch(0),
-      epochs: log.epochsWithin(from, slice.nextOffset),
+      from: begin,
+      previousEpoch: begin > log.logStart ? (log.epochOf(offset(begin - 1n)) ?? leaderEpoch(0)) : leaderEpoch(0),
+      epochs: log.epochsWithin(begin, slice.nextOffset),
       batches: joined(slice.chunks),
       highWatermark: log.highWatermark,
-      logStart: log.logStart,
+      logStart: begin < log.logStart ? begin : log.logStart,
     };
   }
 
@@ -141,11 +169,15 @@ export class Push implements FollowerSession {
       },
       (error: unknown) => {
         this.#isReading = false;
-        // Retention came first, or the own copy is damaged: the follower begins again, and finds out.
-        const isOvertaken = hasReason(error, 'OFFSET_OUT_OF_RANGE');
-        this.left();
-        this.refuse(isOvertaken ? 'protocol' : 'busy', this.epoch);
+        this.#cannotRead(error);
       },
     );
+  }
+
+  /** Retention came first, or the own copy is damaged: the follower begins again, and finds out. */
+  #cannotRead(error: unknown): void {
+    const isOvertaken = hasReason(error, 'OFFSET_OUT_OF_RANGE');
+    this.left();
+    this.refuse(isOvertaken ? 'protocol' : 'busy', this.epoch);
   }
 }
