@@ -24,6 +24,12 @@ export interface PoolOptions {
   readonly onOutcome: (outcome: Outcome) => boolean;
 }
 
+/**
+ * A simulated process that is killed aborts nothing, and Node keeps signals that are made of others for as long as somebody
+ * listens to them: all of its history stays in memory. So a thread runs so many histories, and another one goes on.
+ */
+const historiesPerThread = 25;
+
 /** Runs each seed once, in threads of their own, until all are done or enough is known. */
 export async function runSeeds(options: PoolOptions): Promise<void> {
   const seeds = options.seeds[Symbol.iterator]();
@@ -40,13 +46,19 @@ function runThread(options: PoolOptions, seeds: Iterator<number>, stop: AbortCon
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
   let seed = -1;
+  let taken = 0;
+  let isWorn = false;
   const next = (): void => {
+    isWorn = taken === historiesPerThread;
+    if (stop.signal.aborted || isWorn) return void worker.terminate();
     const { done, value } = seeds.next();
-    if (stop.signal.aborted || done === true) return void worker.terminate();
+    if (done === true) return void worker.terminate();
+    taken += 1;
     seed = value;
     worker.postMessage({ seed } satisfies ToWorker);
   };
-  stop.signal.addEventListener('abort', () => void worker.terminate());
+  const onStop = (): void => void worker.terminate();
+  stop.signal.addEventListener('abort', onStop);
   const tell = (outcome: Outcome): void => {
     if (onOutcome(outcome)) stop.abort();
     next();
@@ -64,7 +76,10 @@ function runThread(options: PoolOptions, seeds: Iterator<number>, stop: AbortCon
       if (onOutcome(crashed(seed, String(error)))) stop.abort();
       resolve(stop.signal.aborted ? undefined : runThread(options, seeds, stop));
     });
-    worker.on('exit', () => resolve());
+    worker.on('exit', () => {
+      stop.signal.removeEventListener('abort', onStop);
+      resolve(isWorn && !stop.signal.aborted ? runThread(options, seeds, stop) : undefined);
+    });
   });
 }
 
