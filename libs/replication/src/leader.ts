@@ -105,6 +105,8 @@ export class LeaderMachine {
   /** What was called committed last: the log may still learn it. */
   #calledCommitted: Offset;
   #proposeNotBefore: Millis = 0;
+  /** Who was to join when the store refused that, in the order of their turns. It does not say which of them was why. */
+  readonly #refused = new Set<NodeId>();
   #resigned = false;
 
   constructor(log: LogView, state: CommittedState, options: LeaderOptions, now: Millis) {
@@ -251,7 +253,7 @@ export class LeaderMachine {
 
   #onDecided({ on, decision }: LeaderEvent & { kind: 'isr-decided' }, now: Millis): LeaderEffect[] {
     // A newer state is known: what was proposed on the older one is decided by that.
-    if (!this.#isr.isInFlight || on !== this.committed.partitionEpoch) return [];
+    if (this.#isr.proposed === undefined || on !== this.committed.partitionEpoch) return [];
     switch (decision.kind) {
       case 'committed': {
         // Not newer: the answer of a store that was restored. What it knows is for another state to say.
@@ -262,6 +264,7 @@ export class LeaderMachine {
         return [...this.#advance(), ...this.#propose(now)];
       }
       case 'ineligible':
+        this.#sendToTheBack(this.#isr.proposed);
         // An earlier one on this revision may still be carried out: this answer says nothing of that.
         this.#isr.revert();
         this.#proposeNotBefore = now + proposeAgainMs;
@@ -284,6 +287,7 @@ export class LeaderMachine {
   /** Who joins behind the log's end has the time of any member to catch up: else it would leave at once, and join again. */
   #countLagOfNewMembers(before: readonly IsrMember[], now: Millis): void {
     for (const { node } of this.committed.isr) {
+      this.#refused.delete(node);
       if (before.some((member) => member.node === node)) continue;
       this.#lastCaughtUp.set(node, now);
       this.#followers.get(node)?.countLagFrom(now);
@@ -331,15 +335,33 @@ export class LeaderMachine {
 
   /** Asks for the ISR that there should be, unless a proposal is on its way. */
   #propose(now: Millis): LeaderEffect[] {
-    if (this.#isr.isInFlight || now < this.#proposeNotBefore) return [];
-    const { isr: committed, partitionEpoch } = this.committed;
-    const isr = [this.#me, ...this.committed.replicas.flatMap((node) => this.#asMember(node, now) ?? [])];
-    const isChanged =
-      isr.length !== committed.length || isr.some(({ node }) => !committed.some((one) => one.node === node));
+    if (this.#isr.proposed !== undefined || now < this.#proposeNotBefore) return [];
+    const wanted = this.committed.replicas.flatMap((node) => this.#asMember(node, now) ?? []);
     const unfit = [...this.#unfit].filter((node) => this.#counts(node));
-    if (!isChanged && unfit.length === 0 && !this.#isr.isDoubtful) return [];
+    // What else there is to change does not wait for those whom the store has refused: it is asked for without them.
+    const isr = [this.#me, ...wanted.filter(({ node }) => !this.#refused.has(node))];
+    if (this.#isChange(isr) || unfit.length > 0 || this.#isr.isDoubtful) return this.#ask(isr, unfit);
+    const turn = [...this.#refused].find((node) => wanted.some((one) => one.node === node));
+    if (turn === undefined) return [];
+    return this.#ask([this.#me, ...wanted.filter(({ node }) => node === turn || !this.#refused.has(node))], unfit);
+  }
+
+  #ask(isr: readonly IsrMember[], unfit: readonly NodeId[]): LeaderEffect[] {
     this.#isr.propose(isr, new Set(unfit));
-    return [{ kind: 'propose', isr, unfit, partitionEpoch }];
+    return [{ kind: 'propose', isr, unfit, partitionEpoch: this.committed.partitionEpoch }];
+  }
+
+  #isChange(isr: readonly IsrMember[]): boolean {
+    const { isr: committed } = this.committed;
+    return isr.length !== committed.length || isr.some(({ node }) => !committed.some((one) => one.node === node));
+  }
+
+  #sendToTheBack(isr: readonly IsrMember[]): void {
+    for (const { node } of isr) {
+      if (this.committed.isr.some((member) => member.node === node)) continue;
+      this.#refused.delete(node);
+      this.#refused.add(node);
+    }
   }
 
   /** The replica as a member of the ISR that there should be. `undefined`: it should not be in it. */

@@ -46,8 +46,9 @@ export class MaximalIsr {
     return this.#committed;
   }
 
-  get isInFlight(): boolean {
-    return this.#inFlight !== undefined;
+  /** The ISR that is asked for now. */
+  get proposed(): readonly IsrMember[] | undefined {
+    return this.#inFlight?.isr;
   }
 
   /** A proposal without an answer may still be committed: another one on this revision has to win first. */

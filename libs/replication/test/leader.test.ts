@@ -1,7 +1,7 @@
 import { leaderEpoch, nodeEpoch, nodeId, offset } from '@moldau/kernel';
 import test from 'ava';
 import { MaximalIsr } from '../src/index.ts';
-import { acked, committed, decided, hello, late, ready, start, state, World } from './support/leader-world.ts';
+import { acked, c, committed, decided, hello, late, ready, start, state, World } from './support/leader-world.ts';
 
 test('who joins has what is called committed in the same step', (t) => {
   // b stands at 3 and holds nothing up: the log's own high watermark is 3 still when 5 is called committed.
@@ -70,6 +70,31 @@ test('INELIGIBLE takes back its own proposal, and no earlier one on the revision
   t.deepEqual([...world.machine.maximalIsr], [1, 2]);
   const once = new World(state('a', 1)).after(hello(), ready(5), decided('ineligible'));
   t.deepEqual([...once.machine.maximalIsr], [1]);
+});
+
+test('one whom the store refuses keeps nobody else out of the ISR: each is asked for alone, in its turn', (t) => {
+  const world = new World(state('a', 1)).after(hello(), ready(5), decided('ineligible'));
+  const ofC = [hello({ node: c, session: 3 }), { ...ready(5, 6, 3), node: c }] as const;
+  t.is(world.at(start + 500).step(...ofC), 'welcome 3 whole, push 3 from 5, propose ac on 20', 'c was not refused');
+  world.step(decided('ineligible'));
+  const turns = [1_000, 1_500, 2_000].map((after) => {
+    const said = world.at(start + after).step({ kind: 'tick' });
+    world.step(decided('ineligible'));
+    return said;
+  });
+  t.deepEqual(turns, ['propose ab on 20', 'propose ac on 20', 'propose ab on 20']);
+  t.is(world.at(start + 2_500).step({ kind: 'tick' }), 'propose ac on 20');
+  t.is(world.step(committed()), 'propose abc on 21', 'c is in: nobody but b was refused');
+});
+
+test('one whom the store refuses keeps nobody else in the ISR, and nothing undecided', (t) => {
+  const ofC = [hello({ node: c, session: 3 }), { ...ready(5, 6, 3), node: c }] as const;
+  const world = new World(state('ab', 1), { appends: ['y6'] }).after(hello(), ready(4)).at(late - 2);
+  t.is(world.step(...ofC), 'welcome 3 whole, push 3 from 5, propose abc on 20');
+  world.step(decided('ineligible'));
+  t.is(world.at(late + 498).step({ kind: 'tick' }), 'propose a on 20', 'b is late, and leaves without c');
+  world.step(decided('unknown'));
+  t.is(world.at(late + 998).step({ kind: 'tick' }), 'propose a on 20', 'an earlier proposal is undecided');
 });
 
 test('STALE and no answer keep the union, until a state is newer; one that is as old decides nothing', (t) => {

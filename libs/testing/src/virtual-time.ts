@@ -1,5 +1,7 @@
-import { setImmediate as settle } from 'node:timers/promises';
 import type { CancelTimer, Clock, Millis, Timers } from '@moldau/kernel';
+
+/** Node runs every promise chain to its end between two callbacks of one round, and asks the system only between rounds. */
+const turnsPerRound = 64;
 
 /** The shortest wait that is one: far below what real timers tell apart. */
 const leastMs: Millis = 0.001;
@@ -61,25 +63,26 @@ export class VirtualTime implements Clock, Timers {
   /** Lets `ms` pass, with everything that falls due in them. */
   async runFor(ms: Millis): Promise<void> {
     const end = this.#now + ms;
-    await settle();
-    for (let next = this.#entries[0]; next !== undefined && next.at <= end; next = this.#entries[0]) {
+    await this.#turn(() => {
+      const next = this.#entries[0];
+      if (next === undefined || next.at > end) return true;
       this.step();
-      await settle();
-    }
+      return false;
+    });
     this.#now = end;
   }
 
   /** Lets time pass until `predicate` holds. Throws when it doesn't within `maxMs`, or when nothing is left to happen. */
   async runUntil(predicate: () => boolean, maxMs: Millis = 60_000): Promise<void> {
     const end = this.#now + maxMs;
-    await settle();
-    while (!predicate()) {
+    await this.#turn(() => {
+      if (predicate()) return true;
       const next = this.#entries[0];
       if (next === undefined) throw new Error('nothing is left to happen, and the condition does not hold');
       if (next.at > end) throw new Error(`the condition does not hold after ${maxMs} virtual ms`);
       this.step();
-      await settle();
-    }
+      return false;
+    });
   }
 
   /** Lets time pass until `promise` settles, and returns what it gives. */
@@ -91,6 +94,29 @@ export class VirtualTime implements Clock, Timers {
     promise.then(mark, mark);
     await this.runUntil(() => settled, maxMs);
     return promise;
+  }
+
+  /** Calls `turn` until it returns true; before each call every promise chain that can go on has done so. */
+  #turn(turn: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const one = (): void => {
+        if (isOver) return;
+        try {
+          isOver = turn();
+        } catch (error) {
+          isOver = true;
+          return reject(error);
+        }
+        if (isOver) resolve();
+      };
+      const round = (): void => {
+        if (isOver) return;
+        for (let i = 0; i < turnsPerRound; i += 1) setImmediate(one);
+        setImmediate(round);
+      };
+      round();
+    });
   }
 
   #placeOf(at: Millis): number {

@@ -89,7 +89,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       {
         file: 'follower.ts',
         from: 'if (truncateTo === undefined || truncateTo >= this.#log.durableEnd)',
-        to: 'if (truncateTo === undefined || this.#log.highWatermark >= this.#log.durableEnd)',
+        to: 'if (this.#log.highWatermark >= this.#log.durableEnd)',
       },
     ],
   },
@@ -124,8 +124,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'leader.ts',
-        from: "return [{ kind: 'propose', isr, unfit, partitionEpoch }];",
-        to: "return [{ kind: 'propose', isr, unfit: [], partitionEpoch }];",
+        from: "return [{ kind: 'propose', isr, unfit, partitionEpoch:",
+        to: "return [{ kind: 'propose', isr, unfit: [], partitionEpoch:",
       },
     ],
   },

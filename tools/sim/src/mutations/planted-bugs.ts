@@ -262,7 +262,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       {
         file: 'replication/src/follower.ts',
         from: 'if (truncateTo === undefined || truncateTo >= this.#log.durableEnd)',
-        to: 'if (truncateTo === undefined || this.#log.highWatermark >= this.#log.durableEnd)',
+        to: 'if (this.#log.highWatermark >= this.#log.durableEnd)',
       },
     ],
   },
