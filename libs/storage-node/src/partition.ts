@@ -74,7 +74,7 @@ export class Partition {
     this.log = log;
     this.#copy = copy;
     this.#ports = ports;
-    this.#role = { kind: 'follower', leader: undefined, epoch: log.lastEpoch };
+    this.#role = { kind: 'follower', leader: undefined, epoch: log.storedEpoch };
     log.onWritten(() => this.#leading?.written());
     log.onDurable((durableEnd) => {
       this.#parkedHere.release(durableEnd);
@@ -164,6 +164,11 @@ export class Partition {
     }
     if (role.kind === 'removed') void this.stopFollowing();
     this.#wake();
+  }
+
+  /** Leads no more, and does not know who does. */
+  stepDown(): void {
+    if (this.#role.kind === 'leader') this.follow({ kind: 'follower', leader: undefined, epoch: this.#role.epoch });
   }
 
   /** Follows a leader of another node; a newer epoch than the one that is followed. */
@@ -280,7 +285,7 @@ export class Partition {
   #resign(): void {
     if (this.#role.kind !== 'leader') return;
     this.#resignedEpoch = this.#role.epoch;
-    this.follow({ kind: 'follower', leader: undefined, epoch: this.#role.epoch });
+    this.stepDown();
     this.#onResign();
   }
 

@@ -252,7 +252,7 @@ export class StorageNode {
     this.#link?.stop();
     await this.#linkEnded;
     for (const partition of this.#partitions.all()) {
-      partition.follow({ kind: 'follower', leader: undefined, epoch: partition.log.lastEpoch });
+      partition.stepDown();
       await partition.stopFollowing();
     }
     await this.#replication.stop();

@@ -30,6 +30,11 @@ export class StoreFaults {
     this.#txns.push({ kind: 'delayed', byMs });
   }
 
+  /** Nothing of that will happen to transactions to come. */
+  clear(): void {
+    this.#txns.length = 0;
+  }
+
   /** The next watch breaks after it has given out so many changes: 0 breaks it between its creation and its catch-up. */
   breakNextWatchAfter(changes: number): void {
     this.#watches.push(changes);

@@ -45,7 +45,11 @@ async function live(world: World): Promise<void> {
   for (const coordinator of cluster.coordinators) world.startCoordinator(coordinator);
   for (const operator of world.operators) operator.run();
   await world.until('the cluster starts', () => world.operators.every(({ isServing }) => isServing), 30_000);
-  const config = { 'segment.bytes': '64KiB', 'replica.lag.max': ['1s', '2s', '10s'][random.below(3)] ?? '10s' };
+  const config = {
+    'segment.bytes': '64KiB',
+    'replica.lag.max': ['1s', '2s', '10s'][random.below(3)] ?? '10s',
+    'min.insync.replicas': world.replicas > 1 && random.chance(0.5) ? '2' : '1',
+  };
   const topics = [
     { name: 'kept', partitions: 1 + random.below(3), config },
     { name: 'trimmed', partitions: 1 + random.below(2), config: { ...config, retention: '40m' } },

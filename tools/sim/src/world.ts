@@ -33,6 +33,8 @@ export class World {
   readonly cluster: SimulatedCluster;
   readonly weather: NetworkWeather;
   readonly trace: Trace;
+  /** What the store says, as it is written. */
+  readonly store = new StoreOracle();
   readonly oracle: Oracle;
   readonly people: Person[] = [];
   /** Writers begin nothing new once this is false. */
@@ -41,6 +43,8 @@ export class World {
   isHealed = false;
   /** How often a server was stopped or set going: while this number stands, none has slept. */
   pauses = 0;
+  /** Were suspended: they may take themselves for the active one for a while. */
+  readonly sleepwalkers = new Set<SimulatedCoordinator>();
   /** What broke first. */
   broken: unknown;
   readonly operators: readonly Operator[];
@@ -59,6 +63,8 @@ export class World {
       nodes: [1, 2, 3, 3, 3][this.random.below(5)] ?? 1,
       coordinators: 1 + this.random.below(2),
       diskLatencyMs: { min: 0.05, max: 2 },
+      // What rots is found while its node runs, or only when somebody reads it.
+      scrubIntervalMs: [1_500, 6_000, 60_000][this.random.below(3)] ?? 60_000,
       conditions: this.weather.conditions,
       appendBudgetBytes,
       logger: bugLogger((error) => this.fail(error)),
@@ -73,11 +79,10 @@ export class World {
     this.rotten = this.replicas === 1 ? undefined : this.anyNode();
 
     this.trace = makeTrace(() => this.cluster.time.monotonicMs());
-    const store = new StoreOracle();
-    this.oracle = new Oracle(this.trace, appendBudgetBytes, (partition) => store.state(partition));
+    this.oracle = new Oracle(this.trace, appendBudgetBytes, this.store);
     this.cluster.store.onCommit = (commit) => {
       try {
-        store.look(commit);
+        this.store.look(commit);
       } catch (error) {
         this.fail(error);
       }
@@ -171,8 +176,12 @@ export class World {
   look(): void {
     for (const { node, start } of this.operators) if (node.isRunning) this.oracle.look(node.id, start, node.service);
     this.oracle.settle();
-    const active = this.cluster.coordinators.filter((one) => one.isRunning && !one.isPaused && one.service.isServing);
+    const active = this.cluster.coordinators.filter((one) => this.isActive(one) && !this.sleepwalkers.has(one));
     if (active.length > 1) throw new Violation('C1', 'two coordinators answer as the active one');
+  }
+
+  isActive(coordinator: SimulatedCoordinator): boolean {
+    return coordinator.isRunning && !coordinator.isPaused && coordinator.service.isServing;
   }
 
   /** Starts the coordinator in the background, unless it runs. */

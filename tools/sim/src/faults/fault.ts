@@ -10,3 +10,9 @@ export interface Fault {
 
 /** A whole number of virtual milliseconds. */
 export const between = (world: World, min: number, max: number): number => min + world.random.below(max - min);
+
+/** In an order of chance. */
+export function shuffled<T>(all: readonly T[], random: World['random']): T[] {
+  const left = [...all];
+  return all.flatMap(() => left.splice(random.below(left.length), 1));
+}

@@ -11,7 +11,8 @@ export const allFaults: readonly Fault[] = [...processFaults, ...diskFaults, ...
 export async function plague(world: World, forMs: number): Promise<void> {
   const { random, trace, cluster } = world;
   // Each history has faults of its own: what is rare among many kinds is common among few.
-  const kinds = allFaults.filter(() => random.chance(0.4));
+  const alone = choose(world, allFaults);
+  const kinds = alone !== undefined && random.chance(0.3) ? [alone] : allFaults.filter(() => random.chance(0.4));
   trace.note(`faults: ${kinds.map(({ name }) => name).join(' ')}`);
   const endMs = cluster.time.monotonicMs() + forMs;
   const running: Promise<void>[] = [];
@@ -48,6 +49,7 @@ export async function heal(world: World): Promise<void> {
   for (const clock of [...cluster.coordinators.map(({ clock }) => clock), cluster.clientClock]) clock.skewMs = 0;
   cluster.store.faults.unavailable = false;
   cluster.store.faults.delayMs = 0;
+  cluster.store.faults.clear();
   weather.clear(cluster.network);
   for (const { timers, name } of world.people) {
     cluster.network.thaw(name);

@@ -1,5 +1,6 @@
+import type { Operator } from '../operator.ts';
 import type { World } from '../world.ts';
-import { between, type Fault } from './fault.ts';
+import { between, type Fault, shuffled } from './fault.ts';
 
 const processes = (world: World): string[] => [...world.cluster.addresses, ...world.people.map(({ name }) => name)];
 
@@ -58,6 +59,41 @@ const lag = async (world: World): Promise<void> => {
     for (const [from, to] of ways) weather.release(cluster.network, from ?? '', to ?? '');
     await world.sleep(between(world, 50, 2_000));
   }
+};
+
+/**
+ * Two followers of one leader come back one after the other: the first one while the store takes its time, so that nobody knows
+ * what becomes of its joining, and the second one unheard by every coordinator, so that it may not join.
+ */
+const unheard = async (world: World): Promise<void> => {
+  const { cluster, weather, trace, store, random } = world;
+  const [leader, second, first] = shuffled(world.operators, random);
+  if (leader === undefined || first === undefined || second === undefined || !leader.isServing) return;
+  const [led] = [...leader.node.service.partitions].filter(({ leading }) => leading !== undefined);
+  if (led === undefined) return;
+  const isInSync = ({ node }: Operator): boolean =>
+    store.state(led.log.key)?.isr.some((member) => member.node === node.id) === true;
+  const until = async (predicate: () => boolean, maxMs: number): Promise<void> => {
+    for (let waitedMs = 0; waitedMs < maxMs && !predicate(); waitedMs += 50) await world.sleep(50);
+  };
+  trace.note(`no coordinator hears ${second.name}, and it does not hear ${leader.name}`);
+  const toCoordinators = cluster.coordinators.map(({ address }) => [second.name, address] as const);
+  for (const [from, to] of toCoordinators) weather.hold(from, to);
+  weather.hold(leader.name, second.name);
+  await until(() => store.isFenced(second.node.id) && !isInSync(second), 14_000);
+  first.end('kill');
+  await until(() => !isInSync(first), 3_000);
+  first.run();
+  await until(() => first.isServing, 5_000);
+  trace.note('the store delays what it is asked for');
+  for (let count = 20; count > 0; count -= 1) cluster.store.faults.delayNextTxn(between(world, 3_000, 8_000));
+  await world.sleep(between(world, 1_000, 3_000));
+  trace.note(`${second.name} hears ${leader.name}`);
+  weather.release(cluster.network, leader.name, second.name);
+  await until(() => isInSync(first), between(world, 2_000, 8_000));
+  cluster.store.faults.clear();
+  trace.note(`${second.name} is heard`);
+  for (const [from, to] of toCoordinators) weather.release(cluster.network, from, to);
 };
 
 /** One process hears nobody and is heard by nobody: but for the store, if it is a coordinator. */
@@ -130,6 +166,13 @@ const store = async (world: World): Promise<void> => {
     ],
     ['loses replies', () => faults.loseReplies(1 + random.below(4))],
     ['delays a transaction', () => faults.delayNextTxn(between(world, 20, 3_000))],
+    [
+      'delays all transactions',
+      async () => {
+        for (let count = 8; count > 0; count -= 1) faults.delayNextTxn(between(world, 1_000, 6_000));
+        await world.sleep(4_000);
+      },
+    ],
     ['breaks its watches', () => faults.breakWatches()],
     ['breaks its next watch', () => faults.breakNextWatchAfter(random.below(3))],
     ['revokes its leases', () => faults.revokeLeases()],
@@ -144,6 +187,7 @@ export const outsideFaults: readonly Fault[] = [
   { name: 'cut', weight: 2, run: cut },
   { name: 'silence', weight: 2, run: silence },
   { name: 'lag', weight: 3, run: lag },
+  { name: 'unheard', weight: 3, run: unheard },
   { name: 'storeless', weight: 1, run: storeless },
   { name: 'island', weight: 1, run: island },
   { name: 'drops', weight: 2, run: drops },

@@ -1,6 +1,6 @@
 import type { Operator } from '../operator.ts';
 import type { World } from '../world.ts';
-import { between, type Fault } from './fault.ts';
+import { between, type Fault, shuffled } from './fault.ts';
 
 /** Ends the node as told, and starts it again after a while; it may die again while it starts. */
 export async function bounce(world: World, operator: Operator, how: 'kill' | 'power'): Promise<void> {
@@ -20,6 +20,19 @@ const endAll = async (world: World): Promise<void> => {
   for (const operator of world.operators) {
     await world.sleep(world.random.below(1_500));
     operator.run();
+  }
+};
+
+/** One after the other they go, and what is written in between is on fewer and fewer of them; they come back in any order. */
+const cascade = async (world: World): Promise<void> => {
+  const { random } = world;
+  for (const operator of shuffled(world.operators, random)) {
+    operator.end(random.chance(0.5) ? 'kill' : 'power');
+    await world.sleep(random.chance(0.5) ? random.below(100) : random.below(2_500));
+  }
+  for (const operator of shuffled(world.operators, random)) {
+    operator.run();
+    await world.sleep(random.below(3_000));
   }
 };
 
@@ -71,12 +84,56 @@ const restartCoordinator = async (world: World): Promise<void> => {
   world.startCoordinator(coordinator);
 };
 
+/**
+ * The active coordinator is suspended with its clock, and another one takes office. When it wakes, cut off from the store, it
+ * takes itself for the active one until what it believes to be its lease is over, and nodes that have lost the real one
+ * ask it. Clients do not: what it would tell them is out of date, and no promise was made about that.
+ */
+const sleepwalk = async (world: World): Promise<void> => {
+  const { cluster, weather, trace, random } = world;
+  const coordinator = cluster.coordinators.find((one) => world.isActive(one));
+  if (coordinator === undefined || cluster.coordinators.length < 2) return;
+  const { address } = coordinator;
+  trace.note(`suspend ${address}`);
+  world.pauses += 1;
+  world.sleepwalkers.add(coordinator);
+  coordinator.cutFromStore();
+  coordinator.suspend();
+  for (
+    let waitedMs = 0;
+    waitedMs < 20_000 && !cluster.coordinators.some((one) => world.isActive(one));
+    waitedMs += 250
+  ) {
+    await world.sleep(250);
+  }
+  for (const { name } of world.operators) cluster.network.cut(name, address);
+  await world.sleep(between(world, 500, 1_500));
+  await bounce(world, world.anyNode(), 'kill');
+  await world.sleep(random.below(2_000));
+  trace.note(`${address} wakes`);
+  world.pauses += 1;
+  for (const { name } of world.people) weather.hold(name, address);
+  coordinator.resume();
+  for (let times = 0; times < 10 && world.isActive(coordinator); times += 1) {
+    for (const other of cluster.coordinators) {
+      if (other !== coordinator) cluster.network.cut(world.anyNode().name, other.address);
+    }
+    await world.sleep(between(world, 50, 800));
+  }
+  coordinator.joinStore();
+  while (world.isActive(coordinator)) await world.sleep(100);
+  for (const { name } of world.people) weather.release(cluster.network, name, address);
+  world.sleepwalkers.delete(coordinator);
+};
+
 export const processFaults: readonly Fault[] = [
   { name: 'kill', weight: 3, run: (world) => bounce(world, world.anyNode(), 'kill') },
   { name: 'power', weight: 4, run: (world) => bounce(world, world.anyNode(), 'power') },
   { name: 'all', weight: 1, run: endAll },
+  { name: 'cascade', weight: 2, run: cascade },
   { name: 'stop', weight: 1, run: stopInOrder },
   { name: 'pause', weight: 1, run: pauseClient },
   { name: 'freeze', weight: 2, run: pauseServer },
   { name: 'coordinator', weight: 2, run: restartCoordinator },
+  { name: 'sleepwalk', weight: 2, run: sleepwalk },
 ];

@@ -319,6 +319,12 @@ export const plantedBugs: readonly PlantedBug[] = [
         from: 'if (message.version < this.#seen) throw olderMetadata(message.version, this.#seen);',
         to: '',
       },
+      // Either side compares: as long as one does, nothing older gets through.
+      {
+        file: 'coordinator/src/controller-service.ts',
+        from: 'await parts.requireNotRestored(node, seen);\n',
+        to: '',
+      },
     ],
   },
   {

@@ -20,10 +20,13 @@ const epochsMax = 1_000;
 /** What is known of all copies of one partition, and what must hold between them. */
 export class Copies {
   readonly #byNode = new Map<number, Copy>();
+  /** The newest epoch that each node has followed somebody under: no start of it forgets that. */
+  readonly #followed = new Map<number, number>();
   #isDirty = false;
 
   look(node: number, partition: Partition, state: PartitionState | undefined): void {
     if (state !== undefined) requireCountsAll(partition, state);
+    this.#requireEpochKept(node, partition);
     const { log, copy } = partition;
     const before = this.#byNode.get(node);
     const { logStart, durableEnd, highWatermark } = log;
@@ -42,15 +45,27 @@ export class Copies {
 
   /** At the end of an event, when every node was looked at. */
   settle(truth: PartitionTruth, state: PartitionState | undefined): void {
+    if (state !== undefined) this.#requireEligibleHaveAll(truth, state);
     if (!this.#isDirty) return;
     this.#isDirty = false;
-    if (state !== undefined) this.#requireEligibleHaveAll(truth, state);
     const nodes = [...this.#byNode];
     for (const [i, [node, copy]] of nodes.entries()) {
       for (const [other, otherCopy] of nodes.slice(i + 1)) {
         if (copy.isWhole && otherCopy.isWhole) requireSame(truth.name, [node, copy], [other, otherCopy]);
       }
     }
+  }
+
+  #requireEpochKept(node: number, { name, log, following }: Partition): void {
+    const before = this.#followed.get(node) ?? 0;
+    const epoch = following?.leader?.epoch ?? 0;
+    if (epoch > before) this.#followed.set(node, epoch);
+    const newest = Math.max(before, epoch);
+    if (log.storedEpoch >= newest) return;
+    throw new Violation(
+      'I2',
+      `node ${node} has followed under epoch ${newest} of ${name}, and kept ${log.storedEpoch}`,
+    );
   }
 
   /** Whoever may be elected has everything that is committed, whether it runs or not. */

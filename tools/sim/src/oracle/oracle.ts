@@ -1,9 +1,9 @@
 import type { MoldauError } from '@moldau/kernel';
-import type { PartitionState } from '@moldau/metadata';
 import type { Partition, StorageNode } from '@moldau/storage-node';
 import type { Trace } from '../trace.ts';
 import { Copies } from './copies.ts';
 import { PartitionTruth } from './partition-truth.ts';
+import type { StoreOracle } from './store-oracle.ts';
 import { Violation } from './violation.ts';
 import { idOf, place, type Write } from './write.ts';
 
@@ -21,6 +21,7 @@ const budgetSlackBytes = 2 * 1024 * 1024;
 
 /** One copy on one node: what is known of its partition and of all copies, and how it looked last. */
 interface Known {
+  readonly key: string;
   readonly truth: PartitionTruth;
   readonly copies: Copies;
   seen: Seen | undefined;
@@ -54,16 +55,19 @@ export class Oracle {
   readonly #writes = new Map<string, Write>();
   readonly #truths = new Map<string, PartitionTruth>();
   /** By partition key. */
-  readonly #copies = new Map<string, Known>();
+  readonly #copies = new Map<string, Copies>();
   readonly #byPartition = new WeakMap<Partition, Known>();
-  readonly #stateOf: (partition: string) => PartitionState | undefined;
+  readonly #store: StoreOracle;
+  /** What this event has moved. */
+  readonly #moved = new Set<Known>();
+  readonly #claimed = new Set<PartitionTruth>();
+  #storeSeen = 0;
   /** Where each value was seen. */
   readonly #seen = new Map<string, string>();
   readonly #lanes = new Map<string, { readonly offset: bigint; readonly number: number }[]>();
 
-  /** `stateOf`: what the store says of a partition. */
-  constructor(trace: Trace, budgetBytes: number, stateOf: (partition: string) => PartitionState | undefined) {
-    this.#stateOf = stateOf;
+  constructor(trace: Trace, budgetBytes: number, store: StoreOracle) {
+    this.#store = store;
     this.#trace = trace;
     this.#budgetBytes = budgetBytes;
   }
@@ -112,7 +116,9 @@ export class Oracle {
     if (seen !== undefined && seen !== `${where}@${offset}`) {
       throw new Violation('I17', `${write.id} is at ${seen}, and was acknowledged at ${where}@${offset}`);
     }
-    this.truth(where).acknowledged(write, offset);
+    const truth = this.truth(where);
+    truth.acknowledged(write, offset);
+    this.#claimed.add(truth);
   }
 
   /** Somebody was told for good that the write has failed, and what that means. */
@@ -144,20 +150,24 @@ export class Oracle {
     if (write.offset !== undefined && (write.offset !== offset || write.partition !== partition)) {
       throw new Violation('I17', `${write.id} was acknowledged at ${write.offset}, and is at ${where}`);
     }
-    this.truth(name).read(offset, `${write.id} at ${timestampMs}`);
+    const truth = this.truth(name);
+    truth.read(offset, `${write.id} at ${timestampMs}`);
+    this.#claimed.add(truth);
     if (write.lane !== undefined && seen === undefined) this.#checkOrder(`${write.lane} in ${name}`, write, offset);
   }
 
   /** Looks at one node; `start` names its process. After every event. */
   look(id: number, start: string, node: StorageNode): void {
+    const isStoreSeen = this.#storeSeen === this.#store.changes;
     for (const partition of node.partitions) {
       const known = this.#known(partition);
-      if (isUnchanged(known.seen, partition)) continue;
+      if (isStoreSeen && isUnchanged(known.seen, partition)) continue;
       known.seen = seenOf(partition);
+      this.#moved.add(known);
       const { truth, copies } = known;
       const moved = truth.look(start, partition);
       if (moved !== undefined) this.#trace.note(moved);
-      copies.look(id, partition, this.#stateOf(partition.log.key));
+      copies.look(id, partition, this.#store.state(partition.log.key));
     }
     if (node.heldAppendBytes > this.#budgetBytes + budgetSlackBytes) {
       throw new Violation('I23', `appends hold ${node.heldAppendBytes} bytes of ${this.#budgetBytes}`);
@@ -169,17 +179,20 @@ export class Oracle {
     if (before !== undefined) return before;
     const { identity, key } = partition.log;
     const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
-    const copies = this.#copies.get(key)?.copies ?? new Copies();
-    const known = { truth, copies, seen: undefined };
-    this.#copies.set(key, known);
+    const copies = this.#copies.get(key) ?? new Copies();
+    const known = { key, truth, copies, seen: undefined };
+    this.#copies.set(key, copies);
     this.#byPartition.set(partition, known);
     return known;
   }
 
   /** At the end of every event, when all nodes were looked at. */
   settle(): void {
-    for (const truth of this.#truths.values()) truth.settle();
-    for (const [key, { truth, copies }] of this.#copies) copies.settle(truth, this.#stateOf(key));
+    for (const truth of this.#claimed) truth.settle();
+    for (const { key, truth, copies } of this.#moved) copies.settle(truth, this.#store.state(key));
+    this.#claimed.clear();
+    this.#moved.clear();
+    this.#storeSeen = this.#store.changes;
   }
 
   /** The disk under the node has failed, just now. */

@@ -30,7 +30,7 @@ export class PartitionTruth {
   highWatermark = 0n;
   logStart = 0n;
   #lastEpoch = 0;
-  /** Of each process: the last epoch that it led under, and its high watermark. */
+  /** Of each process: the last epoch that it knew, and its high watermark. */
   readonly #starts = new Map<string, { epoch: number; highWatermark: bigint }>();
   /** Somebody asked to remove what lies below. */
   trimAskedTo = 0n;
@@ -111,12 +111,12 @@ export class PartitionTruth {
       this.#break('I6', `goes back from ${known.highWatermark} to ${highWatermark} in ${start}`);
     }
     known.highWatermark = highWatermark;
-    const leads = role.kind === 'leader' && leading !== undefined;
-    if (leads) {
+    if (role.kind !== 'removed') {
       if (role.epoch < known.epoch) this.#break('I2', `went from epoch ${known.epoch} to ${role.epoch} in ${start}`);
       known.epoch = role.epoch;
-      this.#lookAtEpoch(start, role.epoch, logEnd);
     }
+    const leads = role.kind === 'leader' && leading !== undefined;
+    if (leads) this.#lookAtEpoch(start, role.epoch, logEnd);
     const isNewest = leads && role.epoch >= this.#lastEpoch;
     const moved = highWatermark > this.highWatermark || (isNewest && role.epoch !== this.#lastEpoch);
     if (highWatermark > this.highWatermark) this.highWatermark = highWatermark;
