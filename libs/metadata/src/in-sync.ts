@@ -2,15 +2,16 @@ import { assert, type NodeId } from '@moldau/kernel';
 import type { IsrMember, PartitionState } from './stored-values.ts';
 
 /**
- * The state with another ISR, and the ELR that belongs to it: the only place where either changes. Who leaves the ISR
+ * The state with another ISR, and the ELR that belongs to it: the only place where either changes, and where a leader finds
+ * out what the store has made of its proposal. Who leaves the ISR
  * stays eligible while |ISR| < min ISR: the high watermark can't have moved without it. An unfit one, which has lost
  * data, is neither. With |ISR| ≥ min ISR the watermark moves on, so nobody outside is known to have everything.
  */
-export function withIsr(
-  state: PartitionState,
+export function withIsr<State extends Pick<PartitionState, 'isr' | 'elr' | 'minIsr'>>(
+  state: State,
   isr: readonly IsrMember[],
   isUnfit: (node: NodeId) => boolean,
-): PartitionState {
+): State {
   if (isr.length >= state.minIsr) return { ...state, isr, elr: [] };
   const known = new Set([...state.elr, ...state.isr.map(({ node }) => node)]);
   return { ...state, isr, elr: [...known].filter((node) => !isr.some((one) => one.node === node) && !isUnfit(node)) };

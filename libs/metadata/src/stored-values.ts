@@ -42,6 +42,7 @@ export interface TopicRecord {
   readonly updateRequestId: string | undefined;
 }
 
+/** A replica that is in sync, and the start of its node under which it is. */
 export interface IsrMember {
   readonly node: NodeId;
   readonly epoch: NodeEpoch;

@@ -49,7 +49,6 @@ export type FollowerEvent =
       readonly epoch: LeaderEpoch;
       readonly truncateTo: Offset | undefined;
       readonly reset: { readonly to: Offset; readonly covering: EpochStart | undefined } | undefined;
-      readonly highWatermark: Offset;
     }
   | { readonly kind: 'refused'; readonly session: number; readonly reason: RefusalReason | 'not-leader' }
   /** The truncation or the reset is done, durably; or it failed, and the copy is as it was. */

@@ -18,4 +18,4 @@ export {
   type LeaderOptions,
   type RefusalReason,
 } from './leader.ts';
-export { type CommittedState, type IsrMember, MaximalIsr } from './maximal-isr.ts';
+export { type CommittedState, MaximalIsr } from './maximal-isr.ts';

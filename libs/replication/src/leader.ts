@@ -1,7 +1,8 @@
 import { assert, type LeaderEpoch, type Millis, type NodeEpoch, type NodeId, type Offset } from '@moldau/kernel';
+import type { IsrMember } from '@moldau/metadata';
 import { type CopyEnds, type LogView, type Match, matchCopy } from './epochs.ts';
 import { FollowerProgress } from './follower-progress.ts';
-import { type CommittedState, type IsrMember, MaximalIsr } from './maximal-isr.ts';
+import { type CommittedState, MaximalIsr } from './maximal-isr.ts';
 
 /** A follower wants to follow. Its epoch is on its disk, and all that it has is synced. */
 export interface Hello extends CopyEnds {

@@ -1,10 +1,6 @@
-import { assert, type NodeEpoch, type NodeId } from '@moldau/kernel';
-
-/** A replica that is in sync, and the start of its node under which it is. */
-export interface IsrMember {
-  readonly node: NodeId;
-  readonly epoch: NodeEpoch;
-}
+import { assert, type NodeId } from '@moldau/kernel';
+import type { IsrMember } from '@moldau/metadata';
+import { withIsr } from '@moldau/metadata/in-sync';
 
 /** What the store says of a partition, as far as its leader needs it. */
 export interface CommittedState {
@@ -72,13 +68,8 @@ export class MaximalIsr {
     assert(proposal !== undefined, 'what is committed was proposed');
     assert(partitionEpoch > this.#committed.partitionEpoch, 'a change makes a newer revision');
     const { isr, unfit } = proposal;
-    const dropped = this.#committed.isr.map(({ node }) => node);
     // As the store does it: whoever was found unfit after the proposal had left is in its ELR.
-    const eligible = [...this.#committed.elr, ...dropped].filter(
-      (node) => !unfit.has(node) && !isr.some((member) => member.node === node),
-    );
-    const elr = isr.length >= this.#committed.minIsr ? [] : [...new Set(eligible)];
-    this.#decided({ ...this.#committed, partitionEpoch, isr, elr });
+    this.#decided({ ...withIsr(this.#committed, isr, (node) => unfit.has(node)), partitionEpoch });
   }
 
   /** It was not stored, and never will be. */

@@ -25,7 +25,6 @@ const welcome = (truncateTo: number | undefined, resetTo?: number): FollowerEven
   epoch: leaderEpoch(6),
   truncateTo: truncateTo === undefined ? undefined : offset(truncateTo),
   reset: resetTo === undefined ? undefined : { to: offset(resetTo), covering: undefined },
-  highWatermark: offset(2),
 });
 
 const way: Record<State, readonly FollowerEvent[]> = {

@@ -12,7 +12,7 @@ import {
   revision,
   topicId,
 } from '@moldau/kernel';
-import type { LogDirectory, PartitionLog } from '@moldau/log';
+import type { LogConfig, LogDirectory, PartitionLog } from '@moldau/log';
 import { forEachParallel } from '@moldau/log/slots';
 import {
   type NodeSessionResponse,
@@ -101,12 +101,13 @@ export class Assignments {
     const index = assignment.partition?.index ?? 0;
     const key = partitionKey(topicId(assignment.topicId), partitionIndex(index));
     const known = this.#appliedEpochs.get(key);
-    const partition = await this.#open(key, assignment);
+    const config = partitionConfigOf(assignment.config);
+    const partition = await this.#open(key, assignment, config.log);
     const asked = known === undefined || snapshot;
     const found = partition === undefined ? missing(assignment, index) : reportOn(partition);
     const report = asked ? found : undefined;
     if (known !== undefined && known >= assignment.partitionEpoch) return { report };
-    partition?.configure(partitionConfigOf(assignment.config));
+    partition?.configure(config);
     const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
     if (partition !== undefined && epoch !== undefined) {
       return { report, elected: { partition, epoch, state: fromAssignment(assignment) } };
@@ -125,41 +126,44 @@ export class Assignments {
     }
   }
 
-  async #open(key: PartitionKey, assignment: PartitionAssignment): Promise<Partition | undefined> {
+  async #open(key: PartitionKey, assignment: PartitionAssignment, config: LogConfig): Promise<Partition | undefined> {
     const open = this.#partitions.get(key);
     if (open !== undefined) return open;
-    const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment));
+    const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment, config));
     if (log === undefined) return undefined;
-    const { flush } = partitionConfigOf(assignment.config).log;
-    const partition = new Partition(assignment.topic, log, copyOf(log, flush), this.#ports);
+    const partition = new Partition(assignment.topic, log, copyOf(log, config.flush), this.#ports);
     partition.onResign(() => this.#onResign(reportOn(partition)));
     this.#partitions.add(partition);
     return partition;
   }
 
-  async #create(key: PartitionKey, assignment: PartitionAssignment): Promise<PartitionLog | undefined> {
+  async #create(
+    key: PartitionKey,
+    assignment: PartitionAssignment,
+    config: LogConfig,
+  ): Promise<PartitionLog | undefined> {
     if (revision(assignment.assignedVersion) <= this.#directory.assignedUpTo) {
       this.#logger.error('a partition that this node had is gone from its data directory', { partition: key });
       const hasOthers = (assignment.partition?.replicas.length ?? 0) > 1;
-      return hasOthers ? await this.#createLost(assignment) : undefined;
+      return hasOthers ? await this.#createLost(assignment, config) : undefined;
     }
-    return this.#createEmpty(assignment);
+    return this.#createEmpty(assignment, config);
   }
 
   /** A copy that counts as damaged, for what it held is gone: it begins anew when its leader says so. */
-  async #createLost(assignment: PartitionAssignment): Promise<PartitionLog> {
-    const log = await this.#createEmpty(assignment);
+  async #createLost(assignment: PartitionAssignment, config: LogConfig): Promise<PartitionLog> {
+    const log = await this.#createEmpty(assignment, config);
     await log.markCorrupt();
     return log;
   }
 
-  #createEmpty(assignment: PartitionAssignment): Promise<PartitionLog> {
+  #createEmpty(assignment: PartitionAssignment, config: LogConfig): Promise<PartitionLog> {
     const identity = {
       topicId: topicId(assignment.topicId),
       topic: assignment.topic,
       partition: partitionIndex(assignment.partition?.index ?? 0),
     };
-    return this.#directory.create(identity, partitionConfigOf(assignment.config).log);
+    return this.#directory.create(identity, config);
   }
 
   /** Returns the epoch that this node is to lead under, where that is new. */

@@ -72,7 +72,7 @@ export class FakeLeader {
   async session(before = 0): Promise<number> {
     await this.#time.runUntil(() => this.hello !== undefined && this.hello.session !== before, 20_000);
     const session = this.hello?.session ?? 0;
-    await this.say({ welcomes: [{ session, leaderEpoch: this.#epoch, highWatermark: 0n }] });
+    await this.say({ welcomes: [{ session, leaderEpoch: this.#epoch }] });
     await this.#time.runUntil(() => this.isReady(session));
     return session;
   }

@@ -64,7 +64,7 @@ export class World {
       coordinators: 1 + this.random.below(2),
       diskLatencyMs: { min: 0.05, max: 2 },
       // What rots is found while its node runs, or only when somebody reads it.
-      scrubIntervalMs: [1_500, 6_000, 60_000][this.random.below(3)] ?? 60_000,
+      scrubIntervalMs: [2_000, 8_000, 60_000][this.random.below(3)] ?? 60_000,
       conditions: this.weather.conditions,
       appendBudgetBytes,
       logger: bugLogger((error) => this.fail(error)),

@@ -302,7 +302,6 @@ export class ModelNode {
       epoch: machine.epoch,
       truncateTo: match.kind === 'truncate' ? match.to : undefined,
       reset: match.kind === 'reset' ? { to: match.to, covering } : undefined,
-      highWatermark: this.log.highWatermark,
     });
   }
 

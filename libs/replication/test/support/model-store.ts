@@ -1,5 +1,6 @@
 import { assert, type LeaderEpoch, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch } from '@moldau/kernel';
-import type { CommittedState, IsrDecision, IsrMember } from '../../src/index.ts';
+import type { IsrMember } from '@moldau/metadata';
+import type { CommittedState, IsrDecision } from '../../src/index.ts';
 import { nameOf } from './words.ts';
 
 /** What the store says of the partition. */

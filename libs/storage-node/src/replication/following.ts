@@ -1,4 +1,4 @@
-import { type Clock, type Logger, leaderEpoch, type Millis, type Offset, type Timers } from '@moldau/kernel';
+import { type Logger, leaderEpoch, type Millis, type Offset, type Timers } from '@moldau/kernel';
 import type { LogDirectory, PartitionLog } from '@moldau/log';
 import {
   type FollowerEffect,
@@ -18,7 +18,6 @@ export type FollowedLeader = Pick<Leader, 'leader' | 'epoch'>;
 /** What a copy needs of its node. */
 export interface FollowingPorts {
   readonly directory: LogDirectory;
-  readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
   /** The stream to a node; it opens when someone wants it. */
@@ -141,7 +140,6 @@ export class Following {
           logStart: log.logStart,
           durableEnd: log.durableEnd,
           epochs: log.epochTail(epochsMax).map(({ epoch, start }) => ({ epoch, start })),
-          highWatermark: log.highWatermark,
           copy: toCopy(this.copy),
         });
         break;

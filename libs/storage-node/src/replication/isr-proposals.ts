@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Logger, MoldauError, type NodeEpoch, type NodeId } from '@moldau/kernel';
+import { type Logger, MoldauError } from '@moldau/kernel';
 import type { IsrChangeSchema, IsrResult } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { IsrDecision } from '@moldau/replication';
 import { fromIsrResult } from './wire.ts';
@@ -56,21 +56,3 @@ export class IsrProposals {
     }
   }
 }
-
-/** One proposal, as the coordinator hears it. */
-export const isrChange = (
-  { topicId, partition }: { readonly topicId: string; readonly partition: number },
-  leaderEpoch: number,
-  proposal: {
-    readonly partitionEpoch: bigint;
-    readonly isr: readonly { readonly node: NodeId; readonly epoch: NodeEpoch }[];
-    readonly unfit: readonly NodeId[];
-  },
-): Change => ({
-  topicId,
-  partition,
-  leaderEpoch,
-  partitionEpoch: proposal.partitionEpoch,
-  isr: proposal.isr.map(({ node, epoch }) => ({ nodeId: node, nodeEpoch: epoch })),
-  unfit: [...proposal.unfit],
-});

@@ -26,7 +26,7 @@ import type { Partitions } from '../partitions.ts';
 import { answersMax, entriesMax, hellosMax, requireFew } from './peer-limits.ts';
 import { Push, type PushEvents } from './push.ts';
 import type { ReplicationMetrics } from './replication-metrics.ts';
-import { fromHello, type Refusal, toData, toReject, toWelcome } from './wire.ts';
+import { fromHello, fromNack, type Refusal, toData, toReject, toWelcome } from './wire.ts';
 
 type Response = MessageInitShape<typeof ReplicateResponseSchema>;
 
@@ -111,9 +111,17 @@ export class LeaderStream {
     if (creditBytes < 0n) throw faults.invalidRequest('credit_bytes', `is ${creditBytes}: credit is only given`);
     this.#heardAt = this.#ports.clock.monotonicMs();
     this.#creditBytes += Number(creditBytes);
-    for (const { session } of nacks) {
+    for (const { session, reason, expected } of nacks) {
       const push = this.#pushes.get(session);
-      if (push !== undefined) this.#close(push);
+      if (push === undefined) continue;
+      const { log } = push.partition;
+      this.#ports.logger.debug('a follower has ended its session', {
+        partition: log.key,
+        follower: this.#node,
+        reason: fromNack(reason),
+        expected,
+      });
+      this.#close(push);
     }
     for (const hello of hellos) this.#hello(hello);
     for (const ready of readies) this.#pushes.get(ready.session)?.ready(ready);
@@ -128,26 +136,17 @@ export class LeaderStream {
     if (this.#pushes.has(number)) throw faults.invalidRequest('hello.session', `is ${number}, which is in use`);
     const push = new Push(this.#ports.nextSession(), number, this.#node, partition, this.#events);
     this.#pushes.set(number, push);
-    if (partition?.leading === undefined) return push.refuse('not-leader', partition?.log.storedEpoch ?? 0);
+    if (partition?.leading === undefined) return push.refuse('not-leader');
     const hello = fromHello(message, { node: this.#node, nodeEpoch: this.#nodeEpoch }, push.id);
-    if (hello === undefined) return push.refuse('protocol', push.epoch);
+    if (hello === undefined) return push.refuse('protocol');
     partition.leading.hello(push, hello);
   }
 
   #makeEvents(): PushEvents {
     return {
-      refused: (push, reason, epoch) => {
-        this.#reject(push, reason, epoch);
-      },
+      refused: (push, reason) => this.#reject(push, reason),
       welcomed: (push, match, covering) => {
-        const { log } = push.partition;
-        this.#welcomes.push({
-          session: push.number,
-          leaderEpoch: push.epoch,
-          logStart: log.logStart,
-          highWatermark: log.highWatermark,
-          ...toWelcome(match, covering),
-        });
+        this.#welcomes.push({ session: push.number, leaderEpoch: push.epoch, ...toWelcome(match, covering) });
         this.#schedulePump();
       },
       ready: (push) => {
@@ -165,15 +164,15 @@ export class LeaderStream {
       },
       ended: (push) => {
         // A follower that has not ended it itself has to hear of it.
-        this.#reject(push, 'protocol', push.epoch);
+        this.#reject(push, 'protocol');
       },
     };
   }
 
-  #reject(push: Push, reason: Refusal, epoch: number): void {
+  #reject(push: Push, reason: Refusal): void {
     this.#drop(push);
     this.#ports.metrics.refused(reason);
-    this.#rejects.push({ session: push.number, reason: toReject(reason), leaderEpoch: epoch });
+    this.#rejects.push({ session: push.number, reason: toReject(reason) });
     this.#schedulePump();
   }
 

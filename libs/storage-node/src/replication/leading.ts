@@ -1,10 +1,10 @@
 import { assert, type Clock, type Logger, leaderEpoch, type Millis, type NodeId, type Offset } from '@moldau/kernel';
 import type { PartitionLog } from '@moldau/log';
+import type { IsrMember } from '@moldau/metadata';
 import {
   type CommittedState,
   type Hello,
   type IsrDecision,
-  type IsrMember,
   type LeaderEffect,
   type LeaderEvent,
   LeaderMachine,
@@ -19,7 +19,7 @@ export interface FollowerSession {
   readonly node: NodeId;
   /** What it has acknowledged. `undefined`: nothing yet. */
   readonly ackedEnd: Offset | undefined;
-  refuse(reason: RefusalReason | 'not-leader', epoch: number): void;
+  refuse(reason: RefusalReason | 'not-leader'): void;
   welcome(match: Match): void;
   /** Batches go out from here on, as they are written. */
   push(from: Offset): void;
@@ -160,7 +160,7 @@ export class Leading {
   stop(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const session of this.#sessions.values()) session.refuse('not-leader', this.epoch);
+    for (const session of this.#sessions.values()) session.refuse('not-leader');
     this.#sessions.clear();
     this.#lookAtTrims();
   }
@@ -185,7 +185,7 @@ export class Leading {
     if (this.#ended) return;
     switch (effect.kind) {
       case 'refuse':
-        this.#session(effect.session)?.refuse(effect.reason, this.epoch);
+        this.#session(effect.session)?.refuse(effect.reason);
         this.#sessions.delete(effect.session);
         break;
       case 'welcome':

@@ -10,7 +10,7 @@ import type { Refusal } from './wire.ts';
 
 /** What a session tells its stream. */
 export interface PushEvents {
-  refused(push: Push, reason: Refusal, epoch: number): void;
+  refused(push: Push, reason: Refusal): void;
   welcomed(push: Push, match: Match, covering: EpochStart | undefined): void;
   /** It has something to send. */
   ready(push: Push): void;
@@ -53,8 +53,8 @@ export class Push implements FollowerSession {
     return this.#partition?.leading?.epoch ?? 0;
   }
 
-  refuse(reason: Refusal, epoch: number): void {
-    if (!this.isOver) this.#events.refused(this, reason, epoch);
+  refuse(reason: Refusal): void {
+    if (!this.isOver) this.#events.refused(this, reason);
   }
 
   welcome(match: Match): void {
@@ -128,7 +128,7 @@ export class Push implements FollowerSession {
   /** With a follower that says what can't be, the session does not go on. */
   #complain(): void {
     this.left();
-    this.refuse('protocol', this.epoch);
+    this.refuse('protocol');
   }
 
   /** The next piece; `undefined`: none now, it will say when. Only what was written in full is ever pushed. */
@@ -178,6 +178,6 @@ export class Push implements FollowerSession {
   #cannotRead(error: unknown): void {
     const isOvertaken = hasReason(error, 'OFFSET_OUT_OF_RANGE');
     this.left();
-    this.refuse(isOvertaken ? 'protocol' : 'busy', this.epoch);
+    this.refuse(isOvertaken ? 'protocol' : 'busy');
   }
 }

@@ -1,4 +1,5 @@
 import {
+  assert,
   type CancelTimer,
   type Clock,
   faults,
@@ -20,12 +21,13 @@ import type { Partitions } from '../partitions.ts';
 import { FollowerStream } from './follower-stream.ts';
 import { Following } from './following.ts';
 import { hashAlgorithm } from './hash-range.ts';
-import { type AlterIsr, IsrProposals, isrChange } from './isr-proposals.ts';
+import { type AlterIsr, IsrProposals } from './isr-proposals.ts';
 import { Leading, type LeadingEvents, type LeadingOptions, type LeadingPorts } from './leading.ts';
 import { ReplicationMetrics } from './replication-metrics.ts';
 import { replicationService } from './replication-service.ts';
 import { ScrubMetrics } from './scrub-metrics.ts';
 import { Scrubber, type ScrubberPorts } from './scrubber.ts';
+import { toIsrChange } from './wire.ts';
 
 /** What replication needs of its node. */
 export interface ReplicationPorts {
@@ -115,24 +117,24 @@ export class Replication {
   /** Begins a leadership. The log takes appends under the epoch already. */
   lead(log: PartitionLog, state: CommittedState, options: LeadingOptions, events: LeadingEvents): Leading {
     const { clock, logger, me } = this.#ports;
-    const epoch = state.isr.find(({ node }) => node === me)?.epoch ?? this.#ports.identity()?.nodeEpoch;
-    if (epoch === undefined) throw new Error('a node that leads is registered');
+    const epoch = this.#ports.identity()?.nodeEpoch;
+    assert(epoch !== undefined, 'a node that leads is registered');
     const ports: LeadingPorts = {
       clock,
       logger,
       me: { node: me, epoch },
       isrChanged: (before, after) => this.#metrics.isrChanged(before, after),
       propose: (of, leaderEpoch, proposal, decided) =>
-        this.#proposals.propose({ change: isrChange(of.identity, leaderEpoch, proposal), decided }),
+        this.#proposals.propose({ change: toIsrChange(of.identity, leaderEpoch, proposal), decided }),
     };
     return new Leading(log, state, options, ports, events);
   }
 
   /** A copy that follows whoever leads. */
   follow(log: PartitionLog, copy: Hello['copy'], onLearned: () => void): Following {
-    const { clock, timers, logger } = this.#ports;
+    const { timers, logger } = this.#ports;
     const streamTo = (node: number): FollowerStream => this.#streamTo(node);
-    return new Following(log, copy, { directory: this.#directory(), clock, timers, logger, streamTo }, onLearned);
+    return new Following(log, copy, { directory: this.#directory(), timers, logger, streamTo }, onLearned);
   }
 
   /** On a connection of its own: what is compared must not wait behind what is copied, nor hold it up. */
@@ -158,9 +160,11 @@ export class Replication {
   }
 
   #streamTo(node: number): FollowerStream {
+    const open = this.#streams.get(node);
+    if (open !== undefined) return open;
     const ports = { ...this.#ports, metrics: this.#metrics, nextSession: () => this.#nextSession() };
-    const open = this.#streams.get(node) ?? new FollowerStream(nodeId(node), ports);
-    this.#streams.set(node, open);
-    return open;
+    const stream = new FollowerStream(nodeId(node), ports);
+    this.#streams.set(node, stream);
+    return stream;
   }
 }

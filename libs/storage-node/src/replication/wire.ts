@@ -1,7 +1,12 @@
 // Between the frames of replication and its machines. Nothing else knows both.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
-import { IsrOutcome, type IsrResult, type PartitionAssignment } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import {
+  type IsrChangeSchema,
+  IsrOutcome,
+  type IsrResult,
+  type PartitionAssignment,
+} from '@moldau/proto/moldau/internal/v1/controller_pb';
 import {
   CopyState,
   type EpochStart as EpochStartMessage,
@@ -19,6 +24,7 @@ import type {
   FollowerEvent,
   Hello,
   IsrDecision,
+  LeaderEffect,
   Match,
   Mismatch,
   Piece,
@@ -93,6 +99,11 @@ const nacks: Readonly<Record<Mismatch | 'left', NackReason>> = {
   left: NackReason.LEFT,
 };
 
+const nackNames = new Map(Object.entries(nacks).map(([name, reason]) => [reason, name]));
+
+/** For the log: a leader does the same, whatever the reason. */
+export const fromNack = (reason: NackReason): string => nackNames.get(reason) ?? 'unknown';
+
 export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
 
 /** `covering`: the epoch entry that covers the place of a reset. */
@@ -117,7 +128,6 @@ export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome'
     epoch: leaderEpoch(welcome.leaderEpoch),
     truncateTo: truncateTo === undefined ? undefined : peerOffset('welcome.truncate_to', truncateTo),
     reset: resetTo === undefined ? undefined : { to: peerOffset('welcome.reset_to', resetTo), covering },
-    highWatermark: peerOffset('welcome.high_watermark', welcome.highWatermark),
   };
 }
 
@@ -152,6 +162,20 @@ export const fromAssignment = (assignment: PartitionAssignment): CommittedState 
   isr: assignment.isr.map((member) => ({ node: nodeId(member.nodeId), epoch: nodeEpoch(member.nodeEpoch) })),
   elr: assignment.elr.map(nodeId),
   minIsr: assignment.partition?.minInSync ?? 1,
+});
+
+/** What a leader proposes, as the coordinator hears it. */
+export const toIsrChange = (
+  { topicId, partition }: { readonly topicId: string; readonly partition: number },
+  epoch: number,
+  { partitionEpoch, isr, unfit }: LeaderEffect & { kind: 'propose' },
+): MessageInitShape<typeof IsrChangeSchema> => ({
+  topicId,
+  partition,
+  leaderEpoch: epoch,
+  partitionEpoch,
+  isr: isr.map((member) => ({ nodeId: member.node, nodeEpoch: member.epoch })),
+  unfit: [...unfit],
 });
 
 const refusals = new Map<IsrOutcome, 'ineligible' | 'stale' | 'fenced'>([
