@@ -19,7 +19,8 @@ import { readFile, replaceFile } from './small-files.ts';
 //     key (text) · synced end i64 · segment of it i64 · position of it u32 · synced bytes of all segments f64 ·
 //     high watermark i64 · log start i64 · leader epoch u32 · truncate to i64 (-1: no truncation under way) ·
 //     highest tombstone removed i64 (-1: none) ·
-//     corrupt u16 (1: yes; 2: and it is being thrown away, to begin anew at "truncate to") }
+//     condition u16 (0: sound; 1: corrupt; 2: corrupt, and being thrown away, to begin anew at "truncate to"; 3: a start found
+//     it unclean; 4: doubtful) }
 //
 // A later version adds fields behind these.
 
@@ -29,6 +30,10 @@ const dirtyDelayMs = 1_000;
 const sound = 0;
 const damaged = 1;
 const thrownAway = 2;
+const doubts = { 3: 'unclean', 4: 'doubtful' } as const;
+
+/** Why a copy that is whole may lack what it once had. */
+export type Doubt = 'unclean' | 'doubtful';
 
 /** What survives of one partition's numbers. */
 export interface CheckpointRecord {
@@ -48,6 +53,8 @@ export interface CheckpointRecord {
   readonly resetTo: Offset | undefined;
   /** It was found corrupt, and stays so. */
   readonly corrupt: boolean;
+  /** What an earlier start has found: it may lack what it had, and nobody has vouched for it since. */
+  readonly doubt: Doubt | undefined;
 }
 
 /** What a checkpoint file says. */
@@ -149,7 +156,8 @@ export async function readCheckpoint(fs: GuardedFileSystem, path: string): Promi
       ...fields,
       truncateTo: isThrownAway ? undefined : cutTo,
       resetTo: isThrownAway ? cutTo : undefined,
-      corrupt: condition !== sound,
+      corrupt: condition === damaged || isThrownAway,
+      doubt: doubts[condition as keyof typeof doubts],
     });
   }
   return { writeNumber, assignedUpTo, bootId, partitions };
@@ -172,7 +180,9 @@ function encode(checkpoint: Checkpoint): Uint8Array {
 
 function conditionOf(record: CheckpointRecord): number {
   if (record.resetTo !== undefined) return thrownAway;
-  return record.corrupt ? damaged : sound;
+  if (record.corrupt) return damaged;
+  if (record.doubt === undefined) return sound;
+  return record.doubt === 'unclean' ? 3 : 4;
 }
 
 const orAbsent = (value: bigint): Offset | undefined => (value < 0n ? undefined : (value as Offset));

@@ -202,7 +202,7 @@ export class LogDirectory {
     const found = await recoverPartition(this.#context, state, {
       record: undefined,
       clean: true,
-      state: 'clean',
+      doubt: undefined,
       problem: undefined,
       pause: async () => {},
     });

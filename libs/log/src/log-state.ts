@@ -7,7 +7,7 @@ import {
   type PartitionKey,
   type TopicId,
 } from '@moldau/kernel';
-import type { CheckpointRecord } from './checkpoint-file.ts';
+import type { CheckpointRecord, Doubt } from './checkpoint-file.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { ProducerTable } from './producers/producer-table.ts';
 import type { Segment } from './segment.ts';
@@ -22,7 +22,7 @@ export interface PartitionIdentity {
 }
 
 /** What recovery made of a log. `corrupt`: below the synced end something is missing or damaged; it was not touched. */
-export type FoundState = 'clean' | 'unclean' | 'doubtful' | 'corrupt';
+export type FoundState = 'clean' | Doubt | 'corrupt';
 
 /** A log as recovery found it, before anything was appended. */
 export interface Found {
@@ -70,6 +70,8 @@ export class LogState {
   startTo: Offset | undefined;
   /** Found so once, and until this replica is replaced. */
   corrupt = false;
+  /** A start has found it so, and nobody has vouched for the copy since. */
+  doubt: Doubt | undefined;
   epochs = new LeaderEpochs();
   epochsSaved = true;
   readonly savingEpochs = new SerialLane();
@@ -162,6 +164,7 @@ export class LogState {
       truncateTo: this.truncateTo,
       resetTo: this.resetTo,
       corrupt: this.corrupt,
+      doubt: this.doubt,
     };
   }
 }

@@ -263,6 +263,13 @@ export class PartitionLog extends LogView {
     await this.#context.checkpoint.writeNow();
   }
 
+  /** The copy has everything that it may be counted for: a start that found it unclean or doubtful is forgotten. */
+  vouch(): void {
+    if (this.#state.doubt === undefined) return;
+    this.#state.doubt = undefined;
+    this.#context.checkpoint.markDirty();
+  }
+
   /** Writes and syncs everything; keeps what makes the next start quick. */
   async close(): Promise<void> {
     this.stopLeading();

@@ -52,6 +52,20 @@ test('a stop with another boot is unclean', async (t) => {
   t.is(log.logEnd, offset(10));
 });
 
+test('an unclean stop is remembered by every start, until somebody vouches for the copy', async (t) => {
+  const bench = await tenBatches('kill');
+  t.is((await bench.reopen({ bootId: 'boot-2' })).found.state, 'unclean');
+  bench.disk.kill();
+  t.is((await bench.reopen({ bootId: 'boot-2' })).found.state, 'unclean', 'after a mere kill');
+  await bench.close();
+  const log = await bench.reopen({ bootId: 'boot-2' });
+  t.is(log.found.state, 'unclean', 'after a stop in order');
+  log.vouch();
+  await bench.time.runFor(2_000);
+  bench.disk.kill();
+  t.is((await bench.reopen({ bootId: 'boot-2' })).found.state, 'clean');
+});
+
 const damages: [name: string, damage: (bench: Bench) => void][] = [
   ['a log that is shorter than its synced end', (bench) => bench.disk.cut(segmentPath(5), 3 * batchBytes)],
   ['a missing segment', (bench) => bench.disk.remove(segmentPath(0))],

@@ -73,6 +73,7 @@ export class Partition {
     this.topic = topic;
     this.log = log;
     this.#copy = copy;
+    if (copy === 'whole') log.vouch();
     this.#ports = ports;
     this.#role = { kind: 'follower', leader: undefined, epoch: log.storedEpoch };
     log.onWritten(() => this.#leading?.written());
@@ -132,6 +133,7 @@ export class Partition {
     this.#role = { kind: 'leader', epoch };
     // From now on this is the log, and others are its copies.
     this.#copy = 'whole';
+    this.log.vouch();
     const mayResignForDisk = this.#ports.now() - this.#resignedForDiskAt > betweenResignationsMs;
     const options = { epoch, epochStart, mayResignForDisk, lagMaxMs: this.#lagMaxMs };
     this.#leading = this.#ports.replication.lead(this.log, state, options, {

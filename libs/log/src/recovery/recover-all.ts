@@ -58,7 +58,7 @@ async function recoverOne(
   const found = await recoverPartition(context, state, {
     record: start.checkpoint?.partitions.get(key),
     clean: start.clean,
-    state: start.clean || start.sameBoot ? 'clean' : 'unclean',
+    doubt: start.clean || start.sameBoot ? undefined : 'unclean',
     problem: problemOf(start, isMissing, known === undefined),
     pause: pauseNowAndThen(context.timers),
   });

@@ -5,7 +5,7 @@ import { beginAnew } from '../copy-reset.ts';
 import type { DirectoryContext } from '../directory-context.ts';
 import { readEpochs, saveEpochs } from '../epoch-file.ts';
 import { LeaderEpochs } from '../leader-epochs.ts';
-import type { FilePlace, Found, FoundState, LogState } from '../log-state.ts';
+import type { FilePlace, Found, LogState } from '../log-state.ts';
 import { dropSnapshotsAbove, rebuildProducers } from '../producers/snapshot-files.ts';
 import { removeSegment } from '../segment-files.ts';
 import { findSegments } from './partition-files.ts';
@@ -18,8 +18,8 @@ export interface RecoveryInput {
   readonly record: CheckpointRecord | undefined;
   /** The directory was closed in order. */
   readonly clean: boolean;
-  /** The state to report when nothing is wrong: 'clean' too after a mere kill, whose writes the page cache kept. */
-  readonly state: 'clean' | 'unclean';
+  /** What the end of the process before makes of every copy: nothing after a mere kill, whose writes the page cache kept. */
+  readonly doubt: 'unclean' | undefined;
   /** Something is missing already: the identity, the directory, or the checkpoint itself. */
   readonly problem: string | undefined;
   /** Lets others have their turn. */
@@ -72,8 +72,8 @@ export async function recoverPartition(
     state.corrupt = true;
     return { ...found, state: 'corrupt', problem: `at offset ${damage.offset}: ${damage.problem}` };
   }
-  if (recovered.state === 'doubtful') return { ...found, state: 'doubtful', problem: recovered.problem };
-  return { ...found, state: recovered.state };
+  state.doubt = recovered.doubt ?? record?.doubt ?? input.doubt;
+  return { ...found, state: state.doubt ?? 'clean', ...(recovered.problem !== '' && { problem: recovered.problem }) };
 }
 
 /**
@@ -100,7 +100,7 @@ export function lastEpochOf(state: LogState): LeaderEpoch {
 
 interface Recovered {
   readonly end: Offset;
-  readonly state: FoundState;
+  readonly doubt: 'doubtful' | undefined;
   readonly problem: string;
 }
 
@@ -119,7 +119,7 @@ async function recoverTail(
     active.nextOffset = syncedEnd;
     // A cut that was never synced would let dead batches rise between those that are appended next.
     if (!input.clean) await context.appenders.use(active.path, (file) => file.sync());
-    return { end: syncedEnd, state: input.state, problem: '' };
+    return { end: syncedEnd, doubt: undefined, problem: '' };
   }
   const truncates = input.record?.truncateTo !== undefined;
   const scanned = truncates
@@ -136,7 +136,8 @@ async function recoverTail(
   if (scanned.rest !== 'nothing') {
     context.logger.warn('cut an unsynced tail', { partition: state.name, end: scanned.end, problem: scanned.problem });
   }
-  return { end: scanned.end, state: scanned.rest === 'doubtful' ? 'doubtful' : input.state, problem: scanned.problem };
+  if (scanned.rest !== 'doubtful') return { end: scanned.end, doubt: undefined, problem: '' };
+  return { end: scanned.end, doubt: 'doubtful', problem: scanned.problem };
 }
 
 /** A corrupt log is left as it is: it ends where it was synced, or where good batches end behind that. */
@@ -163,7 +164,7 @@ async function recoverCorrupt(
     await context.fs.rename(last.path, `${last.path}.doubtful`);
   }
   linkSegments(state, end);
-  return { end, state: 'corrupt', problem: '' };
+  return { end, doubt: undefined, problem: '' };
 }
 
 /** Each segment ends where the next one begins. */

@@ -152,6 +152,7 @@ export class Following {
       case 'ready':
         // What was missing is no longer counted on: the leader has seen to that before it said Welcome.
         this.#copy = 'whole';
+        log.vouch();
         this.#stream?.ready({
           session: effect.session,
           leaderEpoch: effect.epoch,
