@@ -32,6 +32,8 @@ export interface Found {
   readonly durableEnd: Offset;
   /** What is wrong, for a person. */
   readonly problem?: string;
+  /** The first batch that is damaged, where one was found. */
+  readonly damagedAt?: Offset;
 }
 
 /** A file position that is a batch boundary. */

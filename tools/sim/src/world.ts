@@ -79,7 +79,12 @@ export class World {
     this.rotten = this.replicas === 1 ? undefined : this.anyNode();
 
     this.trace = makeTrace(() => this.cluster.time.monotonicMs());
-    this.oracle = new Oracle(this.trace, appendBudgetBytes, this.store);
+    this.oracle = new Oracle(
+      this.trace,
+      appendBudgetBytes,
+      this.store,
+      (node) => this.replicas === 1 || node === this.rotten?.node.id,
+    );
     this.cluster.store.onCommit = (commit) => {
       try {
         this.store.look(commit);

@@ -70,7 +70,8 @@ export async function recoverPartition(
   if (problem !== undefined) return { ...found, state: 'corrupt', problem };
   if (damage !== undefined) {
     state.corrupt = true;
-    return { ...found, state: 'corrupt', problem: `at offset ${damage.offset}: ${damage.problem}` };
+    const problem = `at offset ${damage.offset}: ${damage.problem}`;
+    return { ...found, state: 'corrupt', problem, damagedAt: damage.offset };
   }
   state.doubt = recovered.doubt ?? record?.doubt ?? input.doubt;
   return { ...found, state: state.doubt ?? 'clean', ...(recovered.problem !== '' && { problem: recovered.problem }) };

@@ -58,6 +58,7 @@ export class Oracle {
   readonly #copies = new Map<string, Copies>();
   readonly #byPartition = new WeakMap<Partition, Known>();
   readonly #store: StoreOracle;
+  readonly #mayRot: (node: number) => boolean;
   /** What this event has moved. */
   readonly #moved = new Set<Known>();
   readonly #claimed = new Set<PartitionTruth>();
@@ -66,8 +67,10 @@ export class Oracle {
   readonly #seen = new Map<string, string>();
   readonly #lanes = new Map<string, { readonly offset: bigint; readonly number: number }[]>();
 
-  constructor(trace: Trace, budgetBytes: number, store: StoreOracle) {
+  /** `mayRot`: whether bits of this node's copies are flipped on purpose. */
+  constructor(trace: Trace, budgetBytes: number, store: StoreOracle, mayRot: (node: number) => boolean) {
     this.#store = store;
+    this.#mayRot = mayRot;
     this.#trace = trace;
     this.#budgetBytes = budgetBytes;
   }
@@ -160,7 +163,7 @@ export class Oracle {
   look(id: number, start: string, node: StorageNode): void {
     const isStoreSeen = this.#storeSeen === this.#store.changes;
     for (const partition of node.partitions) {
-      const known = this.#known(partition);
+      const known = this.#known(id, partition);
       if (isStoreSeen && isUnchanged(known.seen, partition)) continue;
       known.seen = seenOf(partition);
       this.#moved.add(known);
@@ -174,10 +177,13 @@ export class Oracle {
     }
   }
 
-  #known(partition: Partition): Known {
+  #known(node: number, partition: Partition): Known {
     const before = this.#byPartition.get(partition);
     if (before !== undefined) return before;
-    const { identity, key } = partition.log;
+    const { identity, key, found } = partition.log;
+    if (found.damagedAt !== undefined && !this.#mayRot(node)) {
+      throw new Violation('I20', `node ${node} starts with ${key} damaged at ${found.damagedAt}, and nobody has done that`);
+    }
     const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
     const copies = this.#copies.get(key) ?? new Copies();
     const known = { key, truth, copies, seen: undefined };
