@@ -115,6 +115,7 @@ async function recoverTail(
   const { active } = state;
   state.syncedEnd = syncedEnd;
   state.syncedPlace = synced;
+  if (!input.clean || input.record?.truncateTo !== undefined) await forgetIndexes(context, state, synced);
   const standsAtEnd = active?.baseOffset === synced.segment && active.sizeBytes === synced.position;
   if (active !== undefined && standsAtEnd && input.record?.truncateTo === undefined) {
     active.nextOffset = syncedEnd;
@@ -139,6 +140,16 @@ async function recoverTail(
   }
   if (scanned.rest !== 'doubtful') return { end: scanned.end, doubt: undefined, problem: '' };
   return { end: scanned.end, doubt: 'doubtful', problem: scanned.problem };
+}
+
+/**
+ * An index may speak of batches that never reached the disk, or that are about to be cut. While the file is shorter nobody
+ * believes it; once other batches stand there, it would lead into the midst of them.
+ */
+async function forgetIndexes(context: DirectoryContext, state: LogState, synced: FilePlace): Promise<void> {
+  for (const { baseOffset, indexPath } of state.segments) {
+    if (baseOffset >= synced.segment) await context.fs.removeFile(indexPath);
+  }
 }
 
 /** A corrupt log is left as it is: it ends where it was synced, or where good batches end behind that. */
