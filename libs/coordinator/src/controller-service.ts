@@ -19,7 +19,7 @@ import type { NodeRoster } from './node-roster.ts';
 import { type NodeHears, type NodeSays, NodeSession, type NodeStream } from './node-session.ts';
 import type { CoordinatorConfig } from './ports.ts';
 import type { ProducerIds } from './producer-ids.ts';
-import type { Registrar } from './registration.ts';
+import { type Registrar, wrongCluster } from './registration.ts';
 import * as wire from './wire.ts';
 
 /** What the service needs of a coordinator that is active. */
@@ -70,7 +70,9 @@ export function controllerService(
       const incoming = stream.incoming[Symbol.asyncIterator]();
       const first = await incoming.next();
       if (first.done === true) return session.end();
-      const { node, epoch, seen }: NodeSays = first.value;
+      const { node, epoch, seen, clusterId = '' }: NodeSays = first.value;
+      // First of all: what a node of another cluster has seen says nothing of this store.
+      if (clusterId !== parts.clusterId) throw wrongCluster(node, clusterId, parts.clusterId);
       await parts.requireNotRestored(node, seen);
       await new NodeSession(ports, parts, stream, { node, epoch }).run(first.value, incoming);
     },

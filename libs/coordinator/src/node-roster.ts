@@ -17,6 +17,8 @@ export interface OpenSession {
 type Reported = {
   readonly epoch: NodeEpoch;
   readonly reports: Map<PartitionKey, { readonly report: ReplicaReport; readonly firstAt: Millis }>;
+  /** When it came back after it was fenced. */
+  heardAt: Millis;
 };
 type Watched = { heardAt: Millis; cancel: CancelTimer };
 
@@ -80,8 +82,12 @@ export class NodeRoster implements ReplicaReports {
   open(session: OpenSession): void {
     this.#sessions.get(session.node)?.close('the node has opened another session');
     this.#sessions.set(session.node, session);
-    if (this.#reported.get(session.node)?.epoch !== session.epoch) {
-      this.#reported.set(session.node, { epoch: session.epoch, reports: new Map() });
+    const before = this.#reported.get(session.node);
+    if (before?.epoch === session.epoch) {
+      // Who comes back is heard now, whatever it has said before it was fenced: the time for others to come begins anew.
+      if (this.#isFenced(session.node)) before.heardAt = this.#ports.clock.monotonicMs();
+    } else {
+      this.#reported.set(session.node, { epoch: session.epoch, reports: new Map(), heardAt: 0 });
     }
     this.heard(session.node);
   }
@@ -115,8 +121,14 @@ export class NodeRoster implements ReplicaReports {
     return this.#found(node, partition)?.report;
   }
 
+  /** Only of who is here: what a start said that is gone was long ago, and nobody has to wait for others since. */
   reportedAt(node: NodeId, partition: PartitionKey): Millis | undefined {
-    return this.#found(node, partition)?.firstAt;
+    const found = this.#isFenced(node) ? undefined : this.#found(node, partition);
+    return found && Math.max(found.firstAt, this.#reported.get(node)?.heardAt ?? 0);
+  }
+
+  #isFenced(node: NodeId): boolean {
+    return this.#keeper.image.node(node)?.condition.fenced !== false;
   }
 
   settle(node: NodeId, partition: PartitionKey): void {

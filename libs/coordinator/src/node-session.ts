@@ -28,6 +28,8 @@ export interface NodeSays {
   readonly storageFailed: boolean;
   /** The highest metadata version that it has seen. */
   readonly seen: Revision;
+  /** In its first message. */
+  readonly clusterId?: string;
 }
 
 /** What a node is told. No assignments: a heartbeat. */

@@ -84,11 +84,7 @@ export class Registrar {
     if (registration.incarnation === '') throw faults.invalidRequest('incarnation', 'is empty');
     if (registration.address === '') throw faults.invalidRequest('address', 'is empty: host:port');
     if (clusterId !== '' && clusterId !== this.#clusterId) {
-      throw new MoldauError(
-        'WRONG_CLUSTER',
-        `node ${node} has data of cluster ${clusterId}, and this is ${this.#clusterId}: check its coordinator's address`,
-        { cluster: clusterId, expected_cluster: this.#clusterId },
-      );
+      throw wrongCluster(node, clusterId, this.#clusterId);
     }
     const { image } = this.#parts.keeper;
     if (clusterId === '' && image.replicasOn(nodeId(node)).size > 0) {
@@ -100,3 +96,10 @@ export class Registrar {
     }
   }
 }
+
+export const wrongCluster = (node: NodeId, cluster: string, expected: string): MoldauError =>
+  new MoldauError(
+    'WRONG_CLUSTER',
+    `node ${node} has data of cluster ${cluster}, and this is ${expected}: check its coordinator's address`,
+    { cluster, expected_cluster: expected },
+  );

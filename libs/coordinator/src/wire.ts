@@ -174,6 +174,7 @@ export const fromNodeSession = (request: NodeSessionRequest): NodeSays => ({
   leaving: request.leaving,
   storageFailed: request.storageFailed,
   seen: revision(request.highestVersion),
+  clusterId: request.clusterId,
 });
 
 const replicaStates = new Map<number, ReplicaReport['state']>([

@@ -19,6 +19,9 @@ export type Found = { state?: ReplicaState; durableEnd?: bigint; lastEpoch?: num
 export class FakeNode {
   readonly id: number;
   epoch = 0n;
+  clusterId = '';
+  /** The metadata version that it claims to have seen. */
+  seen = 0n;
   /** What it says that it found of each partition, by `<topic id>-<index>`; clean and empty by default. */
   readonly found = new Map<string, Found>();
   readonly assignments = new Map<string, Assignment>();
@@ -51,7 +54,9 @@ export class FakeNode {
       programVersion: '0.1.0',
       highestVersion,
     });
-    this.epoch = (await office.controller.registerNode(request, context())).nodeEpoch ?? 0n;
+    const answer = await office.controller.registerNode(request, context());
+    this.epoch = answer.nodeEpoch ?? 0n;
+    this.clusterId = answer.clusterId ?? '';
   }
 
   /** Opens a session: reports what is new to it (unless silently), is ready at the snapshot, and sends heartbeats. */
@@ -67,7 +72,7 @@ export class FakeNode {
       () => this.#ended('ended'),
       (error: Error) => this.#ended(error),
     );
-    this.say({});
+    this.say({ clusterId: this.clusterId, highestVersion: this.seen });
     this.resume();
   }
 

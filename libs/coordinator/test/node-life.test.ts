@@ -198,6 +198,21 @@ test('a node of another cluster is refused', async (t) => {
   await t.throwsAsync(world.run(node.register(office, 'other')), { name: 'WRONG_CLUSTER', message: /cluster other/ });
 });
 
+test('a node of another cluster that comes here with its session decides nothing about this one', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.activeNode(office, 1);
+  const foreign = world.twin(node);
+  foreign.clusterId = 'other';
+  foreign.seen = 1_000n;
+  foreign.join(office);
+  await world.time.runFor(1_000);
+  t.is((foreign.ending as Error).name, 'WRONG_CLUSTER');
+  t.is(node.ending, undefined);
+  t.false(office.coordinator.stopped.aborted, 'what it has seen was of another store');
+  t.is((await office.describeCluster()).activeNodes, 1);
+});
+
 test('a coordinator whose store was restored to an older state decides nothing any more, and says what to do', async (t) => {
   const world = new World(t);
   const office = await world.started();

@@ -148,7 +148,7 @@ test('over a network: registration, session, metadata, and a client that leaves'
   const registration = { version: 1, nodeId: 1, incarnation: 'i', address: 'node-1:7071' };
   const { nodeEpoch } = await world.run(channel.unary(ControllerService.method.registerNode, registration));
   const session = channel.session(ControllerService.method.nodeSession);
-  session.send({ nodeId: 1, nodeEpoch });
+  session.send({ nodeId: 1, nodeEpoch, clusterId: office.coordinator.clusterId });
   const reader = session.incoming[Symbol.asyncIterator]();
   t.true((await world.run(reader.next())).value?.snapshot);
   session.send({ nodeId: 1, nodeEpoch, ready: true });

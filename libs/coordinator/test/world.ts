@@ -151,6 +151,7 @@ export class World {
   twin(node: FakeNode): FakeNode {
     const twin = new FakeNode(this.time, node.id, { incarnation: 'unused' });
     twin.epoch = node.epoch;
+    twin.clusterId = node.clusterId;
     this.#t.teardown(() => twin.die());
     return twin;
   }

@@ -72,6 +72,7 @@ export class ControllerLink {
   readonly #ports: { readonly clock: Clock; readonly timers: Timers; readonly random: Random; readonly logger: Logger };
   readonly #stopping = new AbortController();
   #epoch: NodeEpoch | undefined;
+  #clusterId: string | undefined;
   #session: NodeSessionStream | undefined;
   #storageFailed = false;
   #leaving = false;
@@ -103,8 +104,10 @@ export class ControllerLink {
         await this.#follow();
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
-        if (hasReason(error, 'WRONG_CLUSTER') || hasReason(error, 'STALE_NODE')) throw error;
-        logger.warn('lost the coordinator; trying the next one', { coordinator: this.#channel.address, error });
+        const isForeign = hasReason(error, 'WRONG_CLUSTER');
+        if ((isForeign && this.#epoch === undefined) || hasReason(error, 'STALE_NODE')) throw error;
+        if (isForeign) logger.error('a coordinator is of another cluster: it does not belong into this list', { error });
+        else logger.warn('lost the coordinator; trying the next one', { coordinator: this.#channel.address, error });
         this.#asked += 1;
       }
       await sleep(timers, jittered(random, reopenAfterMs), this.#stopping.signal).catch(() => {});
@@ -171,13 +174,14 @@ export class ControllerLink {
       ...registration,
     });
     this.#epoch = nodeEpoch(answer.nodeEpoch);
+    this.#clusterId = answer.clusterId;
     await this.#events.registered(answer.clusterId, this.#epoch);
   }
 
   async #follow(): Promise<void> {
     const session = this.#channel.session(ControllerService.method.nodeSession);
     this.#session = session;
-    this.#say({});
+    this.#say({ clusterId: this.#clusterId ?? '' });
     const { clock, timers } = this.#ports;
     /** `undefined`: a message is being applied, and what comes behind it waits unread. */
     let listeningSince: Millis | undefined = clock.monotonicMs();
