@@ -28,7 +28,12 @@ import { IndexCache } from './index-cache.ts';
 import { defaultLogConfig, type LogConfig } from './log-config.ts';
 import { LogState, type PartitionIdentity } from './log-state.ts';
 import { writeNodeIdentity } from './node-identity.ts';
-import { makePartitionDirectory, partitionDirectory, setPartitionDirectoryAside } from './partition-directories.ts';
+import {
+  emptyDirectory,
+  makePartitionDirectory,
+  partitionDirectory,
+  setPartitionDirectoryAside,
+} from './partition-directories.ts';
 import { PartitionLog } from './partition-log.ts';
 import type { LogPorts } from './ports.ts';
 import { type OnProgress, recoverAll } from './recovery/recover-all.ts';
@@ -168,6 +173,8 @@ export class LogDirectory {
   async recover(onProgress: OnProgress = () => {}): Promise<void> {
     assert(!this.#recovered, 'a directory is recovered once');
     try {
+      // First of all: what follows writes, and the disk may be full.
+      for (const leftover of this.#start.found.leftovers) await emptyDirectory(this.#context.fs, leftover);
       await recoverAll(this.#context, this.#options.path, this.#start, onProgress, ({ state, found }) => {
         this.#partitions.set(state.key, new PartitionLog(this.#context, state, found, defaultLogConfig));
       });
@@ -185,7 +192,10 @@ export class LogDirectory {
 
   /** Notes, durably, that every partition assigned up to `revision` has its directory. */
   async noteAssigned(assignedUpTo: Revision): Promise<void> {
+    if (assignedUpTo === this.#assignedUpTo) return;
     this.#assignedUpTo = assignedUpTo;
+    // Written later if not now.
+    this.#context.checkpoint.markDirty();
     await this.#context.checkpoint.writeNow();
   }
 
@@ -212,7 +222,7 @@ export class LogDirectory {
     return log;
   }
 
-  /** Removes a log: its name first, durably, then the checkpoint's record of it, then its files. */
+  /** Removes a log: its name first, durably, then its files, and what makes the next start forget it, for which there is space now. */
   async remove(key: PartitionKey): Promise<void> {
     const log = this.#partitions.get(key);
     if (log === undefined) return;
@@ -220,6 +230,7 @@ export class LogDirectory {
     const aside = await setPartitionDirectoryAside(this.#context.fs, this.#ports.random, this.#options.path, key);
     this.#partitions.delete(key);
     this.#unforgotten.add(key);
+    await emptyDirectory(this.#context.fs, aside);
     await this.#forget(key);
     await this.#context.fs.removeDirectory(aside);
   }

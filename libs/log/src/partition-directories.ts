@@ -71,3 +71,8 @@ export async function setPartitionDirectoryAside(
   await fs.syncDirectory(partitionsDirectory(directory));
   return aside;
 }
+
+/** Takes the files out of a directory that was set aside, which needs no space; its name stays until the checkpoint is without it. */
+export async function emptyDirectory(fs: GuardedFileSystem, path: string): Promise<void> {
+  for (const name of await fs.list(path)) await fs.removeFile(`${path}/${name}`);
+}

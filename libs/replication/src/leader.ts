@@ -37,6 +37,8 @@ export type LeaderEvent =
     }
   /** The session ended: its stream broke, or the follower left it. */
   | { readonly kind: 'left'; readonly node: NodeId; readonly session: number }
+  /** The follower has left its session, for it has no space for more. */
+  | { readonly kind: 'full'; readonly node: NodeId; readonly session: number }
   /** The own log has grown, or more of it is durable. */
   | { readonly kind: 'log-moved' }
   /** A state of the store, for this leader epoch. */
@@ -161,6 +163,8 @@ export class LeaderMachine {
         return this.#onAcked(event, now);
       case 'left':
         return this.#onLeft(event);
+      case 'full':
+        return this.#onFull(event, now);
       case 'log-moved':
         return this.#onLogMoved(now);
       case 'state':
@@ -230,6 +234,14 @@ export class LeaderMachine {
   #onLeft({ node, session }: LeaderEvent & { kind: 'left' }): LeaderEffect[] {
     if (this.#followers.get(node)?.session === session) this.#forget(node);
     return [];
+  }
+
+  /** Nobody waits until it is late: it leaves the ISR now, and joins again when it has caught up. */
+  #onFull({ node, session }: LeaderEvent & { kind: 'full' }, now: Millis): LeaderEffect[] {
+    if (this.#followers.get(node)?.session !== session) return [];
+    this.#forget(node);
+    this.#lastCaughtUp.set(node, Number.NEGATIVE_INFINITY);
+    return this.#propose(now);
   }
 
   #onLogMoved(now: Millis): LeaderEffect[] {

@@ -1,8 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
+  FileError,
   type LeaderEpoch,
   type Logger,
   leaderEpoch,
+  type Millis,
   type NodeEpoch,
   type NodeId,
   nodeId,
@@ -39,6 +41,8 @@ const groupSize = 512;
 /** New directories are synced side by side: the disk takes their names in one go. */
 const directoriesAtOnce = 16;
 
+const declineAfterMs: Millis = 1_000;
+
 /** A partition that this node is to lead. */
 interface Elected {
   readonly partition: Partition;
@@ -63,6 +67,8 @@ export class Assignments {
   readonly #ports: PartitionPorts;
   readonly #appliedEpochs = new Map<PartitionKey, bigint>();
   readonly #onResign: (report: Report) => void;
+  /** Partitions for which there was no space. */
+  readonly #unmade: PartitionAssignment[] = [];
 
   /** `onResign`: a partition gives its leader epoch up, and this is to be reported. */
   constructor(
@@ -84,17 +90,35 @@ export class Assignments {
   async apply(message: NodeSessionResponse, myEpoch: NodeEpoch): Promise<Report[]> {
     for (const tombstone of message.tombstones) await this.#remove(tombstone);
     const reports: Report[] = [];
-    for (let at = 0; at < message.assignments.length; at += groupSize) {
+    const assignments = [...this.#takeUnmade(message), ...message.assignments];
+    for (let at = 0; at < assignments.length; at += groupSize) {
       const elected: Elected[] = [];
-      await forEachParallel(message.assignments.slice(at, at + groupSize), directoriesAtOnce, async (assignment) => {
+      await forEachParallel(assignments.slice(at, at + groupSize), directoriesAtOnce, async (assignment) => {
         const applied = await this.#applyOne(assignment, message.snapshot, myEpoch);
         if (applied.report !== undefined) reports.push(applied.report);
         if (applied.elected !== undefined) elected.push(applied.elected);
       });
       await this.#lead(elected);
     }
-    await this.#directory.noteAssigned(revision(message.version));
+    await this.#directory
+      .noteAssigned(revision(message.version))
+      .catch((error: unknown) => this.#requireNoSpace(error));
     return reports;
+  }
+
+  /** Those for which there was no space: it is looked for again with every message, unless that says something newer of them. */
+  #takeUnmade({ snapshot, assignments, tombstones }: NodeSessionResponse): PartitionAssignment[] {
+    const isOld = ({ topicId: topic, partition }: PartitionAssignment): boolean =>
+      snapshot ||
+      tombstones.includes(topic) ||
+      assignments.some((one) => one.topicId === topic && one.partition?.index === partition?.index);
+    return this.#unmade.splice(0).filter((assignment) => !isOld(assignment));
+  }
+
+  /** A disk that is full is no reason to lose the coordinator: what is not written now is written when there is space. */
+  #requireNoSpace(error: unknown): void {
+    if (this.#directory.failure !== undefined || !(error instanceof FileError) || error.code !== 'ENOSPC') throw error;
+    this.#logger.debug('the disk is too full for the checkpoint', { error });
   }
 
   async #applyOne(assignment: PartitionAssignment, snapshot: boolean, myEpoch: NodeEpoch): Promise<Applied> {
@@ -107,9 +131,10 @@ export class Assignments {
     const found = partition === undefined ? missing(assignment, index) : reportOn(partition);
     const report = asked ? found : undefined;
     if (known !== undefined && known >= assignment.partitionEpoch) return { report };
-    partition?.configure(config);
-    const epoch = partition && this.#takeRole(partition, assignment, myEpoch);
-    if (partition !== undefined && epoch !== undefined) {
+    if (partition === undefined) return { report };
+    partition.configure(config);
+    const epoch = this.#takeRole(partition, assignment, myEpoch);
+    if (epoch !== undefined) {
       return { report, elected: { partition, epoch, state: fromAssignment(assignment) } };
     }
     this.#appliedEpochs.set(key, assignment.partitionEpoch);
@@ -118,7 +143,12 @@ export class Assignments {
 
   /** A leader that forgot its epoch could reuse its offsets: they go to disk first, all of them in one write. */
   async #lead(elected: readonly Elected[]): Promise<void> {
-    await Promise.all(elected.map(({ partition, epoch }) => this.#directory.storeEpoch(partition.log.key, epoch)));
+    try {
+      await Promise.all(elected.map(({ partition, epoch }) => this.#directory.storeEpoch(partition.log.key, epoch)));
+    } catch (error) {
+      this.#requireNoSpace(error);
+      return this.#decline(elected);
+    }
     for (const { partition, epoch, state } of elected) {
       await partition.lead(epoch, state);
       // Applied only now: had the disk refused, the next snapshot would bring it again.
@@ -126,15 +156,38 @@ export class Assignments {
     }
   }
 
+  /** On a full disk it can't lead. Not at once: should there be nobody else, it is elected again. */
+  #decline(elected: readonly Elected[]): void {
+    this.#ports.timers.after(declineAfterMs, () => {
+      for (const { partition, epoch } of elected) {
+        if (!partition.hasLed(epoch)) this.#onResign({ ...reportOn(partition), resignedEpoch: epoch });
+      }
+    });
+  }
+
   async #open(key: PartitionKey, assignment: PartitionAssignment, config: LogConfig): Promise<Partition | undefined> {
     const open = this.#partitions.get(key);
     if (open !== undefined) return open;
-    const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment, config));
+    const log = this.#directory.partitions.get(key) ?? (await this.#createIfSpace(key, assignment, config));
     if (log === undefined) return undefined;
     const partition = new Partition(assignment.topic, log, copyOf(log, config.flush), this.#ports);
     partition.onResign(() => this.#onResign(reportOn(partition)));
     this.#partitions.add(partition);
     return partition;
+  }
+
+  async #createIfSpace(
+    key: PartitionKey,
+    assignment: PartitionAssignment,
+    config: LogConfig,
+  ): Promise<PartitionLog | undefined> {
+    try {
+      return await this.#create(key, assignment, config);
+    } catch (error) {
+      this.#requireNoSpace(error);
+      this.#unmade.push(assignment);
+      return undefined;
+    }
   }
 
   async #create(

@@ -106,7 +106,8 @@ export class ControllerLink {
         if (this.#stopping.signal.aborted) return;
         const isForeign = hasReason(error, 'WRONG_CLUSTER');
         if ((isForeign && this.#epoch === undefined) || hasReason(error, 'STALE_NODE')) throw error;
-        if (isForeign) logger.error('a coordinator is of another cluster: it does not belong into this list', { error });
+        if (isForeign)
+          logger.error('a coordinator is of another cluster: it does not belong into this list', { error });
         else logger.warn('lost the coordinator; trying the next one', { coordinator: this.#channel.address, error });
         this.#asked += 1;
       }

@@ -19,7 +19,9 @@ export interface Machines {
   readonly FollowerMachine: typeof FollowerMachine;
 }
 
-export type ToLeader = (LeaderEvent & { kind: 'hello' | 'ready' | 'acked' | 'left' }) | { readonly kind: 'end' };
+export type ToLeader =
+  | (LeaderEvent & { kind: 'hello' | 'ready' | 'acked' | 'left' | 'full' })
+  | { readonly kind: 'end' };
 
 /** One connection from a follower. Each direction keeps its order; what is on two of them has none. */
 export interface Stream {
@@ -378,7 +380,11 @@ export class ModelNode {
         return this.#send({ kind: 'acked', node: this.id, session, durableEnd, logStart: this.log.logStart });
       }
       case 'nack':
-        return this.#send({ kind: 'left', node: this.id, session: effect.session });
+        return this.#send({
+          kind: effect.reason === 'disk-full' ? 'full' : 'left',
+          node: this.id,
+          session: effect.session,
+        });
       case 'learn':
         return this.log.learn(effect.highWatermark, effect.logStart);
       case 'halt':

@@ -12,14 +12,15 @@ import {
   type Timers,
   topicId,
 } from '@moldau/kernel';
-import type {
-  BeatSchema,
-  Hello,
-  RejectSchema,
-  ReplicaDataSchema,
-  ReplicateRequest,
-  ReplicateResponseSchema,
-  WelcomeSchema,
+import {
+  type BeatSchema,
+  type Hello,
+  NackReason,
+  type RejectSchema,
+  type ReplicaDataSchema,
+  type ReplicateRequest,
+  type ReplicateResponseSchema,
+  type WelcomeSchema,
 } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import type { Session } from '@moldau/rpc';
 import type { Partitions } from '../partitions.ts';
@@ -121,7 +122,9 @@ export class LeaderStream {
         reason: fromNack(reason),
         expected,
       });
-      this.#close(push);
+      this.#drop(push);
+      if (reason === NackReason.DISK_FULL) push.full();
+      else push.left();
     }
     for (const hello of hellos) this.#hello(hello);
     for (const ready of readies) this.#pushes.get(ready.session)?.ready(ready);

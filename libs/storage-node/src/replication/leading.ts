@@ -132,10 +132,10 @@ export class Leading {
     this.#step({ kind: 'hello', hello });
   }
 
-  /** Of a session: `ready`, `acked`, `left`. */
-  heard(event: LeaderEvent & { kind: 'ready' | 'acked' | 'left' }): void {
+  /** Of a session: `ready`, `acked`; or that it is over: `left`, `full`. */
+  heard(event: LeaderEvent & { kind: 'ready' | 'acked' | 'left' | 'full' }): void {
     this.#step(event);
-    if (event.kind === 'left') this.#sessions.delete(event.session);
+    if (event.kind === 'left' || event.kind === 'full') this.#sessions.delete(event.session);
   }
 
   /** Something was written: it can be pushed. */

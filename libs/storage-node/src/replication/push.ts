@@ -101,6 +101,11 @@ export class Push implements FollowerSession {
     this.#partition?.leading?.heard({ kind: 'left', node: this.node, session: this.id });
   }
 
+  /** The follower has no space for more. */
+  full(): void {
+    this.#partition?.leading?.heard({ kind: 'full', node: this.node, session: this.id });
+  }
+
   ready({ leaderEpoch: epoch, durableEnd, lastEpoch }: Ready): void {
     // Said twice, it would move what is to be sent next.
     if (epoch !== this.epoch || durableEnd < 0n || this.#next !== undefined) return this.#complain();

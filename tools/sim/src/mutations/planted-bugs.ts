@@ -146,8 +146,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'if (partition !== undefined && epoch !== undefined) {',
-        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);\n    if (partition !== undefined && epoch !== undefined) {',
+        from: 'if (epoch !== undefined) {',
+        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);\n    if (epoch !== undefined) {',
       },
     ],
   },
