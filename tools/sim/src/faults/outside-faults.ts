@@ -86,8 +86,10 @@ const unheard = async (world: World): Promise<void> => {
   first.run();
   await until(() => first.isServing, 5_000);
   trace.note('the store delays what it is asked for');
-  for (let count = 20; count > 0; count -= 1) cluster.store.faults.delayNextTxn(between(world, 3_000, 8_000));
-  await world.sleep(between(world, 1_000, 3_000));
+  // What is asked first lands when nobody waits for its answer any more, and more has been asked.
+  const [min, max] = random.chance(0.5) ? [1_200, 5_000] : [2_000, 3_400];
+  for (let count = 20; count > 0; count -= 1) cluster.store.faults.delayNextTxn(between(world, min, max));
+  await world.sleep(between(world, 500, 2_000));
   trace.note(`${second.name} hears ${leader.name}`);
   weather.release(cluster.network, leader.name, second.name);
   await until(() => isInSync(first), between(world, 2_000, 8_000));

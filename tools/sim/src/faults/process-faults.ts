@@ -4,6 +4,7 @@ import { between, type Fault, shuffled } from './fault.ts';
 
 /** Ends the node as told, and starts it again after a while; it may die again while it starts. */
 export async function bounce(world: World, operator: Operator, how: 'kill' | 'power'): Promise<void> {
+  if (how === 'power' && world.random.chance(0.7)) await writing(world, operator);
   operator.end(how);
   operator.node.disk.heal();
   await world.sleep(between(world, 20, 3_000));
@@ -13,6 +14,13 @@ export async function bounce(world: World, operator: Operator, how: 'kill' | 'po
     operator.end(world.random.chance(0.5) ? 'kill' : 'power');
     operator.run();
   }
+}
+
+/** Waits, not for long, for a moment at which something is written and not synced. */
+async function writing(world: World, { node }: Operator): Promise<void> {
+  const isWriting = (): boolean =>
+    !node.isRunning || [...node.service.partitions].some(({ log }) => log.writtenEnd > log.durableEnd);
+  for (let looks = 0; looks < 300 && !isWriting(); looks += 1) await world.sleep(0.5);
 }
 
 const endAll = async (world: World): Promise<void> => {
@@ -28,7 +36,7 @@ const cascade = async (world: World): Promise<void> => {
   const { random } = world;
   for (const operator of shuffled(world.operators, random)) {
     operator.end(random.chance(0.5) ? 'kill' : 'power');
-    await world.sleep(random.chance(0.5) ? random.below(100) : random.below(2_500));
+    await world.sleep(random.below([100, 700, 2_500][random.below(3)] ?? 100));
   }
   for (const operator of shuffled(world.operators, random)) {
     operator.run();
@@ -130,7 +138,7 @@ export const processFaults: readonly Fault[] = [
   { name: 'kill', weight: 3, run: (world) => bounce(world, world.anyNode(), 'kill') },
   { name: 'power', weight: 4, run: (world) => bounce(world, world.anyNode(), 'power') },
   { name: 'all', weight: 1, run: endAll },
-  { name: 'cascade', weight: 2, run: cascade },
+  { name: 'cascade', weight: 4, run: cascade },
   { name: 'stop', weight: 1, run: stopInOrder },
   { name: 'pause', weight: 1, run: pauseClient },
   { name: 'freeze', weight: 2, run: pauseServer },

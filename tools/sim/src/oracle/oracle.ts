@@ -63,6 +63,7 @@ export class Oracle {
   readonly #moved = new Set<Known>();
   readonly #claimed = new Set<PartitionTruth>();
   #storeSeen = 0;
+  #damage: Violation | undefined;
   /** Where each value was seen. */
   readonly #seen = new Map<string, string>();
   readonly #lanes = new Map<string, { readonly offset: bigint; readonly number: number }[]>();
@@ -181,8 +182,14 @@ export class Oracle {
     const before = this.#byPartition.get(partition);
     if (before !== undefined) return before;
     const { identity, key, found } = partition.log;
-    if (found.damagedAt !== undefined && !this.#mayRot(node)) {
-      throw new Violation('I20', `node ${node} starts with ${key} damaged at ${found.damagedAt}, and nobody has done that`);
+    const soundly = !this.#mayRot(node);
+    const damaged = (at: bigint) =>
+      new Violation('I20', `${key} is damaged on node ${node} at ${at}, and nobody did that`);
+    if (soundly && found.damagedAt !== undefined) throw damaged(found.damagedAt);
+    if (soundly) {
+      partition.log.onDamage(({ from }) => {
+        this.#damage ??= damaged(from);
+      });
     }
     const truth = this.truth(this.#ownsTopic(identity.topic) ? place(identity.topic, identity.partition) : key);
     const copies = this.#copies.get(key) ?? new Copies();
@@ -194,6 +201,7 @@ export class Oracle {
 
   /** At the end of every event, when all nodes were looked at. */
   settle(): void {
+    if (this.#damage !== undefined) throw this.#damage;
     for (const truth of this.#claimed) truth.settle();
     for (const { key, truth, copies } of this.#moved) copies.settle(truth, this.#store.state(key));
     this.#claimed.clear();
