@@ -5,6 +5,7 @@ import { AppendLink } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import type { Sent, Ticket } from './delivery.ts';
+import { Losses } from './losses.ts';
 import type { OutgoingBatch } from './outgoing-batch.ts';
 import { PartitionSender } from './partition-sender.ts';
 import { Partitioner } from './partitioner.ts';
@@ -64,7 +65,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #topic: Topic | undefined;
   #heldBytes = 0;
   #undecided = 0;
-  #firstLoss: SendFailed | undefined;
+  #losses = new Losses();
   #closed = false;
 
   constructor(ports: ClientPorts, options: ProducerOptions<K, V>) {
@@ -97,13 +98,16 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     return this.#add(encoded, bytes, record.partition, topic.partitions.length);
   }
 
-  /** Resolves when everything that was taken is decided. Throws the first loss since the last flush. */
+  /**
+   * Resolves when everything that was taken is decided. Throws the first loss since the last flush that nobody has seen:
+   * neither `send` has thrown it, nor was its `ticket.ack` read.
+   */
   async flush(): Promise<void> {
     for (const sender of this.#senders.values()) sender.flush();
     while (this.#undecided > 0) await this.#changed.wait();
-    const loss = this.#firstLoss;
-    this.#firstLoss = undefined;
-    if (loss !== undefined) throw loss;
+    const { first } = this.#losses;
+    this.#losses = new Losses();
+    if (first !== undefined) throw first;
   }
 
   /** Flushes, and ends. Throws as `flush` does. */
@@ -166,11 +170,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#heldBytes += bytes;
     const { delivery, index, isNew } = sender.add(record, bytes);
     if (isNew) this.#undecided += 1;
-    return {
-      get ack() {
-        return delivery.sent(index);
-      },
-    };
+    return delivery.ticket(index);
   }
 
   #sender(partition: number): PartitionSender {
@@ -213,7 +213,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #decided(batch: OutgoingBatch, error: SendFailed | undefined): void {
     this.#undecided -= 1;
     this.#heldBytes -= batch.chargedBytes;
-    if (error !== undefined) this.#firstLoss ??= error;
+    if (error !== undefined) this.#losses.add(batch.delivery, error);
     this.#changed.open();
   }
 }
