@@ -1,8 +1,19 @@
-import { assert, type CancelTimer, faults, jittered, type Millis, MoldauError, type Offset } from '@moldau/kernel';
+import { formatDuration } from '@moldau/config/values';
+import {
+  assert,
+  type CancelTimer,
+  faults,
+  jittered,
+  type Millis,
+  MoldauError,
+  type Offset,
+  repeat,
+} from '@moldau/kernel';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import type { AppendLink, LinkHandle } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
+import type { Delay } from './delay.ts';
 import type { Delivery } from './delivery.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import type { SendFailed } from './send-failed.ts';
@@ -25,12 +36,16 @@ export interface SenderContext {
   link(address: string): AppendLink;
   /** A batch is decided: its memory is free. */
   decided(batch: OutgoingBatch, error: SendFailed | undefined): void;
+  /** Attempts have failed for a while, and go on. */
+  delayed(delay: Delay): void;
 }
 
 /** More batches than this are never unacknowledged: the duplicate check of a leader reaches back so far. */
 const maxInFlight = 5;
 const firstPauseMs = 20;
 const lastPauseMs = 1_000;
+/** Whoever listens hears so often of attempts that fail. */
+const delayMs = 2_000;
 
 /**
  * Sends the batches of one partition, in order. The first `#sent` of the queue are in flight. When one of them fails,
@@ -59,6 +74,10 @@ export class PartitionSender {
   #held = false;
   #trouble: MoldauError | undefined;
   #pauseMs = firstPauseMs;
+  /** Attempts fail and are repeated: since when, and why the last one did. */
+  #retrying: { readonly since: Millis; error: MoldauError; readonly stopTelling: CancelTimer } | undefined;
+  /** Why nobody could be asked for the leader. `undefined`: somebody was. */
+  #unasked: MoldauError | undefined;
   #cancelRoomTimer: CancelTimer | undefined;
   /** Given up by its user: what is still answered concerns nobody. */
   #abandoned = false;
@@ -146,13 +165,12 @@ export class PartitionSender {
   #awaitRoom(): void {
     const head = this.#queue[0];
     if (head === undefined) return;
-    const { topic, deliveryTimeoutMs } = this.#context;
     this.#cancelRoomTimer = this.#ports.timers.after(this.#leftMs(head), () => {
       this.#cancelRoomTimer = undefined;
       const late = this.#queue[0];
       if (this.#held || this.#abandoned || this.#unanswered > 0 || late === undefined) return;
       if (!this.#isOverdue(late)) return this.#pump();
-      this.#hold(() => this.#recover(faults.timedOut(`${topic}/${this.partition}`, deliveryTimeoutMs)));
+      this.#hold(() => this.#recover(this.#retrying?.error ?? this.#noAnswer(late)));
     });
   }
 
@@ -178,6 +196,7 @@ export class PartitionSender {
     this.#queue = this.#queue.filter((queued) => queued !== batch);
     this.#sent -= 1;
     this.#pauseMs = firstPauseMs;
+    this.#endRetrying();
     batch.delivery.succeed(baseOffset as Offset | undefined);
     this.#context.decided(batch, undefined);
     this.#afterAnswer();
@@ -222,12 +241,14 @@ export class PartitionSender {
     const head = this.#queue[0];
     if (head === undefined) return;
     const mayRepeat = this.#context.idempotent || !head.isDoubtful;
-    if (!isCurable(trouble) || !mayRepeat || this.#isOverdue(head)) {
+    const wantsRepeating = mayRepeat && isCurable(trouble);
+    if (!wantsRepeating || this.#isOverdue(head)) {
       const isProducerGone = trouble.reason === 'UNKNOWN_PRODUCER' && !head.isDoubtful;
-      if (!isProducerGone) this.#give(head, trouble);
+      if (!isProducerGone) this.#give(head, wantsRepeating ? this.#late(head, trouble) : trouble);
       if (trouble.reason === 'PRODUCER_FENCED') throw trouble;
       return this.#renewEpoch(trouble);
     }
+    this.#noteRetry(trouble);
     await this.#pause(trouble.retryAfterMs);
     await this.#refresh();
   }
@@ -300,10 +321,12 @@ export class PartitionSender {
   /** No leader is known: asks for one until there is, or the head of the queue is overdue. */
   async #locate(): Promise<void> {
     const head = this.#queue[0];
+    const trouble = this.#unasked ?? faults.notLeader(this.#name, undefined, undefined);
     if (head !== undefined && this.#isOverdue(head)) {
-      this.#give(head, faults.timedOut(`${this.#context.topic}/${this.partition}`, this.#context.deliveryTimeoutMs));
-      return this.#renewEpoch(faults.notLeader(`${this.#context.topic}/${this.partition}`, undefined, undefined));
+      this.#give(head, this.#late(head, trouble));
+      return this.#renewEpoch(trouble);
     }
+    this.#noteRetry(trouble);
     await this.#pause(undefined);
     await this.#refresh();
   }
@@ -312,9 +335,11 @@ export class PartitionSender {
     const { metadata, timeoutMs } = this.#ports;
     try {
       await metadata.refresh(this.#context.topic, { autoCreate: false, timeoutMs });
+      this.#unasked = undefined;
     } catch (error) {
       // Out of reach: the batches have time left.
       if (!(error instanceof MoldauError) || !error.retriable) throw error;
+      this.#unasked = error;
     }
   }
 
@@ -323,6 +348,42 @@ export class PartitionSender {
     const pauseMs = retryAfterMs ?? jittered(random, this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs);
     await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
+  }
+
+  #noteRetry(error: MoldauError): void {
+    const { clock, timers } = this.#ports;
+    if (this.#retrying !== undefined) this.#retrying.error = error;
+    this.#retrying ??= { since: clock.monotonicMs(), error, stopTelling: repeat(timers, delayMs, () => this.#tell()) };
+  }
+
+  #tell(): void {
+    if (this.#retrying === undefined) return;
+    const { since, error } = this.#retrying;
+    const { deliveryTimeoutMs } = this.#context;
+    const waitedMs = this.#ports.clock.monotonicMs() - since;
+    this.#context.delayed({ partition: this.partition, error, waitedMs, deliveryTimeoutMs });
+  }
+
+  #endRetrying(): void {
+    this.#retrying?.stopTelling();
+    this.#retrying = undefined;
+  }
+
+  get #name(): string {
+    return `${this.#context.topic}/${this.partition}`;
+  }
+
+  /** Why a batch is given up that was tried to the end of its time: what the last attempt failed with. */
+  #late(batch: OutgoingBatch, last: MoldauError): MoldauError {
+    const limit = formatDuration(this.#context.deliveryTimeoutMs);
+    const fate = batch.isDoubtful ? 'it may be written' : 'it is not written';
+    return new MoldauError(last.reason, `${last.message} (given up after ${limit}: ${fate})`, last.fields, {
+      cause: last,
+    });
+  }
+
+  #noAnswer({ isDoubtful }: OutgoingBatch): MoldauError {
+    return faults.timedOut(this.#name, this.#context.deliveryTimeoutMs, isDoubtful ? 'UNKNOWN' : 'NOT_WRITTEN');
   }
 
   #leftMs({ createdAt }: OutgoingBatch): Millis {
@@ -345,6 +406,7 @@ export class PartitionSender {
   /** Gives a batch up. */
   #give(batch: OutgoingBatch, error: MoldauError): void {
     this.#queue = this.#queue.filter((queued) => queued !== batch);
+    if (this.#queue.length === 0) this.#endRetrying();
     this.#context.decided(batch, batch.fail(error));
   }
 }

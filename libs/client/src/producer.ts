@@ -4,6 +4,7 @@ import type { Compression, NewRecord } from '@moldau/records';
 import { AppendLink } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
+import type { Delay } from './delay.ts';
 import type { Sent, Ticket } from './delivery.ts';
 import { Losses } from './losses.ts';
 import type { OutgoingBatch } from './outgoing-batch.ts';
@@ -31,6 +32,8 @@ export interface ProducerOptions<K, V> {
   readonly deliveryTimeout?: Duration;
   /** Whether repeated attempts land once. Default true; false never repeats what may be written. */
   readonly idempotent?: boolean;
+  /** Told every two seconds of a partition whose records can't be written yet: why, and for how long. */
+  readonly onDelay?: (delay: Delay) => void;
 }
 
 /** A record to be sent. */
@@ -124,7 +127,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   abort(): void {
     this.#closed = true;
     for (const sender of this.#senders.values())
-      sender.abandon(faults.timedOut('the producer was aborted: the send', 0));
+      sender.abandon(new MoldauError('TIMED_OUT', 'the producer was aborted before this record was acknowledged'));
     this.#end();
   }
 
@@ -187,6 +190,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
       link: (address) => this.#link(address),
       decided: (batch, error) => this.#decided(batch, error),
+      delayed: (delay) => this.#delayed(delay),
     });
     this.#senders.set(partition, sender);
     return sender;
@@ -215,6 +219,14 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#heldBytes -= batch.chargedBytes;
     if (error !== undefined) this.#losses.add(batch.delivery, error);
     this.#changed.open();
+  }
+
+  #delayed(delay: Delay): void {
+    try {
+      this.#options.onDelay?.(delay);
+    } catch (error) {
+      this.#ports.logger.warn('the listener of delays threw', { error });
+    }
   }
 }
 
