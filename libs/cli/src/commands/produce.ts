@@ -3,6 +3,7 @@ import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { codec, type Moldau, type Producer } from '@moldau/client';
 import { MoldauError } from '@moldau/kernel';
 import { type Compression, compressions } from '@moldau/records';
+import { delayNotice } from '../delay-notice.ts';
 import { CommandFailed, exitCode, exitCodeOf, usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { InputError, lineParser, type ParserOptions } from '../line-parser.ts';
@@ -64,6 +65,7 @@ function producerOf(
     value: codec.bytes,
     compression,
     // Who sets a time limit means it for the records, too; else a restart of the cluster is waited out.
+    onDelay: delayNotice(options, io),
     ...(sources.timeout !== 'default' && { deliveryTimeout: values.timeout }),
   });
 }
