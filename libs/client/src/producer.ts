@@ -151,12 +151,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       key: key === undefined || key === null ? null : this.#key.encode(key),
       value: value === null ? null : this.#value.encode(value),
       timestampMs: timestampMs ?? this.#ports.clock.wallMs(),
-      ...(headers !== undefined && {
-        headers: headers.map(({ name, value: content }) => ({
-          name,
-          value: typeof content === 'string' ? Buffer.from(content) : content,
-        })),
-      }),
+      ...(headers !== undefined && { headers: encodedHeaders(headers) }),
     };
   }
 
@@ -228,6 +223,26 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       this.#ports.logger.warn('the listener of delays threw', { error });
     }
   }
+}
+
+function encodedHeaders(
+  headers: NonNullable<OutgoingRecord<unknown, unknown>['headers']>,
+): NonNullable<NewRecord['headers']> {
+  // An object, and pairs, are what other libraries take, and what unchecked JavaScript may hand in.
+  const problem = 'must be a list of { name, value }: name a text, value a text, bytes or null';
+  if (!Array.isArray(headers)) throw faults.invalidRequest('headers', problem);
+  return headers.map((header) => {
+    if (!isHeader(header)) throw faults.invalidRequest('headers', problem);
+    const { name, value } = header;
+    return { name, value: typeof value === 'string' ? Buffer.from(value) : value };
+  });
+}
+
+function isHeader(header: unknown): header is { name: string; value: string | Uint8Array | null } {
+  if (typeof header !== 'object' || header === null || !('name' in header) || !('value' in header)) return false;
+  const { name, value } = header;
+  const isValue = value === null || typeof value === 'string' || value instanceof Uint8Array;
+  return typeof name === 'string' && isValue;
 }
 
 function sizeOf({ key, value, headers = [] }: NewRecord): number {

@@ -1,4 +1,4 @@
-import { SendFailed } from '@moldau/client';
+import { type OutgoingRecord, SendFailed } from '@moldau/client';
 import { hasReason } from '@moldau/kernel';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
@@ -82,6 +82,33 @@ test('a record that is too large is refused before it is sent', async (t) => {
   const error = await t.throwsAsync(cluster.time.run(producer.send({ value: 'x'.repeat(2_000_000) })));
   t.true(hasReason(error, 'RECORD_TOO_LARGE'));
   await cluster.time.run(producer.flush());
+});
+
+test('headers that are none are refused, with what headers are', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 't' });
+  // As unchecked JavaScript hands them in.
+  for (const headers of [
+    '[["h","v"]]',
+    '{"h":"v"}',
+    '[{"name":"h"}]',
+    '[{"name":1,"value":"v"}]',
+    '["h=v"]',
+    '[null]',
+  ]) {
+    const record = JSON.parse(`{"value":"x","headers":${headers}}`) as OutgoingRecord<string, string>;
+    const sending = producer.send(record);
+    const error = await t.throwsAsync(cluster.time.run(sending), {
+      message: 'headers must be a list of { name, value }: name a text, value a text, bytes or null',
+    });
+    t.true(hasReason(error, 'INVALID_REQUEST'));
+  }
+  const headers = [
+    { name: 'text', value: 'v' },
+    { name: 'bytes', value: Buffer.from('v') },
+    { name: 'none', value: null },
+  ];
+  await cluster.time.run(producer.send({ value: 'x', headers }));
 });
 
 test('when the cluster stays away, a record fails with what is known of it, and flush says so', async (t) => {
