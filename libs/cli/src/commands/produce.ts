@@ -10,7 +10,7 @@ import { InputError, lineParser, type ParserOptions } from '../line-parser.ts';
 import { linesOf } from '../lines.ts';
 import { Outcomes } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
-import { withClient } from '../session.ts';
+import { explained, withClient } from '../session.ts';
 import { type GlobalOptions, settingsOf } from '../settings.ts';
 
 /** Flags of `moldau produce`. */
@@ -36,7 +36,7 @@ export async function produce(topic: string, file: string | undefined, options: 
       const producer = producerOf(client, topic, compression, options, io);
       const stopProgress = startProgress(() => outcomes.progress(), options, io);
       try {
-        stopped = await pushLines(source, parse, producer, outcomes, io);
+        stopped = explained(await pushLines(source, parse, producer, outcomes, io), options, io);
         await outcomes.settled(producer);
       } finally {
         stopProgress();
