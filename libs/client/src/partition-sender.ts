@@ -283,7 +283,9 @@ export class PartitionSender {
     } catch (error) {
       if (!(error instanceof MoldauError)) throw error;
       this.#dropHandle();
-      await this.#recover(error);
+      await this.#recover(
+        beforeAnySend(error, `the producer id for ${this.#name} did not come in time from ${address}`),
+      );
     }
   }
 
@@ -339,7 +341,7 @@ export class PartitionSender {
     } catch (error) {
       // Out of reach: the batches have time left.
       if (!(error instanceof MoldauError) || !error.retriable) throw error;
-      this.#unasked = error;
+      this.#unasked = beforeAnySend(error, `the metadata of ${this.#context.topic} did not come in time`);
     }
   }
 
@@ -410,6 +412,10 @@ export class PartitionSender {
     this.#context.decided(batch, batch.fail(error));
   }
 }
+
+/** Of a call that a record waits for: that its own outcome is unknown says nothing of the record. */
+const beforeAnySend = (error: MoldauError, text: string): MoldauError =>
+  error.reason === 'TIMED_OUT' ? new MoldauError(error.reason, text, error.fields, { cause: error }) : error;
 
 /** Whether newer metadata, another node or time can help. */
 const isCurable = ({ retriable, reason }: MoldauError): boolean =>

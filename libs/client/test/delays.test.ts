@@ -74,6 +74,18 @@ test('no leader: the producer says so, and does not call the outcome unknown', a
   t.true(time.pending <= before);
 });
 
+test('a record that was never sent has no unknown outcome, though what comes before it took too long', async (t) => {
+  const cluster = await running(1);
+  const { time } = cluster;
+  const client = cluster.client('app', 2_000);
+  await time.run(client.admin.createTopic({ name: 't' }));
+  cluster.network.freeze(cluster.node().address);
+  const producer = client.producer({ topic: 't', deliveryTimeout: '5s' });
+  const { reason, outcome, message } = await failure(t, time.run(producer.send({ value: 'first' })));
+  t.deepEqual({ reason, outcome }, { reason: 'TIMED_OUT', outcome: 'NOT_WRITTEN' });
+  t.regex(message, /^the producer id for t\/0 did not come in time from \S+ \(given up after 5s: it is not written\)$/);
+});
+
 test('an outcome that is unknown is called so', async (t) => {
   const cluster = await running(1);
   const { time } = cluster;
