@@ -1,19 +1,10 @@
 import { formatDuration } from '@moldau/config/values';
-import {
-  assert,
-  type CancelTimer,
-  faults,
-  jittered,
-  type Millis,
-  MoldauError,
-  type Offset,
-  repeat,
-} from '@moldau/kernel';
+import { assert, type CancelTimer, faults, jittered, type Millis, MoldauError, type Offset } from '@moldau/kernel';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import type { AppendLink, LinkHandle } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
-import type { Delay } from './delay.ts';
+import { type Delay, Delays } from './delays.ts';
 import type { Delivery } from './delivery.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import type { SendFailed } from './send-failed.ts';
@@ -44,8 +35,6 @@ export interface SenderContext {
 const maxInFlight = 5;
 const firstPauseMs = 20;
 const lastPauseMs = 1_000;
-/** Whoever listens hears so often of attempts that fail. */
-const delayMs = 2_000;
 
 /**
  * Sends the batches of one partition, in order. The first `#sent` of the queue are in flight. When one of them fails,
@@ -74,8 +63,7 @@ export class PartitionSender {
   #held = false;
   #trouble: MoldauError | undefined;
   #pauseMs = firstPauseMs;
-  /** Attempts fail and are repeated: since when, and why the last one did. */
-  #retrying: { readonly since: Millis; error: MoldauError; readonly stopTelling: CancelTimer } | undefined;
+  readonly #delays: Delays;
   /** Why nobody could be asked for the leader. `undefined`: somebody was. */
   #unasked: MoldauError | undefined;
   #cancelRoomTimer: CancelTimer | undefined;
@@ -86,6 +74,9 @@ export class PartitionSender {
     this.partition = partition;
     this.#ports = ports;
     this.#context = context;
+    this.#delays = new Delays(ports, (error, waitedMs) =>
+      context.delayed({ partition, error, waitedMs, deliveryTimeoutMs: context.deliveryTimeoutMs }),
+    );
   }
 
   /** Takes a record that counts for so many bytes; its delivery and its index in the batch. `isNew`: it is the first one of a batch. */
@@ -170,7 +161,7 @@ export class PartitionSender {
       const late = this.#queue[0];
       if (this.#held || this.#abandoned || this.#unanswered > 0 || late === undefined) return;
       if (!this.#isOverdue(late)) return this.#pump();
-      this.#hold(() => this.#recover(this.#retrying?.error ?? this.#noAnswer(late)));
+      this.#hold(() => this.#recover(this.#delays.lastError ?? this.#noAnswer(late)));
     });
   }
 
@@ -196,7 +187,7 @@ export class PartitionSender {
     this.#queue = this.#queue.filter((queued) => queued !== batch);
     this.#sent -= 1;
     this.#pauseMs = firstPauseMs;
-    this.#endRetrying();
+    this.#delays.end();
     batch.delivery.succeed(baseOffset as Offset | undefined);
     this.#context.decided(batch, undefined);
     this.#afterAnswer();
@@ -248,7 +239,7 @@ export class PartitionSender {
       if (trouble.reason === 'PRODUCER_FENCED') throw trouble;
       return this.#renewEpoch(trouble);
     }
-    this.#noteRetry(trouble);
+    this.#delays.note(trouble);
     await this.#pause(trouble.retryAfterMs);
     await this.#refresh();
   }
@@ -328,7 +319,7 @@ export class PartitionSender {
       this.#give(head, this.#late(head, trouble));
       return this.#renewEpoch(trouble);
     }
-    this.#noteRetry(trouble);
+    this.#delays.note(trouble);
     await this.#pause(undefined);
     await this.#refresh();
   }
@@ -350,25 +341,6 @@ export class PartitionSender {
     const pauseMs = retryAfterMs ?? jittered(random, this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs);
     await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
-  }
-
-  #noteRetry(error: MoldauError): void {
-    const { clock, timers } = this.#ports;
-    if (this.#retrying !== undefined) this.#retrying.error = error;
-    this.#retrying ??= { since: clock.monotonicMs(), error, stopTelling: repeat(timers, delayMs, () => this.#tell()) };
-  }
-
-  #tell(): void {
-    if (this.#retrying === undefined) return;
-    const { since, error } = this.#retrying;
-    const { deliveryTimeoutMs } = this.#context;
-    const waitedMs = this.#ports.clock.monotonicMs() - since;
-    this.#context.delayed({ partition: this.partition, error, waitedMs, deliveryTimeoutMs });
-  }
-
-  #endRetrying(): void {
-    this.#retrying?.stopTelling();
-    this.#retrying = undefined;
   }
 
   get #name(): string {
@@ -408,7 +380,7 @@ export class PartitionSender {
   /** Gives a batch up. */
   #give(batch: OutgoingBatch, error: MoldauError): void {
     this.#queue = this.#queue.filter((queued) => queued !== batch);
-    if (this.#queue.length === 0) this.#endRetrying();
+    if (this.#queue.length === 0) this.#delays.end();
     this.#context.decided(batch, batch.fail(error));
   }
 }

@@ -4,7 +4,7 @@ import type { Compression, NewRecord } from '@moldau/records';
 import { AppendLink } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
-import type { Delay } from './delay.ts';
+import type { Delay } from './delays.ts';
 import type { Sent, Ticket } from './delivery.ts';
 import { Losses } from './losses.ts';
 import type { OutgoingBatch } from './outgoing-batch.ts';
