@@ -36,6 +36,8 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'TIMED_OUT':
     case 'NOT_SERVING':
     case 'NOT_LEADER':
+    case 'LEADERSHIP_LOST':
+    case 'HANDLE_CLOSED':
     case 'STORE_UNAVAILABLE':
     case 'NOT_ENOUGH_NODES':
     case 'NOT_ENOUGH_REPLICAS':

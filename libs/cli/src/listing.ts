@@ -38,6 +38,17 @@ export async function printThing(
   }
 }
 
+/** For a listing that may be empty: a person would wonder whether nothing was found, or nothing happened. */
+export function sayNone(
+  rows: readonly Row[],
+  output: Output | undefined,
+  { quiet }: { readonly quiet?: boolean },
+  io: Io,
+): void {
+  const isTable = (output ?? defaultOutput(io)) === 'table';
+  if (rows.length === 0 && isTable && quiet !== true) io.stderr.write('(none)\n');
+}
+
 const defaultOutput = (io: Io): Output => (io.stdout.isTTY === true ? 'table' : 'jsonl');
 
 export function renderRows(rows: readonly Row[], nameField: string, output: Output): string {

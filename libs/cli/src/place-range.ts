@@ -11,9 +11,11 @@ export interface PlaceRange {
 /** Reads `start`, `end`, `N`, `-N`, `@TIME`, `@-1h`, or two of them as `A:B`. Throws a usage error. */
 export function parsePlaceRange(text: string, nowMs: number): PlaceRange {
   const [from = '', until] = splitRange(text);
+  const placeIn = (part: string): Place =>
+    placeOf(part, nowMs, 'start, end, N, -N, @TIME, @-1h, or a range such as @-1h:end');
   return {
-    from: parsePlace(from === '' ? 'start' : from, nowMs),
-    until: until === undefined ? undefined : parsePlace(until === '' ? 'end' : until, nowMs),
+    from: placeIn(from === '' ? 'start' : from),
+    until: until === undefined ? undefined : placeIn(until === '' ? 'end' : until),
   };
 }
 
@@ -28,14 +30,15 @@ function splitRange(text: string): string[] {
 const isTime = (text: string): boolean => text.startsWith('@') && !Number.isNaN(Date.parse(text.slice(1)));
 
 /** Reads one position: `start`, `end`, `N`, `-N`, `@TIME` or `@-1h`. Throws a usage error. */
-export function parsePlace(text: string, nowMs: number): Place {
+export const parsePlace = (text: string, nowMs: number): Place =>
+  placeOf(text, nowMs, 'start, end, N, -N, @TIME or @-1h');
+
+function placeOf(text: string, nowMs: number, choices: string): Place {
   if (text === 'start' || text === 'end') return text;
   if (/^\d+$/.test(text)) return { offset: BigInt(text) };
   if (/^-\d+$/.test(text)) return { beforeEnd: BigInt(text.slice(1)) };
   if (text.startsWith('@')) return { timestamp: parseTime(text.slice(1), nowMs) };
-  throw usage(
-    `${JSON.stringify(text)} is no position: use start, end, N, -N, @TIME, @-1h, or a range such as @-1h:end`,
-  );
+  throw usage(`${JSON.stringify(text)} is no position: use ${choices}`);
 }
 
 function parseTime(text: string, nowMs: number): number {

@@ -5,7 +5,7 @@ import { addInspection } from './program/inspection.ts';
 import { addRecords } from './program/records.ts';
 import { addSetup } from './program/setup.ts';
 import { addTopics } from './program/topics.ts';
-import { outputs, settingsSchema } from './settings.ts';
+import { outputs, settingsSchema, warnOfSlips } from './settings.ts';
 import { version } from './version.ts';
 
 /** The commands of `moldau`. Each loads its code when it runs, so that the start stays fast. */
@@ -37,6 +37,10 @@ export function program(io: Io): Command {
       'moldau topic list --output table',
     ),
   );
+  root.hook('preAction', (_root, command) => {
+    // The doctor tells of all that are unknown.
+    if (command.name() !== 'doctor') warnOfSlips(command.optsWithGlobals(), io);
+  });
   addRecords(root, io);
   addTopics(root, io);
   addInspection(root, io);

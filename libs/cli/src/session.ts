@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { type Moldau, open } from '@moldau/client';
+import { formatDuration } from '@moldau/config';
+import { hasReason, MoldauError } from '@moldau/kernel';
 import type { ClientTls } from '@moldau/rpc';
 import { usage } from './exit-code.ts';
 import type { Io } from './io.ts';
+import { lineStart } from './progress.ts';
 import { type GlobalOptions, type Settings, settingsOf } from './settings.ts';
 
-const noticeAfterMs = 1_000;
+/** Whoever has not done by then asks whether anybody is there, for as long again: a script that is quick asks nothing. */
+const patienceMs = 1_000;
 
-/** A client for as long as `work` takes. On a terminal it says so when the cluster is slow to answer at all. */
+/** A client for as long as `work` takes. Says so, in a pipe too, when nobody answers. */
 export async function withClient<T>(
   options: GlobalOptions,
   io: Io,
@@ -18,11 +22,24 @@ export async function withClient<T>(
   const stopNotice = noticeSilence(client, values, options, io);
   try {
     return await work(client, values);
+  } catch (error) {
+    throw explained(error, options, io);
   } finally {
     stopNotice();
     await client.close();
   }
 }
+
+/** The error for one who has said nowhere where the cluster is: with the ways out. Other errors as they are. */
+export function explained(error: unknown, options: GlobalOptions, io: Io): unknown {
+  if (!hasReason(error, 'UNREACHABLE')) return error;
+  const { values, sources } = settingsOf(options, io);
+  if (sources.endpoints !== 'default' || error.fields.address !== values.endpoints) return error;
+  const text = `${error.message.replace(/: is a server running there\?$/, '')}: ${startOne}`;
+  return new MoldauError(error.reason, text, error.fields, { cause: error });
+}
+
+const startOne = 'start one with `moldau dev`, or say with -s where it is';
 
 /** A client by the settings. Close it. */
 export function clientOf(settings: Settings): Moldau {
@@ -53,12 +70,20 @@ function read(flag: string, path: string | undefined): Buffer | undefined {
 }
 
 function noticeSilence(client: Moldau, { endpoints, timeout }: Settings, { quiet }: GlobalOptions, io: Io): () => void {
-  if (io.stderr.isTTY !== true || quiet === true) return () => {};
-  const timer = setTimeout(() => {
-    io.stderr.write(`waiting for ${endpoints}: no answer yet, giving up after ${Math.ceil(timeout / 1000)} s\n`);
-  }, noticeAfterMs);
-  const stop = (): void => clearTimeout(timer);
-  // Whether it fails is the business of the command itself.
-  client.admin.serverInfo().then(stop, stop);
-  return stop;
+  if (quiet === true) return () => {};
+  let isOver = false;
+  const ask = async (): Promise<void> => {
+    try {
+      await client.admin.serverInfo({ timeout: patienceMs });
+    } catch (error) {
+      if (isOver) return;
+      const reason = hasReason(error, 'UNREACHABLE') ? error.message : `no answer from ${endpoints} yet`;
+      io.stderr.write(`${lineStart(io)}waiting: ${reason} (giving up after ${formatDuration(timeout)})\n`);
+    }
+  };
+  const timer = setTimeout(() => void ask(), patienceMs);
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
 }

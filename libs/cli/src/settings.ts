@@ -8,6 +8,7 @@ import {
   resolve,
   type Sources,
   text,
+  unknownVariables,
   type Values,
 } from '@moldau/config';
 import { StartError } from '@moldau/kernel';
@@ -18,6 +19,9 @@ import { profileNamed } from './profiles.ts';
 /** How a listing is written. */
 export const outputs = ['table', 'json', 'jsonl', 'yaml', 'name'] as const;
 export type Output = (typeof outputs)[number];
+
+/** Variables of services that look like slips of the pen for one of these. */
+const variablesOfServices = ['MOLDAU_ETCD_CA', 'MOLDAU_ETCD_CERT', 'MOLDAU_ETCD_KEY'];
 
 /** What every command takes: as a flag, as a variable `MOLDAU_…`, or from a profile. */
 export const settingsSchema = defineConfig({
@@ -81,6 +85,17 @@ export function settingsOf(options: GlobalOptions, io: Io): Config<typeof settin
     environment,
     ...(profile !== undefined && { file: { path: `profile ${profile.name}`, values: profile.values } }),
   });
+}
+
+/** The variables that a command reads. */
+export const variableNames: readonly string[] = [...settingKeys, 'profile'].map(environmentName);
+
+/** Says which variables are likely slips of the pen. Others may be those of a service in the same environment. */
+export function warnOfSlips({ quiet }: GlobalOptions, { env, stderr }: Io): void {
+  if (quiet === true) return;
+  for (const { name, near } of unknownVariables(variableNames, env, variablesOfServices)) {
+    if (near !== undefined) stderr.write(`warning: ${name} is unknown: is it ${near}?\n`);
+  }
 }
 
 /** Refuses flags that no command could use. Throws a usage error. */

@@ -56,9 +56,11 @@ test('consume without -o reads what comes, and says so; Ctrl-C ends it in order'
   while (!isHeard) await onTerminal(['produce', 'news', '-q'], { env, stdin: 'new\n', terminal: false });
   await heard;
   reader.child.kill('SIGINT');
-  const { code, stdout } = await reader.ended;
+  const { code, stdout, stderr } = await reader.ended;
   t.is(code, 0);
   t.false(stdout.includes('old'));
+  const count = stdout.trimEnd().split('\n').length;
+  t.true(stderr.endsWith(`\n${count} record${count === 1 ? '' : 's'} read from news\n`), stderr);
 });
 
 test('several topics are read side by side', async (t) => {

@@ -1,7 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { MoldauError } from '@moldau/kernel';
 import { Stranger, type StrangerKind } from '@moldau/testing/stranger';
 import test, { type ExecutionContext } from 'ava';
+import type { Io } from '../src/io.ts';
+import { explained } from '../src/session.ts';
 import { moldau, onTerminal, startServer, temporaryFolder } from './moldau-process.ts';
 
 /** What a wrong command line ends with, and what it says: the thing, and the way out. None of them needs a server. */
@@ -37,6 +41,9 @@ const wrong: readonly (readonly [args: string, code: number, message: RegExp])[]
   ['topic create t -p many', 2, /--partitions "many": use a whole number from 1 to 100000/],
   ['topic create t -c retention', 2, /"retention" is no setting: use NAME=VALUE/],
   ['topic add-partitions t', 2, /required option '--to <number>' not specified/],
+  ['consume t -o abc:5', 2, /"abc:5" is no position: use .* or a range such as @-1h:end/],
+  ['topic trim t --before abc', 2, /"abc" is no position: use start, end, N, -N, @TIME or @-1h\n$/],
+  ['topic offsets t -o 1:3', 2, /"1:3" is no position: use start, end, N, -N, @TIME or @-1h\n$/],
   ['topic trim t --before 5', 2, /--before with an offset needs --partition/],
   ['topic delete t', 2, /this would delete topic t with all records: say --yes to do it/],
   ['dev --nodes 30', 2, /--nodes 30: at most 9 in one process/],
@@ -95,13 +102,43 @@ test('an endpoint that is the port of something else is called so', async (t) =>
   }
 });
 
-test('a terminal hears after a second that nobody answers', async (t) => {
-  const address = await strangerAt(t, 'silent');
-  const args = ['cluster', 'nodes', '-s', address, '--timeout', '1500ms'];
-  const ended = await onTerminal(args);
-  t.is(ended.code, 4);
-  t.regex(ended.stderr, /^waiting for 127\.0\.0\.1:\d+: no answer yet, giving up after 2 s\nmoldau: /);
-  t.notRegex((await onTerminal(args, { terminal: false })).stderr, /waiting/);
+test('whoever waits for two seconds hears once what for, in a pipe too', async (t) => {
+  const silent = await strangerAt(t, 'silent');
+  const args = ['cluster', 'nodes', '--timeout', '3s'];
+  const [refused, unanswered, seen, quiet] = await Promise.all([
+    onTerminal([...args, '-s', 'localhost:1'], { terminal: false }),
+    onTerminal([...args, '-s', silent], { terminal: false }),
+    onTerminal([...args, '-s', silent]),
+    onTerminal([...args, '-s', silent, '-q'], { terminal: false }),
+  ]);
+  t.regex(refused.stderr, /^waiting: .*localhost:1 (can't be reached .*|yet) \(giving up after 3s\)\nmoldau: .*\n$/);
+  t.regex(unanswered.stderr, /^waiting: no answer from \S+ yet \(giving up after 3s\)\nmoldau: .*\n$/);
+  t.regex(seen.stderr, /waiting: no answer/);
+  t.notRegex(quiet.stderr, /waiting/);
+  for (const { code } of [refused, unanswered, seen, quiet]) t.is(code, 4);
+});
+
+test('who has not said where the cluster is hears how to start one', (t) => {
+  const none = new PassThrough();
+  const io = (env: Io['env']): Io => ({
+    ...{ stdin: none, stdout: none, stderr: none },
+    env: { XDG_CONFIG_HOME: temporaryFolder(t), ...env },
+    interrupted: new AbortController().signal,
+  });
+  const error = (address: string): MoldauError =>
+    new MoldauError('UNREACHABLE', `${address} can't be reached (ECONNREFUSED): is a server running there?`, {
+      address,
+    });
+  const away = error('localhost:7070');
+  t.like(explained(away, {}, io({})), {
+    reason: 'UNREACHABLE',
+    message: "localhost:7070 can't be reached (ECONNREFUSED): start one with `moldau dev`, or say with -s where it is",
+  });
+  // Who has said it, or has reached something that named this address, is not helped by that.
+  t.is(explained(away, { endpoints: 'localhost:7070' }, io({})), away);
+  t.is(explained(away, {}, io({ MOLDAU_ENDPOINTS: 'localhost:7070' })), away);
+  const node = error('node-1:7071');
+  t.is(explained(node, {}, io({})), node);
 });
 
 test('what the cluster refuses', async (t) => {

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { environmentName } from '@moldau/config';
+import { coordinatorProgram, gatewayProgram, storageNodeProgram } from '@moldau/process';
 import test from 'ava';
+import { variableNames } from '../src/settings.ts';
 import { moldau, onTerminal, startServer, temporaryFolder } from './moldau-process.ts';
 
 test('flag before variable before profile before default', async (t) => {
@@ -62,6 +65,22 @@ test('version and doctor, with a server and without', async (t) => {
   t.is(ill.code, 1);
   t.regex(ill.stdout, /\nvariables +warning +MOLDAU_ENDPOINT +known are MOLDAU_ENDPOINTS/);
   t.regex(ill.stdout, /\nendpoint +bad .*localhost:1.*start a cluster with `moldau dev`/);
+});
+
+test('a misspelt variable is told, those of services are not', async (t) => {
+  const warned = async (env: Record<string, string>, ...more: string[]): Promise<string> =>
+    (await onTerminal(['profile', 'list', ...more], { env, terminal: false })).stderr;
+  const misspelt = { MOLDAU_ENDPOINT: 'a:1', MOLDAU_PROFIL: 'x' };
+  t.is(
+    await warned(misspelt),
+    'warning: MOLDAU_ENDPOINT is unknown: is it MOLDAU_ENDPOINTS?\nwarning: MOLDAU_PROFIL is unknown: is it MOLDAU_PROFILE?\n',
+  );
+  t.is(await warned(misspelt, '-q'), '');
+  const keys = [coordinatorProgram, gatewayProgram, storageNodeProgram].flatMap(({ settings }) =>
+    Object.keys(settings),
+  );
+  const theirs = ['MOLDAU_PORT', ...keys.map(environmentName)].filter((name) => !variableNames.includes(name));
+  t.is(await warned(Object.fromEntries(theirs.map((name) => [name, 'x']))), '');
 });
 
 test('completion: a shell finds commands and flags', async (t) => {

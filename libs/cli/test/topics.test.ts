@@ -44,6 +44,30 @@ test('the life of a topic', async (t) => {
   t.is((await rows('topic list')).length, 0);
 });
 
+test('a name that can never be: none of the topics is created', async (t) => {
+  const { any, env, rows } = await cluster(t);
+  const { code, stdout, stderr } = await onTerminal(['topic', 'create', 'good1', 'bad name', 'good2'], { env });
+  t.is(code, 2);
+  t.is(stdout, '');
+  t.regex(stderr, /^moldau: name is "bad name": only /);
+  t.is((await rows('topic list')).length, 0);
+  // One that is there already hinders no other.
+  t.is((await any('topic create good1')).code, 0);
+  t.is((await any('topic create good1 good2')).code, 5);
+  t.is((await any('topic create good1 good2 good3 --if-not-exists')).code, 0);
+  t.is((await rows('topic list')).length, 3);
+});
+
+test('describe shows how many replicas an append needs, where there are fewer than the setting says', async (t) => {
+  const { env, ok, rows } = await cluster(t);
+  await ok('topic create alone');
+  const { stdout } = await onTerminal(['topic', 'describe', 'alone'], { env });
+  t.regex(stdout, /\nmin\.insync\.replicas +1 \(2, but there are no more replicas\) +default\n/);
+  t.like((await rows('topic config get alone min.insync.replicas'))[0], { value: '2' });
+  await ok('topic config set alone min.insync.replicas=1');
+  t.regex((await onTerminal(['topic', 'describe', 'alone'], { env })).stdout, /\nmin\.insync\.replicas +1 +topic\n/);
+});
+
 test('where only some can be deleted, it is partly done', async (t) => {
   const { ok, any, rows } = await cluster(t);
   await ok('topic create a b');
@@ -105,7 +129,7 @@ test('listings in each form', async (t) => {
 });
 
 test('cluster: status, health, nodes, partitions', async (t) => {
-  const { env, endpoint, ok, rows } = await cluster(t);
+  const { env, endpoint, ok, any, rows } = await cluster(t);
   await ok('topic create orders -p 2');
   t.like((await rows('cluster status'))[0], { nodes: 1, active_nodes: 1, topics: 1, partitions: 2, findings: [] });
   t.regex((await onTerminal(['cluster', 'status'], { env })).stdout, /cluster id +\w+\n[\s\S]*\nhealthy\n$/);
@@ -118,7 +142,18 @@ test('cluster: status, health, nodes, partitions', async (t) => {
     replicas: [1],
     in_sync: [1],
   });
-  t.is(await ok('cluster partitions --under-replicated'), '');
+  await ok('topic create invoices');
+  t.deepEqual(await ok('cluster partitions invoices orders --output name'), 'invoices/0\norders/0\norders/1\n');
+  t.is((await rows('cluster partitions')).length, 3);
+  t.is((await any('cluster partitions orders nowhere')).code, 3);
+  // Nothing is an answer, and a person is told so.
+  const none = await any('cluster partitions --under-replicated');
+  t.deepEqual(none, { code: 0, stdout: '', stderr: '' });
+  const table = await any('cluster partitions orders --under-replicated --output table');
+  t.deepEqual(table, { code: 0, stdout: '', stderr: '(none)\n' });
+  const seen = await onTerminal(['cluster', 'partitions', '--under-replicated'], { env });
+  t.deepEqual(seen, { code: 0, stdout: '', stderr: '(none)\n' });
+  t.is((await onTerminal(['cluster', 'partitions', '--under-replicated', '-q'], { env })).stderr, '');
 });
 
 test('cluster nodes through a gateway says whose the address is', async (t) => {

@@ -14,6 +14,7 @@ import { retrying } from '@moldau/routing';
 import { type Channel, fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from './client-ports.ts';
 import { type Place, positionOf } from './place.ts';
+import { type Duration, toMs } from './quantities.ts';
 
 /** A topic to be created. */
 export interface NewTopic {
@@ -172,13 +173,17 @@ export class Admin {
     }
   }
 
-  /** What the process behind the current endpoint says of itself. */
-  serverInfo(): Promise<GetServerInfoResponse> {
-    return this.#call((channel, timeoutMs) => channel.unary(ServerInfoService.method.getServerInfo, {}, { timeoutMs }));
+  /** What the process behind the current endpoint says of itself. `timeout`: default that of the client. */
+  serverInfo({ timeout }: { readonly timeout?: Duration } = {}): Promise<GetServerInfoResponse> {
+    const limitMs = timeout === undefined ? this.#ports.timeoutMs : toMs(timeout);
+    return this.#call(
+      (channel, timeoutMs) => channel.unary(ServerInfoService.method.getServerInfo, {}, { timeoutMs }),
+      limitMs,
+    );
   }
 
-  #call<T>(call: (channel: Channel, timeoutMs: number) => Promise<T>): Promise<T> {
-    return this.#ports.bootstrap.call(this.#ports.timeoutMs, call);
+  #call<T>(call: (channel: Channel, timeoutMs: number) => Promise<T>, limitMs = this.#ports.timeoutMs): Promise<T> {
+    return this.#ports.bootstrap.call(limitMs, call);
   }
 
   async #findOffsets(

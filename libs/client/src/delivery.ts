@@ -7,7 +7,7 @@ export interface Sent {
   readonly offset: Offset | undefined;
 }
 
-/** One record on its way. Nothing happens when nobody looks: a lost record shows in `flush` all the same. */
+/** One record on its way. Nothing happens when nobody looks at `ack`: a lost record shows in `flush` then. */
 export interface Ticket {
   /** Resolves when the record is durable; rejects with {@link SendFailed}. */
   readonly ack: Promise<Sent>;
@@ -16,6 +16,9 @@ export interface Ticket {
 /** The fate of one batch, shared by the tickets of its records. */
 export class Delivery {
   readonly partition: number;
+  /** Called when the last ticket is read that was not. */
+  onSeen: () => void = () => {};
+  #unread = 0;
   #state: 'pending' | 'sent' | 'failed' = 'pending';
   #baseOffset: Offset | undefined;
   #error: SendFailed | undefined;
@@ -23,6 +26,23 @@ export class Delivery {
 
   constructor(partition: number) {
     this.partition = partition;
+  }
+
+  /** Whether somebody has asked for the fate of each record. */
+  get isSeen(): boolean {
+    return this.#unread === 0;
+  }
+
+  /** The ticket of record `index` of the batch. */
+  ticket(index: number): Ticket {
+    this.#unread += 1;
+    return new RecordTicket(this, index);
+  }
+
+  /** A ticket is read for the first time. */
+  read(): void {
+    this.#unread -= 1;
+    if (this.isSeen) this.onSeen();
   }
 
   /** Where record `index` of the batch is, once that is known. */
@@ -57,5 +77,22 @@ export class Delivery {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const settle of waiting) settle();
+  }
+}
+
+class RecordTicket implements Ticket {
+  readonly #delivery: Delivery;
+  readonly #index: number;
+  #isRead = false;
+
+  constructor(delivery: Delivery, index: number) {
+    this.#delivery = delivery;
+    this.#index = index;
+  }
+
+  get ack(): Promise<Sent> {
+    if (!this.#isRead) this.#delivery.read();
+    this.#isRead = true;
+    return this.#delivery.sent(this.#index);
   }
 }

@@ -8,6 +8,7 @@ export {
   type ConsumerOptions,
   type TopicPartition,
 } from './consumer.ts';
+export type { Delay } from './delays.ts';
 export type { Sent, Ticket } from './delivery.ts';
 export { type ConnectPorts, Moldau } from './moldau.ts';
 export type { Place } from './place.ts';

@@ -1,8 +1,10 @@
+import { formatDuration } from '@moldau/config/values';
 import { assert, type CancelTimer, faults, jittered, type Millis, MoldauError, type Offset } from '@moldau/kernel';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import type { AppendLink, LinkHandle } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
+import { type Delay, Delays } from './delays.ts';
 import type { Delivery } from './delivery.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import type { SendFailed } from './send-failed.ts';
@@ -25,6 +27,8 @@ export interface SenderContext {
   link(address: string): AppendLink;
   /** A batch is decided: its memory is free. */
   decided(batch: OutgoingBatch, error: SendFailed | undefined): void;
+  /** Attempts have failed for a while, and go on. */
+  delayed(delay: Delay): void;
 }
 
 /** More batches than this are never unacknowledged: the duplicate check of a leader reaches back so far. */
@@ -59,6 +63,9 @@ export class PartitionSender {
   #held = false;
   #trouble: MoldauError | undefined;
   #pauseMs = firstPauseMs;
+  readonly #delays: Delays;
+  /** Why nobody could be asked for the leader. `undefined`: somebody was. */
+  #unasked: MoldauError | undefined;
   #cancelRoomTimer: CancelTimer | undefined;
   /** Given up by its user: what is still answered concerns nobody. */
   #abandoned = false;
@@ -67,6 +74,9 @@ export class PartitionSender {
     this.partition = partition;
     this.#ports = ports;
     this.#context = context;
+    this.#delays = new Delays(ports, (error, waitedMs) =>
+      context.delayed({ partition, error, waitedMs, deliveryTimeoutMs: context.deliveryTimeoutMs }),
+    );
   }
 
   /** Takes a record that counts for so many bytes; its delivery and its index in the batch. `isNew`: it is the first one of a batch. */
@@ -146,13 +156,12 @@ export class PartitionSender {
   #awaitRoom(): void {
     const head = this.#queue[0];
     if (head === undefined) return;
-    const { topic, deliveryTimeoutMs } = this.#context;
     this.#cancelRoomTimer = this.#ports.timers.after(this.#leftMs(head), () => {
       this.#cancelRoomTimer = undefined;
       const late = this.#queue[0];
       if (this.#held || this.#abandoned || this.#unanswered > 0 || late === undefined) return;
       if (!this.#isOverdue(late)) return this.#pump();
-      this.#hold(() => this.#recover(faults.timedOut(`${topic}/${this.partition}`, deliveryTimeoutMs)));
+      this.#hold(() => this.#recover(this.#delays.lastError ?? this.#noAnswer(late)));
     });
   }
 
@@ -178,6 +187,7 @@ export class PartitionSender {
     this.#queue = this.#queue.filter((queued) => queued !== batch);
     this.#sent -= 1;
     this.#pauseMs = firstPauseMs;
+    this.#delays.end();
     batch.delivery.succeed(baseOffset as Offset | undefined);
     this.#context.decided(batch, undefined);
     this.#afterAnswer();
@@ -222,12 +232,14 @@ export class PartitionSender {
     const head = this.#queue[0];
     if (head === undefined) return;
     const mayRepeat = this.#context.idempotent || !head.isDoubtful;
-    if (!isCurable(trouble) || !mayRepeat || this.#isOverdue(head)) {
+    const wantsRepeating = mayRepeat && isCurable(trouble);
+    if (!wantsRepeating || this.#isOverdue(head)) {
       const isProducerGone = trouble.reason === 'UNKNOWN_PRODUCER' && !head.isDoubtful;
-      if (!isProducerGone) this.#give(head, trouble);
+      if (!isProducerGone) this.#give(head, wantsRepeating ? this.#late(head, trouble) : trouble);
       if (trouble.reason === 'PRODUCER_FENCED') throw trouble;
       return this.#renewEpoch(trouble);
     }
+    this.#delays.note(trouble);
     await this.#pause(trouble.retryAfterMs);
     await this.#refresh();
   }
@@ -262,7 +274,9 @@ export class PartitionSender {
     } catch (error) {
       if (!(error instanceof MoldauError)) throw error;
       this.#dropHandle();
-      await this.#recover(error);
+      await this.#recover(
+        beforeAnySend(error, `the producer id for ${this.#name} did not come in time from ${address}`),
+      );
     }
   }
 
@@ -300,10 +314,12 @@ export class PartitionSender {
   /** No leader is known: asks for one until there is, or the head of the queue is overdue. */
   async #locate(): Promise<void> {
     const head = this.#queue[0];
+    const trouble = this.#unasked ?? faults.notLeader(this.#name, undefined, undefined);
     if (head !== undefined && this.#isOverdue(head)) {
-      this.#give(head, faults.timedOut(`${this.#context.topic}/${this.partition}`, this.#context.deliveryTimeoutMs));
-      return this.#renewEpoch(faults.notLeader(`${this.#context.topic}/${this.partition}`, undefined, undefined));
+      this.#give(head, this.#late(head, trouble));
+      return this.#renewEpoch(trouble);
     }
+    this.#delays.note(trouble);
     await this.#pause(undefined);
     await this.#refresh();
   }
@@ -312,9 +328,11 @@ export class PartitionSender {
     const { metadata, timeoutMs } = this.#ports;
     try {
       await metadata.refresh(this.#context.topic, { autoCreate: false, timeoutMs });
+      this.#unasked = undefined;
     } catch (error) {
       // Out of reach: the batches have time left.
       if (!(error instanceof MoldauError) || !error.retriable) throw error;
+      this.#unasked = beforeAnySend(error, `the metadata of ${this.#context.topic} did not come in time`);
     }
   }
 
@@ -323,6 +341,23 @@ export class PartitionSender {
     const pauseMs = retryAfterMs ?? jittered(random, this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs);
     await new Promise<void>((resolve) => timers.after(pauseMs, resolve));
+  }
+
+  get #name(): string {
+    return `${this.#context.topic}/${this.partition}`;
+  }
+
+  /** Why a batch is given up that was tried to the end of its time: what the last attempt failed with. */
+  #late(batch: OutgoingBatch, last: MoldauError): MoldauError {
+    const limit = formatDuration(this.#context.deliveryTimeoutMs);
+    const fate = batch.isDoubtful ? 'it may be written' : 'it is not written';
+    return new MoldauError(last.reason, `${last.message} (given up after ${limit}: ${fate})`, last.fields, {
+      cause: last,
+    });
+  }
+
+  #noAnswer({ isDoubtful }: OutgoingBatch): MoldauError {
+    return faults.timedOut(this.#name, this.#context.deliveryTimeoutMs, isDoubtful ? 'UNKNOWN' : 'NOT_WRITTEN');
   }
 
   #leftMs({ createdAt }: OutgoingBatch): Millis {
@@ -345,9 +380,14 @@ export class PartitionSender {
   /** Gives a batch up. */
   #give(batch: OutgoingBatch, error: MoldauError): void {
     this.#queue = this.#queue.filter((queued) => queued !== batch);
+    if (this.#queue.length === 0) this.#delays.end();
     this.#context.decided(batch, batch.fail(error));
   }
 }
+
+/** Of a call that a record waits for: that its own outcome is unknown says nothing of the record. */
+const beforeAnySend = (error: MoldauError, text: string): MoldauError =>
+  error.reason === 'TIMED_OUT' ? new MoldauError(error.reason, text, error.fields, { cause: error }) : error;
 
 /** Whether newer metadata, another node or time can help. */
 const isCurable = ({ retriable, reason }: MoldauError): boolean =>

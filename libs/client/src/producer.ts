@@ -4,7 +4,9 @@ import type { Compression, NewRecord } from '@moldau/records';
 import { AppendLink } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
+import type { Delay } from './delays.ts';
 import type { Sent, Ticket } from './delivery.ts';
+import { Losses } from './losses.ts';
 import type { OutgoingBatch } from './outgoing-batch.ts';
 import { PartitionSender } from './partition-sender.ts';
 import { Partitioner } from './partitioner.ts';
@@ -30,6 +32,8 @@ export interface ProducerOptions<K, V> {
   readonly deliveryTimeout?: Duration;
   /** Whether repeated attempts land once. Default true; false never repeats what may be written. */
   readonly idempotent?: boolean;
+  /** Told every two seconds of a partition whose records can't be written yet: why, and for how long. */
+  readonly onDelay?: (delay: Delay) => void;
 }
 
 /** A record to be sent. */
@@ -64,7 +68,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #topic: Topic | undefined;
   #heldBytes = 0;
   #undecided = 0;
-  #firstLoss: SendFailed | undefined;
+  #losses = new Losses();
   #closed = false;
 
   constructor(ports: ClientPorts, options: ProducerOptions<K, V>) {
@@ -97,13 +101,16 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     return this.#add(encoded, bytes, record.partition, topic.partitions.length);
   }
 
-  /** Resolves when everything that was taken is decided. Throws the first loss since the last flush. */
+  /**
+   * Resolves when everything that was taken is decided. Throws the first loss since the last flush that nobody has seen:
+   * neither `send` has thrown it, nor was its `ticket.ack` read.
+   */
   async flush(): Promise<void> {
     for (const sender of this.#senders.values()) sender.flush();
     while (this.#undecided > 0) await this.#changed.wait();
-    const loss = this.#firstLoss;
-    this.#firstLoss = undefined;
-    if (loss !== undefined) throw loss;
+    const { first } = this.#losses;
+    this.#losses = new Losses();
+    if (first !== undefined) throw first;
   }
 
   /** Flushes, and ends. Throws as `flush` does. */
@@ -120,7 +127,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   abort(): void {
     this.#closed = true;
     for (const sender of this.#senders.values())
-      sender.abandon(faults.timedOut('the producer was aborted: the send', 0));
+      sender.abandon(new MoldauError('TIMED_OUT', 'the producer was aborted before this record was acknowledged'));
     this.#end();
   }
 
@@ -144,12 +151,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       key: key === undefined || key === null ? null : this.#key.encode(key),
       value: value === null ? null : this.#value.encode(value),
       timestampMs: timestampMs ?? this.#ports.clock.wallMs(),
-      ...(headers !== undefined && {
-        headers: headers.map(({ name, value: content }) => ({
-          name,
-          value: typeof content === 'string' ? Buffer.from(content) : content,
-        })),
-      }),
+      ...(headers !== undefined && { headers: encodedHeaders(headers) }),
     };
   }
 
@@ -166,11 +168,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#heldBytes += bytes;
     const { delivery, index, isNew } = sender.add(record, bytes);
     if (isNew) this.#undecided += 1;
-    return {
-      get ack() {
-        return delivery.sent(index);
-      },
-    };
+    return delivery.ticket(index);
   }
 
   #sender(partition: number): PartitionSender {
@@ -187,6 +185,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
       link: (address) => this.#link(address),
       decided: (batch, error) => this.#decided(batch, error),
+      delayed: (delay) => this.#delayed(delay),
     });
     this.#senders.set(partition, sender);
     return sender;
@@ -213,9 +212,37 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #decided(batch: OutgoingBatch, error: SendFailed | undefined): void {
     this.#undecided -= 1;
     this.#heldBytes -= batch.chargedBytes;
-    if (error !== undefined) this.#firstLoss ??= error;
+    if (error !== undefined) this.#losses.add(batch.delivery, error);
     this.#changed.open();
   }
+
+  #delayed(delay: Delay): void {
+    try {
+      this.#options.onDelay?.(delay);
+    } catch (error) {
+      this.#ports.logger.warn('the listener of delays threw', { error });
+    }
+  }
+}
+
+function encodedHeaders(
+  headers: NonNullable<OutgoingRecord<unknown, unknown>['headers']>,
+): NonNullable<NewRecord['headers']> {
+  // An object, and pairs, are what other libraries take, and what unchecked JavaScript may hand in.
+  const problem = 'must be a list of { name, value }: name a text, value a text, bytes or null';
+  if (!Array.isArray(headers)) throw faults.invalidRequest('headers', problem);
+  return headers.map((header) => {
+    if (!isHeader(header)) throw faults.invalidRequest('headers', problem);
+    const { name, value } = header;
+    return { name, value: typeof value === 'string' ? Buffer.from(value) : value };
+  });
+}
+
+function isHeader(header: unknown): header is { name: string; value: string | Uint8Array | null } {
+  if (typeof header !== 'object' || header === null || !('name' in header) || !('value' in header)) return false;
+  const { name, value } = header;
+  const isValue = value === null || typeof value === 'string' || value instanceof Uint8Array;
+  return typeof name === 'string' && isValue;
 }
 
 function sizeOf({ key, value, headers = [] }: NewRecord): number {

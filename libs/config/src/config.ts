@@ -95,22 +95,32 @@ function unknownKeys(
   { unknownFlags = [], environment, file }: Sources,
   foreign: readonly string[],
 ): string[] {
-  const names = new Map(Object.keys(schema).map((key) => [environmentName(key), key]));
+  const names = Object.keys(schema).map(environmentName);
   const known = (key: string): boolean => Object.hasOwn(schema, key);
-  const problem = (what: string, key: string, all: Iterable<string>): string => {
-    const near = nearest(key, all);
-    return `${what} is unknown${near === undefined ? '' : `: is it ${near}?`}`;
-  };
+  const problem = (what: string, near: string | undefined): string =>
+    `${what} is unknown${near === undefined ? '' : `: is it ${near}?`}`;
   const flags = Object.keys(schema).map((key) => `--${flagName(key)}`);
   return [
-    ...unknownFlags.map((name) => problem(name, name, flags)),
-    ...Object.keys(environment ?? {})
-      .filter((name) => name.startsWith(environmentPrefix) && !names.has(name) && !foreign.includes(name))
-      .map((name) => problem(name, name, names.keys())),
+    ...unknownFlags.map((name) => problem(name, nearest(name, flags))),
+    ...unknownVariables(names, environment ?? {}, foreign).map(({ name, near }) => problem(name, near)),
     ...Object.keys(file?.values ?? {})
       .filter((key) => !known(key))
-      .map((key) => problem(`${key} in ${file?.path}`, key, Object.keys(schema))),
+      .map((key) => problem(`${key} in ${file?.path}`, nearest(key, Object.keys(schema)))),
   ];
+}
+
+/**
+ * The variables of the prefix that are neither among the `names` nor `foreign`, each with the name that it may be meant to
+ * be. For a program that shares its environment with others, and can't refuse what it does not know.
+ */
+export function unknownVariables(
+  names: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  foreign: readonly string[] = [],
+): { readonly name: string; readonly near: string | undefined }[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(environmentPrefix) && !names.includes(name) && !foreign.includes(name))
+    .map((name) => ({ name, near: nearest(name, names) }));
 }
 
 /** The known key that differs least, if it is a likely slip of the pen. */

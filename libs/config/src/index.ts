@@ -7,6 +7,7 @@ export {
   type Schema,
   type Source,
   type Sources,
+  unknownVariables,
   type Values,
 } from './config.ts';
 export { boolean, bytes, duration, type Field, integer, oneOf, optional, text } from './fields.ts';

@@ -34,18 +34,21 @@ const byteUnits: readonly Unit[] = [
   ['B', 1],
 ];
 
-const durationForm = 'a duration: a number with its unit, as in 500ms, 30s, 10m, 12h, 7d, or unlimited';
-const bytesForm = 'a size: a number of bytes, or a number with its unit, as in 64KiB, 16MiB, 2GiB, or unlimited';
+/** How a duration is written. */
+export const durationForm = 'a number with its unit, as in 500ms, 30s, 10m, 12h, 7d';
+/** How a size is written. */
+export const bytesForm = 'a number of bytes, or a number with its unit, as in 64KiB, 16MiB, 2GiB';
 
 /** Reads `'7d'` as milliseconds. Units: ms, s, m, h, d, w; a number without one is refused. Throws {@link ValueError}. */
 export function parseDuration(text: string): number {
-  return parseQuantity(text, durationUnits, durationForm);
+  return parseQuantity(text, durationUnits, `a duration: ${durationForm}, or unlimited`);
 }
 
 /** Reads `'64MiB'` as bytes. Units: B, KiB, MiB, GiB, TiB; without one it is bytes. Throws {@link ValueError}. */
 export function parseBytes(text: string): number {
   const trimmed = text.trim();
-  return parseQuantity(/^\d+$/.test(trimmed) ? `${trimmed}B` : text, byteUnits, bytesForm);
+  const sized = /^\d+$/.test(trimmed) ? `${trimmed}B` : text;
+  return parseQuantity(sized, byteUnits, `a size: ${bytesForm}, or unlimited`);
 }
 
 /** Writes milliseconds in the largest unit that is exact: `604800000` is `'1w'`, `90000` is `'90s'`. */

@@ -57,5 +57,6 @@ test('who writes to a node whose address leads nowhere is told the address', asy
     t.regex(error.message, /nowhere:7071/);
     t.is(error.outcome, 'NOT_WRITTEN');
   }
-  await t.throwsAsync(world.time.run(producer.close()), { instanceOf: SendFailed });
+  // Each loss was seen.
+  await world.time.run(producer.close());
 });

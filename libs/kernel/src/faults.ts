@@ -51,10 +51,17 @@ export const overloaded = (limit: string, limitBytes: number): MoldauError =>
     limit_bytes: limitBytes,
   });
 
-export const timedOut = (what: string, timeoutMs: number): MoldauError =>
-  new MoldauError('TIMED_OUT', `${what} took longer than ${timeoutMs} ms: its outcome is unknown`, {
-    timeout_ms: timeoutMs,
-  });
+/** `outcome`: what is known of what took too long. */
+export const timedOut = (
+  what: string,
+  timeoutMs: number,
+  outcome: 'UNKNOWN' | 'NOT_WRITTEN' = 'UNKNOWN',
+): MoldauError =>
+  new MoldauError(
+    'TIMED_OUT',
+    `${what} took longer than ${timeoutMs} ms: ${outcome === 'UNKNOWN' ? 'its outcome is unknown' : 'it is not written'}`,
+    { timeout_ms: timeoutMs },
+  );
 
 export const unimplemented = (method: string): MoldauError =>
   new MoldauError('UNIMPLEMENTED', `${method} is not served by this process`, { method });

@@ -77,6 +77,6 @@ const isTime = (ms: number): boolean => ms >= 0 && Number.isSafeInteger(ms);
 const tooLarge = (sizeBytes: number, maxBytes: number): MoldauError =>
   new MoldauError(
     'RECORD_TOO_LARGE',
-    `a batch of ${sizeBytes} bytes exceeds the topic's ${maxBytes}: send smaller ones, or raise max.message.bytes`,
+    `a batch of ${sizeBytes} bytes exceeds the topic's ${maxBytes}: send smaller ones, or raise max.batch.bytes`,
     { size_bytes: sizeBytes, max_bytes: maxBytes },
   );

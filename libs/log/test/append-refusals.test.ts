@@ -62,6 +62,14 @@ for (const [name, bytes, reason, options] of refusals) {
   });
 }
 
+test('whoever sends a batch that is too large is told which setting would take it', async (t) => {
+  const bench = new Bench();
+  bench.config = { ...bench.config, maxBatchBytes: 4000 };
+  const log = await bench.log();
+  log.lead(epoch(1));
+  t.throws(() => log.append(testBatch({ payloadBytes: 5000 })), { message: /raise max\.batch\.bytes$/ });
+});
+
 test('all batches of an entry are checked before one is appended', async (t) => {
   const bench = new Bench();
   const log = await bench.log();

@@ -45,8 +45,9 @@ function attempt<V>(key: TopicSettingKey, text: string, read: (text: string) => 
     return read(text);
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    const { expected } = topicSettings[key];
-    throw invalidConfig(key, text, expected, `${key} can't be ${JSON.stringify(text)}: it is ${expected}`);
+    const { expected, form }: TopicSetting<unknown> = topicSettings[key];
+    const wanted = form === undefined ? expected : `${expected}, written as ${form}`;
+    throw invalidConfig(key, text, expected, `${key} can't be ${JSON.stringify(text)}: it is ${wanted}`);
   }
 }
 

@@ -1,4 +1,6 @@
 import {
+  bytesForm,
+  durationForm,
   formatBytes,
   formatDuration,
   parseBytes,
@@ -14,28 +16,31 @@ export interface TopicSetting<V> {
   readonly doc: string;
   /** Which values are possible, as people read it. */
   readonly expected: string;
+  /** How such a value is written, where that does not say it all. */
+  readonly form?: string;
   /** Throws ValueError. */
   parse(text: string): V;
 }
 
 type Bounds = { readonly default: string; readonly min: string; readonly max: string; readonly doc: string };
 
-type Quantity = { parse: (text: string) => number; format: (value: number) => string };
+type Quantity = { parse: (text: string) => number; format: (value: number) => string; form?: string };
 
-function quantity({ parse, format }: Quantity, what: string, bounds: Bounds): TopicSetting<number> {
+function quantity({ parse, format, form }: Quantity, what: string, bounds: Bounds): TopicSetting<number> {
   const [min, max] = [parse(bounds.min), parse(bounds.max)];
   return {
     default: bounds.default,
     doc: bounds.doc,
     expected: `${what} from ${bounds.min} to ${bounds.max}`,
+    ...(form !== undefined && { form }),
     parse: (text) => within(parse(text), min, max, format),
   };
 }
 
 const duration = (bounds: Bounds): TopicSetting<number> =>
-  quantity({ parse: parseDuration, format: formatDuration }, 'a duration', bounds);
+  quantity({ parse: parseDuration, format: formatDuration, form: durationForm }, 'a duration', bounds);
 const bytes = (bounds: Bounds): TopicSetting<number> =>
-  quantity({ parse: parseBytes, format: formatBytes }, 'a size', bounds);
+  quantity({ parse: parseBytes, format: formatBytes, form: bytesForm }, 'a size', bounds);
 const integer = (bounds: Bounds): TopicSetting<number> =>
   quantity({ parse: parseInteger, format: String }, 'a number', bounds);
 

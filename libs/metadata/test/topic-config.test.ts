@@ -43,6 +43,19 @@ test('a refusal names the key, the value and what is expected', (t) => {
   refused({ colour: 'blue' }, { key: 'colour' });
 });
 
+test('a refusal says how such a value is written', (t) => {
+  t.throws(() => checkTopicConfig({ retention: '7days' }), {
+    message:
+      'retention can\'t be "7days": it is a duration from 1s to unlimited, written as a number with its unit, as in 500ms, 30s, 10m, 12h, 7d',
+  });
+  t.throws(() => checkTopicConfig({ 'segment.bytes': '16 megs' }), {
+    message: /with its unit, as in 64KiB, 16MiB, 2GiB$/,
+  });
+  t.throws(() => checkTopicConfig({ flush: 'never' }), {
+    message: 'flush can\'t be "never": it is one of fsync, interval',
+  });
+});
+
 test('the topic comes before the cluster, and the cluster before the default', (t) => {
   const [topic, cluster] = [{ retention: '1h' }, { retention: '2h', flush: 'interval' }];
   const shown = new Map(

@@ -321,7 +321,7 @@ const duplicateOutsideWindow = (partition: string): MoldauError =>
 const notEnoughReplicas = (partition: string, inSync: number, needed: number): MoldauError =>
   new MoldauError(
     'NOT_ENOUGH_REPLICAS',
-    `${partition} has ${inSync} in-sync replicas, and an append needs ${needed}: wait for a node to come back`,
+    `${partition} has ${inSync} in-sync replica${inSync === 1 ? '' : 's'}, and an append needs ${needed}: wait for a node to come back`,
     { in_sync: inSync, min_in_sync: needed },
   );
 

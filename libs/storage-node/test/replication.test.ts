@@ -121,7 +121,7 @@ test('with acks of the leader alone a write needs nobody else; with acks of all 
     30_000,
   );
   t.is((await append(Acks.LEADER)).baseOffset, 1n);
-  await t.throwsAsync(append(Acks.ALL), { message: /1 in-sync replicas, and an append needs 2/ });
+  await t.throwsAsync(append(Acks.ALL), { message: /has 1 in-sync replica, and an append needs 2/ });
 });
 
 test('a leader whose disk is full lets another copy lead', async (t) => {

@@ -5,7 +5,7 @@ import { DescribeClusterResponseSchema, Severity } from '@moldau/proto/moldau/cl
 import { NodeSchema, NodeState, type Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { ended } from '../exit-code.ts';
 import type { Io } from '../io.ts';
-import { factsOf, printRows, printThing, type Row } from '../listing.ts';
+import { factsOf, printRows, printThing, type Row, sayNone } from '../listing.ts';
 import { rowOf, wordOf } from '../proto-json.ts';
 import { withClient } from '../session.ts';
 import type { GlobalOptions, Output } from '../settings.ts';
@@ -75,14 +75,14 @@ export async function nodes(options: GlobalOptions, io: Io): Promise<void> {
 const gatewaysAddress =
   'a gateway answered: the address is its own, for every node; ask a coordinator or a node (-s) for theirs\n';
 
-/** `moldau cluster partitions` */
+/** `moldau cluster partitions`: of all topics, or of those that are named. */
 export async function partitions(
+  names: readonly string[],
   options: GlobalOptions & { readonly underReplicated?: boolean },
   io: Io,
 ): Promise<void> {
   await withClient(options, io, async (client, { output }) => {
-    const topics = await client.admin.listTopics({ includeInternal: true });
-    const described = await sideBySide(topics, topicsAtOnce, ({ name }) => topicOf(client, name));
+    const described = names.length === 0 ? await allTopics(client) : await topicsNamed(client, names);
     const rows: Row[] = described.flatMap((topic) =>
       (topic?.partitions ?? [])
         .filter(({ leader, replicas, inSync }) => {
@@ -98,7 +98,16 @@ export async function partitions(
         })),
     );
     await printRows(rows, 'partition', output, io);
+    sayNone(rows, output, options, io);
   });
+}
+
+const topicsNamed = (client: Moldau, names: readonly string[]): Promise<(Topic | undefined)[]> =>
+  sideBySide([...new Set(names)], topicsAtOnce, async (name) => (await client.admin.describeTopic(name)).topic);
+
+async function allTopics(client: Moldau): Promise<(Topic | undefined)[]> {
+  const topics = await client.admin.listTopics({ includeInternal: true });
+  return sideBySide(topics, topicsAtOnce, ({ name }) => topicOf(client, name));
 }
 
 /** `undefined`: it has just been deleted. */

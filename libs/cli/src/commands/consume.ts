@@ -60,6 +60,9 @@ export async function consume(topics: readonly string[], options: ConsumeOptions
     } finally {
       await out.flush();
     }
+    if (io.interrupted.aborted && options.quiet !== true) {
+      io.stderr.write(`${count} record${count === 1 ? '' : 's'} read from ${topics.join(', ')}\n`);
+    }
   });
 }
 

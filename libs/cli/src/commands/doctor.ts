@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { environmentName } from '@moldau/config';
+import { unknownVariables } from '@moldau/config';
 import { MoldauError } from '@moldau/kernel';
 import { Severity } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { ended, exitCode } from '../exit-code.ts';
@@ -7,7 +7,7 @@ import type { Io } from '../io.ts';
 import { printRows } from '../listing.ts';
 import { roughBytes } from '../numbers.ts';
 import { clientOf } from '../session.ts';
-import { type GlobalOptions, type Settings, settingKeys, settingsOf } from '../settings.ts';
+import { type GlobalOptions, type Settings, settingsOf, variableNames } from '../settings.ts';
 import { version } from '../version.ts';
 
 type Check = {
@@ -39,14 +39,13 @@ function checkNode(): Check {
 }
 
 function checkVariables({ env }: Io): Check {
-  const known = new Set([...settingKeys.map(environmentName), environmentName('profile')]);
-  const unknown = Object.keys(env).filter((name) => name.startsWith('MOLDAU_') && !known.has(name));
+  const unknown = unknownVariables(variableNames, env).map(({ name }) => name);
   if (unknown.length === 0) return ok('variables', 'all known');
   return {
     check: 'variables',
     state: 'warning',
     found: unknown.join(', '),
-    to_do: `known are ${[...known].join(', ')}`,
+    to_do: `known are ${variableNames.join(', ')}`,
   };
 }
 

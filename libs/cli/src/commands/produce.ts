@@ -3,13 +3,14 @@ import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { codec, type Moldau, type Producer } from '@moldau/client';
 import { MoldauError } from '@moldau/kernel';
 import { type Compression, compressions } from '@moldau/records';
+import { delayNotice } from '../delay-notice.ts';
 import { CommandFailed, exitCode, exitCodeOf, usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { InputError, lineParser, type ParserOptions } from '../line-parser.ts';
 import { linesOf } from '../lines.ts';
 import { Outcomes } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
-import { withClient } from '../session.ts';
+import { explained, withClient } from '../session.ts';
 import { type GlobalOptions, settingsOf } from '../settings.ts';
 
 /** Flags of `moldau produce`. */
@@ -35,7 +36,7 @@ export async function produce(topic: string, file: string | undefined, options: 
       const producer = producerOf(client, topic, compression, options, io);
       const stopProgress = startProgress(() => outcomes.progress(), options, io);
       try {
-        stopped = await pushLines(source, parse, producer, outcomes, io);
+        stopped = explained(await pushLines(source, parse, producer, outcomes, io), options, io);
         await outcomes.settled(producer);
       } finally {
         stopProgress();
@@ -64,6 +65,7 @@ function producerOf(
     value: codec.bytes,
     compression,
     // Who sets a time limit means it for the records, too; else a restart of the cluster is waited out.
+    onDelay: delayNotice(options, io),
     ...(sources.timeout !== 'default' && { deliveryTimeout: values.timeout }),
   });
 }

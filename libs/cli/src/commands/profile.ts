@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { CommandFailed, exitCode, usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
-import { factsOf, printRows, printThing } from '../listing.ts';
+import { factsOf, printRows, printThing, sayNone } from '../listing.ts';
 import { profileNamed, profilesPath, readProfiles, writeProfiles } from '../profiles.ts';
 import { checkSettings, type GlobalOptions, givenSettings, settingsOf } from '../settings.ts';
 
@@ -44,7 +44,9 @@ export async function list(options: GlobalOptions, io: Io): Promise<void> {
     current: name === current,
     endpoints: values.endpoints ?? null,
   }));
-  await printRows(rows, 'name', settingsOf(options, io).values.output, io);
+  const { output } = settingsOf(options, io).values;
+  await printRows(rows, 'name', output, io);
+  sayNone(rows, output, options, io);
 }
 
 /** `moldau profile print`: without a name, the one in use. Tokens are not shown. */

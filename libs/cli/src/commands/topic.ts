@@ -1,4 +1,4 @@
-import type { Moldau } from '@moldau/client';
+import type { Moldau, NewTopic } from '@moldau/client';
 import { hasReason } from '@moldau/kernel';
 import {
   ConfigSource,
@@ -9,7 +9,7 @@ import { type Topic, TopicSchema } from '@moldau/proto/moldau/cluster/v1/metadat
 import { type ConfirmOptions, confirm } from '../confirm.ts';
 import { CommandFailed, exitCode, exitCodeOf } from '../exit-code.ts';
 import type { Io } from '../io.ts';
-import { factsOf, printRows, printThing, type Row, tableOf } from '../listing.ts';
+import { factsOf, printRows, printThing, type Row, sayNone, tableOf } from '../listing.ts';
 import { numberOf, pairOf } from '../numbers.ts';
 import { rowOf, wordOf } from '../proto-json.ts';
 import { withClient } from '../session.ts';
@@ -27,6 +27,7 @@ export async function list(options: GlobalOptions & { readonly internal?: boolea
       size_bytes: await sizeOf(client, topic.name),
     }));
     await printRows(rows, 'name', output, io);
+    sayNone(rows, output, options, io);
   });
 }
 
@@ -58,6 +59,7 @@ export async function create(names: readonly string[], options: CreateOptions, i
     config: Object.fromEntries((options.config ?? []).map((text) => pairOf('setting', text))),
   };
   await withClient(options, io, async (client, { output }) => {
+    if (names.length > 1 && !dryRun) await checkNew(client, names, wanted);
     await each(names, async (name) => {
       const before = ifNotExists ? await existing(client, name) : undefined;
       const topic = before ?? (await client.admin.createTopic({ name, ...wanted }, { dryRun, ifNotExists }));
@@ -69,6 +71,17 @@ export async function create(names: readonly string[], options: CreateOptions, i
       else await printThing(rowOf(TopicSchema, topic), { name, table: () => shown }, output, io);
     });
   });
+}
+
+/** Refuses all of them for one that can never be, before any is there. */
+async function checkNew(client: Moldau, names: readonly string[], wanted: Omit<NewTopic, 'name'>): Promise<void> {
+  for (const name of names) {
+    try {
+      await client.admin.createTopic({ name, ...wanted }, { dryRun: true });
+    } catch (error) {
+      if (!hasReason(error, 'TOPIC_EXISTS')) throw error;
+    }
+  }
 }
 
 /** The topic, where there is one. */
@@ -95,10 +108,17 @@ export async function describe(name: string, options: GlobalOptions, io: Io): Pr
         replicas: partition.replicas,
         in_sync: partition.inSync,
       }));
-      return `${factsOf(facts)}\n${tableOf(partitions ?? [])}\n${tableOf(config.map(settingRow))}`;
+      return `${factsOf(facts)}\n${tableOf(partitions ?? [])}\n${tableOf(config.map((setting) => inForce(topic, settingRow(setting))))}`;
     };
     await printThing(rowOf(DescribeTopicResponseSchema, answer), { name, table }, output, io);
   });
+}
+
+/** A topic of fewer replicas than min.insync.replicas says needs all of them, and no more. */
+function inForce(topic: Topic | undefined, row: Row): Row {
+  const needed = topic?.partitions[0]?.minInSync;
+  if (row.key !== 'min.insync.replicas' || needed === undefined || String(needed) === row.value) return row;
+  return { ...row, value: `${needed} (${row.value}, but there are no more replicas)` };
 }
 
 const settingRow = ({ key, value, source }: { key: string; value: string; source: ConfigSource }): Row => ({

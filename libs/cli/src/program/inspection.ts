@@ -27,7 +27,9 @@ function addCluster(cluster: Command, io: Io): void {
     );
   cluster
     .command('health')
-    .description('what is wrong; ends with 0 for nothing, 1 for warnings, 2 when something does not work')
+    .description(
+      'what is wrong; ends with 0 for nothing, 1 for warnings, 2 when something does not work, 4 when nobody answers',
+    )
     .addHelpText('after', examples('moldau cluster health --quiet || echo look at it'))
     .action(async (_options, command: Command) =>
       (await import('../commands/cluster.ts')).health(command.optsWithGlobals(), io),
@@ -42,10 +44,11 @@ function addCluster(cluster: Command, io: Io): void {
   cluster
     .command('partitions')
     .description('leaders and replicas of all partitions')
+    .argument('[topic...]', 'default: all')
     .option('--under-replicated', 'only those without a leader, or with replicas that are not in sync')
-    .addHelpText('after', examples('moldau cluster partitions --under-replicated'))
-    .action(async (_options, command: Command) =>
-      (await import('../commands/cluster.ts')).partitions(command.optsWithGlobals(), io),
+    .addHelpText('after', examples('moldau cluster partitions --under-replicated', 'moldau cluster partitions orders'))
+    .action(async (topics: string[], _options, command: Command) =>
+      (await import('../commands/cluster.ts')).partitions(topics, command.optsWithGlobals(), io),
     );
 }
 

@@ -38,6 +38,10 @@ export function addRecords(root: Command, io: Io): void {
     .option('--report <file>', 'write partition and offset, or the outcome, of each record to this file as JSON lines')
     .addHelpText(
       'after',
+      '\nA record is tried for two minutes, so that a restart of the cluster is waited out; for --timeout, if that is given.',
+    )
+    .addHelpText(
+      'after',
       examples(
         "echo 'hello, river' | moldau produce greetings",
         "moldau produce orders -K : orders.txt    # lines such as 'customer-1:a book'",

@@ -51,7 +51,7 @@ export function addTopics(root: Command, io: Io): void {
     .command('offsets')
     .description('first and next offset of each partition, and its size')
     .argument('<name>')
-    .option('-o, --offset <position>', 'also find this position: N, -N, @TIME or @-1h')
+    .option('-o, --offset <position>', 'also find this position: start, end, N, -N, @TIME or @-1h')
     .option('-p, --partition <number>', 'only this partition')
     .addHelpText('after', examples('moldau topic offsets orders', 'moldau topic offsets orders -o @-1h'))
     .action(async (name: string, _options, command: Command) =>
@@ -61,7 +61,7 @@ export function addTopics(root: Command, io: Io): void {
     .command('trim')
     .description('delete the oldest records of a topic')
     .argument('<name>')
-    .requiredOption('--before <position>', 'what lies before it goes: N, -N, end, @TIME or @-1h')
+    .requiredOption('--before <position>', 'what lies before it goes: start (nothing does), end, N, -N, @TIME or @-1h')
     .option('-p, --partition <number>', 'only this partition')
     .option('--yes', 'do not ask')
     .option('--dry-run', 'only say what would go')
