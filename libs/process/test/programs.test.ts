@@ -48,6 +48,7 @@ test('a coordinator, a storage node and a gateway by hand; each tells how it is,
     await one.stop();
     t.is(await one.ended(), 0, one.said);
   }
+  t.regex(coordinator.said, /"node":1,"why":"it has left in order","message":"a node is fenced"/);
 });
 
 for (const [what, app, flags, code, words] of [
