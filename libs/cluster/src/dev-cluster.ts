@@ -3,7 +3,7 @@ import { Coordinator } from '@moldau/coordinator';
 import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
 import { Gateway } from '@moldau/gateway';
 import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSystem } from '@moldau/host';
-import { type FileSystem, type Logger, type Meter, nodeId } from '@moldau/kernel';
+import { type FileSystem, type Logger, labelled, type Meter, nodeId } from '@moldau/kernel';
 import {
   batchBytesMax,
   drainMs,
@@ -69,6 +69,15 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
   }
 }
 
+/** The world as a node sees it, or all the rest of the process (node 0): each counts and measures for itself. */
+const worldOf = ({ logger, meter }: DevClusterOptions, node = 0) => ({
+  clock: hostClock,
+  timers: hostTimers,
+  random: hostRandom,
+  logger,
+  meter: labelled(meter, { node: node === 0 ? '' : String(node) }),
+});
+
 type Bound = { readonly host: string; readonly port: number };
 
 /** What has been started so far. */
@@ -76,7 +85,7 @@ class Running {
   readonly coordinator: Coordinator;
   readonly #options: DevClusterOptions;
   readonly #fs: FileSystem;
-  readonly #world;
+  readonly #world: ReturnType<typeof worldOf>;
   /** One for all servers of the process. */
   readonly #budget: CallBudget;
   readonly #dialer: Dialer;
@@ -84,8 +93,8 @@ class Running {
   readonly #listen: () => void;
 
   constructor(options: DevClusterOptions, fs: FileSystem) {
-    const { directory, logger, meter } = options;
-    const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger, meter };
+    const { directory } = options;
+    const world = worldOf(options);
     const inside = new MemoryNetwork({ limits, timers: world.timers });
     const sockets = new GrpcDialer({ ...world, limits });
     const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
@@ -172,7 +181,7 @@ class Running {
   async #node(id: number): Promise<StorageNode> {
     const { directory, version } = this.#options;
     const node = new StorageNode(
-      { ...this.#world, fs: this.#fs, dialer: this.#dialer, bootId: await bootId() },
+      { ...worldOf(this.#options, id), fs: this.#fs, dialer: this.#dialer, bootId: await bootId() },
       {
         nodeId: nodeId(id),
         directory: join(directory ?? '/', `node-${id}`),
@@ -207,7 +216,8 @@ class Running {
       limits,
       () => this.coordinator.clusterId,
     );
-    const server = new GrpcServer({ ...this.#world, limits, services: [...services, info], budget: this.#budget });
+    const world = worldOf(this.#options, identity.nodeId);
+    const server = new GrpcServer({ ...world, limits, services: [...services, info], budget: this.#budget });
     const bound = await server.listen(host, port);
     this.#undo.push(() => server.drain(drainMs));
     return { server, bound };

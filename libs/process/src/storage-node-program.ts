@@ -1,6 +1,6 @@
 import { bytes, duration, integer, optional, text, type Values } from '@moldau/config';
 import { bootId, HostFileSystem } from '@moldau/host';
-import { nodeId } from '@moldau/kernel';
+import { labelled, nodeId } from '@moldau/kernel';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
@@ -40,7 +40,8 @@ const settings = {
   ...processSettings(7071),
 };
 
-async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
+async function start(values: Values<typeof settings>, given: ProcessWorld): Promise<RunningService> {
+  const world = { ...given, meter: labelled(given.meter, { node: String(values['node.id']) }) };
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
   const fs = new HostFileSystem();
