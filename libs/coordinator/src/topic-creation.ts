@@ -92,6 +92,7 @@ export class TopicCreation {
       throw faults.invalidRequest('partitions', `is ${partitions}: 1 to ${partitionsMax}`);
     }
     if (replicas > replicasMax) throw faults.invalidRequest('replicas', `is ${replicas}: 1 to ${replicasMax}`);
+    requireJoined(asked.replicas, image.nodes().length);
     const config = checkTopicConfig(asked.config);
     checkMinIsr(config, replicas);
     const record: TopicRecord = {
@@ -149,6 +150,16 @@ export class TopicCreation {
       this.#underway.delete(id);
     }
   }
+}
+
+/**
+ * Nodes that are not there may come back, so a request for them may be repeated; those that never joined are asked for by
+ * mistake. The cluster's default is none: while a cluster starts, its nodes are still to join.
+ */
+function requireJoined(replicas: number, nodes: number): void {
+  if (replicas <= nodes) return;
+  const joined = `the cluster has ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`;
+  throw faults.invalidRequest('replicas', `is ${replicas}, and ${joined}: start more, or ask for fewer`);
 }
 
 /** Writes the partitions, and returns the revision of the first; `undefined` when a node changed meanwhile. */

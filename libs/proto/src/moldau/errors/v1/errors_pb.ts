@@ -366,7 +366,7 @@ export const ErrorReason = {
   CORRUPT_BATCH: 36,
 
   /**
-   * Too few nodes for the asked replicas. Fields: replicas, nodes.
+   * Too few nodes are there now for the replicas. Fields: replicas, nodes.
    *
    * @generated from enum value: ERROR_REASON_NOT_ENOUGH_NODES = 37;
    */
