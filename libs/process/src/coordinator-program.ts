@@ -2,12 +2,12 @@ import { hostname } from 'node:os';
 import { boolean, duration, integer, optional, text, type Values } from '@moldau/config';
 import { Coordinator } from '@moldau/coordinator';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
-import { openStore, storeSettings } from './metadata-store.ts';
+import { checkStore, openStore, storeSettings } from './metadata-store.ts';
 import { processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
 import { batchBytesMax, drainMs, serverInfo } from './server-info.ts';
-import { readTls } from './tls-files.ts';
+import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
 const settings = {
@@ -79,5 +79,9 @@ export const coordinatorProgram: Program<typeof settings> = {
   summary: 'decides which nodes serve, which topics exist and who leads each partition',
   settings,
   telemetry: telemetryOf,
+  check: (values) => {
+    checkTls(values);
+    checkStore(values);
+  },
   start,
 };

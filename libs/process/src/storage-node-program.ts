@@ -7,7 +7,7 @@ import { addresses, addressList, processSettings, telemetryOf } from './process-
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
 import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
-import { readTls } from './tls-files.ts';
+import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
 const settings = {
@@ -91,5 +91,6 @@ export const storageNodeProgram: Program<typeof settings> = {
   summary: 'keeps partitions, and serves those who append to them and read them',
   settings,
   telemetry: telemetryOf,
+  check: checkTls,
   start,
 };
