@@ -25,7 +25,10 @@ const settings = {
     max: '5m',
     doc: 'A storage node that was not heard for so long leads nothing any more.',
   }),
-  'auto.create.topics': boolean({ default: false, doc: 'Topics are created when somebody first writes to them.' }),
+  'auto.create.topics': boolean({
+    default: false,
+    doc: 'A topic that does not exist is created for a client that asks so: `moldau produce` and the producers of the TypeScript client do, by `GetMetadata` with `auto_create`. An append alone creates none.',
+  }),
   'default.partitions': integer({ default: 1, min: 1, max: 100_000, doc: 'Of a topic that does not say how many.' }),
   'default.replicas': integer({ default: 1, min: 1, max: 7, doc: 'Of a topic that does not say how many.' }),
   'tombstone.grace': duration({
