@@ -39,11 +39,19 @@ export interface DevClusterOptions {
   readonly meter: Meter;
 }
 
+/** A storage node of a running cluster, at host:port. */
+export interface DevNode {
+  readonly id: number;
+  readonly address: string;
+}
+
 /** A running cluster of one process. */
 export interface DevCluster {
   readonly host: string;
   readonly port: number;
   readonly clusterId: string;
+  /** The storage nodes that run, and where each is reached besides. */
+  readonly nodes: readonly DevNode[];
   /** Lets clients finish for a moment, syncs, and closes. */
   stop(): Promise<void>;
 }
@@ -62,7 +70,9 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
   const running = new Running(options, fs);
   try {
     const bound = options.nodes === undefined || options.nodes === 1 ? await running.one() : await running.several();
-    return { ...bound, clusterId: running.coordinator.clusterId, stop: () => running.stop() };
+    await running.warnOfMissing();
+    const { coordinator, nodes } = running;
+    return { ...bound, clusterId: coordinator.clusterId, nodes, stop: () => running.stop() };
   } catch (error) {
     await running.stop();
     throw error;
@@ -83,6 +93,7 @@ type Bound = { readonly host: string; readonly port: number };
 /** What has been started so far. */
 class Running {
   readonly coordinator: Coordinator;
+  readonly nodes: DevNode[] = [];
   readonly #options: DevClusterOptions;
   readonly #fs: FileSystem;
   readonly #world: ReturnType<typeof worldOf>;
@@ -134,7 +145,7 @@ class Running {
       roles: ['coordinator', 'storage-node'],
       nodeId: 1,
     });
-    await this.#join(node, bound);
+    await this.#join(node, 1, bound);
     server.setServing(true);
     return bound;
   }
@@ -156,7 +167,7 @@ class Running {
       const node = await this.#node(id);
       const identity = { roles: ['storage-node'], nodeId: id };
       const { server, bound } = await this.#serve(node.services(), port === 0 ? 0 : port + id, identity);
-      await this.#join(node, bound);
+      await this.#join(node, id, bound);
       server.setServing(true);
     }
     const identity = { roles: ['coordinator', 'gateway'], nodeId: 0 };
@@ -165,6 +176,20 @@ class Running {
     await gateway.start();
     server.setServing(true);
     return bound;
+  }
+
+  /** Nodes that the directory has and nobody has started: what only they keep is offline. */
+  async warnOfMissing(): Promise<void> {
+    const channel = this.#dialer.dial(coordinatorAddress, 'control');
+    const { nodes: known } = await channel.unary(ClusterService.method.listNodes, {});
+    channel.close();
+    const missing = known.map(({ id }) => id).filter((id) => !this.nodes.some((node) => node.id === id));
+    const last = missing.pop();
+    if (last === undefined) return;
+    const which = missing.length === 0 ? `${last} is` : `${missing.join(', ')} and ${last} are`;
+    this.#options.logger.warn(
+      `this data belongs to ${known.length} nodes; ${which} not started (--nodes ${Math.max(last, known.length)})`,
+    );
   }
 
   /** Undoes what was done, the last first. */
@@ -199,10 +224,12 @@ class Running {
     return node;
   }
 
-  async #join(node: StorageNode, { host, port }: Bound): Promise<void> {
+  async #join(node: StorageNode, id: number, { host, port }: Bound): Promise<void> {
+    const address = `${host}:${port}`;
     this.#undo.push(async () => node.drain(drainMs));
     // A coordinator that gives up is told at once: a node would wait for the next one.
-    await Promise.race([node.start(`${host}:${port}`), this.coordinator.failed]);
+    await Promise.race([node.start(address), this.coordinator.failed]);
+    this.nodes.push({ id, address });
   }
 
   async #serve(

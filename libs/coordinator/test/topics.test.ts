@@ -215,4 +215,6 @@ test("addresses are the nodes' own, or the one that was called", async (t) => {
   const rewritten = await cluster(t, 1, { advertise: 'authority' });
   t.is((await rewritten.office.getMetadata()).nodes?.[0]?.address, 'here.example:7070');
   t.is((await rewritten.office.listNodes()).nodes?.[0]?.address, 'here.example:7070');
+  await rewritten.world.node(rewritten.office, 2);
+  t.is((await rewritten.office.listNodes()).nodes?.[1]?.address, 'node-2:7071', 'it is not there');
 });
