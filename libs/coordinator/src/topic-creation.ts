@@ -158,8 +158,11 @@ export class TopicCreation {
  */
 function requireJoined(replicas: number, nodes: number): void {
   if (replicas <= nodes) return;
-  const joined = `the cluster has ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`;
-  throw faults.invalidRequest('replicas', `is ${replicas}, and ${joined}: start more, or ask for fewer`);
+  throw new MoldauError(
+    'NOT_ENOUGH_NODES',
+    `${replicas} replicas need ${replicas} nodes, and the cluster has ${nodes}: start more nodes, or ask for fewer replicas`,
+    { replicas, nodes },
+  );
 }
 
 /** Writes the partitions, and returns the revision of the first; `undefined` when a node changed meanwhile. */
@@ -199,7 +202,7 @@ export function fillBatch(
   return next;
 }
 
-/** Places new partitions on the nodes that are active now. Throws NOT_ENOUGH_NODES. */
+/** Places new partitions on the nodes that are active now. Throws NOT_SERVING while they are too few. */
 export function planPartitions(
   image: ClusterImage,
   topic: TopicRecord,
@@ -209,9 +212,9 @@ export function planPartitions(
   const active = image.nodes().filter(({ condition }) => !condition.fenced && !condition.draining);
   if (active.length < topic.replicas) {
     throw new MoldauError(
-      'NOT_ENOUGH_NODES',
+      'NOT_SERVING',
       `${topic.replicas} replicas need ${topic.replicas} active nodes, and there are ${active.length}: start more nodes, or ask for fewer replicas`,
-      { replicas: topic.replicas, nodes: active.length },
+      { state: 'short of nodes' },
     );
   }
   const byId = new Map<NodeId, NodeImage>(active.map((node) => [node.id, node]));

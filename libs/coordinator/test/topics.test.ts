@@ -59,7 +59,7 @@ test('what is impossible is refused before anything is written', async (t) => {
   await refused({ name: '__groups' }, 'INVALID_REQUEST', /belong to the system/);
   await refused({ name: 'a', partitions: 100_001 }, 'INVALID_REQUEST', /1 to 100000/);
   await refused({ name: 'a', replicas: 8 }, 'INVALID_REQUEST', /1 to 7/);
-  await refused({ name: 'a', replicas: 3 }, 'INVALID_REQUEST', /replicas is 3, and the cluster has 1 node: start more/);
+  await refused({ name: 'a', replicas: 3 }, 'NOT_ENOUGH_NODES', /3 replicas need 3 nodes, and the cluster has 1:/);
   await refused({ name: 'a', ...entry('retentoin', '7d') }, 'INVALID_CONFIG', /no topic setting "retentoin": one of/);
   await refused(
     { name: 'a', ...entry('retention', '7') },
@@ -79,7 +79,7 @@ test('nodes that are not there may come back, those of the default may still joi
   const { world, office } = await cluster(t, 1, { defaultReplicas: 3 });
   const refused = async (replicas: number, message: RegExp) => {
     const error = await t.throwsAsync(world.run(office.createTopic({ name: 'a', replicas })), { message });
-    t.like(error, { reason: 'NOT_ENOUGH_NODES', retriable: true });
+    t.like(error, { reason: 'NOT_SERVING', retriable: true });
   };
   await refused(0, /3 replicas need 3 active nodes, and there are 1/);
   await world.node(office, 2);
