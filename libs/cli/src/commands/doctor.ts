@@ -1,5 +1,4 @@
 import { statfs } from 'node:fs/promises';
-import type { Moldau } from '@moldau/client';
 import { environmentName } from '@moldau/config';
 import { MoldauError } from '@moldau/kernel';
 import { Severity } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
@@ -18,6 +17,8 @@ type Check = {
   /** Empty: nothing. */
   readonly to_do: string;
 };
+
+type Client = ReturnType<typeof clientOf>;
 
 const neededNode = 24;
 const slowMs = 500;
@@ -82,7 +83,7 @@ async function orBad(check: string, toDo: string, look: () => Promise<Check[]>):
   }
 }
 
-async function checkServer({ admin }: Moldau, settings: Settings): Promise<Check[]> {
+async function checkServer({ admin }: Client, settings: Settings): Promise<Check[]> {
   const startedAt = performance.now();
   const server = await admin.serverInfo();
   const tookMs = Math.round(performance.now() - startedAt);
@@ -107,7 +108,7 @@ async function checkServer({ admin }: Moldau, settings: Settings): Promise<Check
   ];
 }
 
-async function checkMetadata({ admin }: Moldau): Promise<Check[]> {
+async function checkMetadata({ admin }: Client): Promise<Check[]> {
   const { coordinator, findings } = await admin.describeCluster();
   return [
     ok('coordinator', `${coordinator} decides`),
