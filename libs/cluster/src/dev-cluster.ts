@@ -3,7 +3,7 @@ import { Coordinator } from '@moldau/coordinator';
 import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
 import { Gateway } from '@moldau/gateway';
 import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSystem } from '@moldau/host';
-import { type FileSystem, type Logger, type Meter, nodeId } from '@moldau/kernel';
+import { type FileSystem, type Logger, labelled, type Meter, nodeId } from '@moldau/kernel';
 import {
   batchBytesMax,
   drainMs,
@@ -39,11 +39,19 @@ export interface DevClusterOptions {
   readonly meter: Meter;
 }
 
+/** A storage node of a running cluster, at host:port. */
+export interface DevNode {
+  readonly id: number;
+  readonly address: string;
+}
+
 /** A running cluster of one process. */
 export interface DevCluster {
   readonly host: string;
   readonly port: number;
   readonly clusterId: string;
+  /** The storage nodes that run, and where each is reached besides. */
+  readonly nodes: readonly DevNode[];
   /** Lets clients finish for a moment, syncs, and closes. */
   stop(): Promise<void>;
 }
@@ -62,21 +70,33 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
   const running = new Running(options, fs);
   try {
     const bound = options.nodes === undefined || options.nodes === 1 ? await running.one() : await running.several();
-    return { ...bound, clusterId: running.coordinator.clusterId, stop: () => running.stop() };
+    await running.warnOfMissing();
+    const { coordinator, nodes } = running;
+    return { ...bound, clusterId: coordinator.clusterId, nodes, stop: () => running.stop() };
   } catch (error) {
     await running.stop();
     throw error;
   }
 }
 
+/** The world as a node sees it, or all the rest of the process (node 0): each counts and measures for itself. */
+const worldOf = ({ logger, meter }: DevClusterOptions, node = 0) => ({
+  clock: hostClock,
+  timers: hostTimers,
+  random: hostRandom,
+  logger,
+  meter: labelled(meter, { node: node === 0 ? '' : String(node) }),
+});
+
 type Bound = { readonly host: string; readonly port: number };
 
 /** What has been started so far. */
 class Running {
   readonly coordinator: Coordinator;
+  readonly nodes: DevNode[] = [];
   readonly #options: DevClusterOptions;
   readonly #fs: FileSystem;
-  readonly #world;
+  readonly #world: ReturnType<typeof worldOf>;
   /** One for all servers of the process. */
   readonly #budget: CallBudget;
   readonly #dialer: Dialer;
@@ -84,8 +104,8 @@ class Running {
   readonly #listen: () => void;
 
   constructor(options: DevClusterOptions, fs: FileSystem) {
-    const { directory, logger, meter } = options;
-    const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger, meter };
+    const { directory } = options;
+    const world = worldOf(options);
     const inside = new MemoryNetwork({ limits, timers: world.timers });
     const sockets = new GrpcDialer({ ...world, limits });
     const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
@@ -125,7 +145,7 @@ class Running {
       roles: ['coordinator', 'storage-node'],
       nodeId: 1,
     });
-    await this.#join(node, bound);
+    await this.#join(node, 1, bound);
     server.setServing(true);
     return bound;
   }
@@ -147,7 +167,7 @@ class Running {
       const node = await this.#node(id);
       const identity = { roles: ['storage-node'], nodeId: id };
       const { server, bound } = await this.#serve(node.services(), port === 0 ? 0 : port + id, identity);
-      await this.#join(node, bound);
+      await this.#join(node, id, bound);
       server.setServing(true);
     }
     const identity = { roles: ['coordinator', 'gateway'], nodeId: 0 };
@@ -156,6 +176,20 @@ class Running {
     await gateway.start();
     server.setServing(true);
     return bound;
+  }
+
+  /** Nodes that the directory has and nobody has started: what only they keep is offline. */
+  async warnOfMissing(): Promise<void> {
+    const channel = this.#dialer.dial(coordinatorAddress, 'control');
+    const { nodes: known } = await channel.unary(ClusterService.method.listNodes, {});
+    channel.close();
+    const missing = known.map(({ id }) => id).filter((id) => !this.nodes.some((node) => node.id === id));
+    const last = missing.pop();
+    if (last === undefined) return;
+    const which = missing.length === 0 ? `${last} is` : `${missing.join(', ')} and ${last} are`;
+    this.#options.logger.warn(
+      `this data belongs to ${known.length} nodes; ${which} not started (--nodes ${Math.max(last, known.length)})`,
+    );
   }
 
   /** Undoes what was done, the last first. */
@@ -172,7 +206,7 @@ class Running {
   async #node(id: number): Promise<StorageNode> {
     const { directory, version } = this.#options;
     const node = new StorageNode(
-      { ...this.#world, fs: this.#fs, dialer: this.#dialer, bootId: await bootId() },
+      { ...worldOf(this.#options, id), fs: this.#fs, dialer: this.#dialer, bootId: await bootId() },
       {
         nodeId: nodeId(id),
         directory: join(directory ?? '/', `node-${id}`),
@@ -190,10 +224,12 @@ class Running {
     return node;
   }
 
-  async #join(node: StorageNode, { host, port }: Bound): Promise<void> {
+  async #join(node: StorageNode, id: number, { host, port }: Bound): Promise<void> {
+    const address = `${host}:${port}`;
     this.#undo.push(async () => node.drain(drainMs));
     // A coordinator that gives up is told at once: a node would wait for the next one.
-    await Promise.race([node.start(`${host}:${port}`), this.coordinator.failed]);
+    await Promise.race([node.start(address), this.coordinator.failed]);
+    this.nodes.push({ id, address });
   }
 
   async #serve(
@@ -207,7 +243,8 @@ class Running {
       limits,
       () => this.coordinator.clusterId,
     );
-    const server = new GrpcServer({ ...this.#world, limits, services: [...services, info], budget: this.#budget });
+    const world = worldOf(this.#options, identity.nodeId);
+    const server = new GrpcServer({ ...world, limits, services: [...services, info], budget: this.#budget });
     const bound = await server.listen(host, port);
     this.#undo.push(() => server.drain(drainMs));
     return { server, bound };

@@ -1,1 +1,1 @@
-export { type DevCluster, type DevClusterOptions, startDevCluster } from './dev-cluster.ts';
+export { type DevCluster, type DevClusterOptions, type DevNode, startDevCluster } from './dev-cluster.ts';

@@ -72,6 +72,27 @@ test('three nodes stand behind one address, and each answers for the cluster', a
   await cluster.stop();
 });
 
+test('one node on the data of three says which are missing, and does not lend them its address', async (t) => {
+  const directory = folder(t);
+  const three = await startDevCluster({ ...base, directory, nodes: 3 });
+  t.deepEqual(
+    three.nodes.map(({ id }) => id),
+    [1, 2, 3],
+  );
+  t.is(new Set([...three.nodes.map(({ address }) => address), `${three.host}:${three.port}`]).size, 4);
+  await three.stop();
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  const one = await startDevCluster({ ...base, directory, logger });
+  t.true(warnings.includes('this data belongs to 3 nodes; 2 and 3 are not started (--nodes 3)'), warnings.join('\n'));
+  await using moldau = await connect({ endpoints: `127.0.0.1:${one.port}` });
+  t.deepEqual(
+    (await moldau.admin.listNodes()).map(({ address }) => address),
+    [`127.0.0.1:${one.port}`, ...three.nodes.slice(1).map(({ address }) => address)],
+  );
+  await one.stop();
+});
+
 test('a port, a directory and a foreign directory are refused by name', async (t) => {
   const directory = folder(t);
   const running = await startDevCluster({ ...base, directory });

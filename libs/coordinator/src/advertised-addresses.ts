@@ -17,12 +17,15 @@ const probeMs: Millis = 2_000;
 
 /**
  * Checks once for each start of a node that the address which it tells to clients leads to something, and goes on while it
- * does not: a node can hold a session from behind an address that nobody else reaches.
+ * does not: a node can hold a session from behind an address that nobody else reaches. It is tried twice before that is
+ * said: a node that leaves closes its address a moment before its session.
  */
 export class AdvertisedAddresses {
   readonly #ports: { timers: Timers; dialer: Dialer; logger: Logger };
   readonly #keeper: ImageKeeper;
   readonly #reached = new Map<NodeId, NodeEpoch>();
+  /** Starts of nodes that were not reached the last time. */
+  readonly #doubted = new Map<NodeId, NodeEpoch>();
   readonly #unreachable = new Map<NodeId, string>();
   #cancel: CancelTimer | undefined;
   #looking: Promise<void> | undefined;
@@ -64,6 +67,12 @@ export class AdvertisedAddresses {
     if ((await probe(this.#ports.dialer, address, probeMs)) === 'answers') {
       this.#reached.set(id, epoch);
       this.#unreachable.delete(id);
+      return;
+    }
+    const now = this.#keeper.image.node(id);
+    if (now?.epoch !== epoch || now.condition.fenced) return;
+    if (this.#doubted.get(id) !== epoch) {
+      this.#doubted.set(id, epoch);
       return;
     }
     if (!this.#unreachable.has(id)) {

@@ -3,6 +3,7 @@ import { Keys } from '@moldau/metadata';
 import { Connections } from '@moldau/routing';
 import type { ServedService } from '@moldau/rpc';
 import { Candidate } from './candidate.ts';
+import { ClusterGauges } from './cluster-gauges.ts';
 import { findClusterId } from './cluster-id.ts';
 import { clusterService } from './cluster-service.ts';
 import { controllerService } from './controller-service.ts';
@@ -26,6 +27,7 @@ export class Coordinator {
   readonly #stopped = new AbortController();
   /** To the coordinator that is active while this one stands by. */
   readonly #connections: Connections;
+  readonly #gauges: ClusterGauges;
   readonly #staged = new Gate();
   #stage: CoordinatorStage = 'starting';
   #clusterId: string | undefined;
@@ -39,6 +41,7 @@ export class Coordinator {
     this.#ports = ports;
     this.#config = { ...defaultConfig, ...config };
     this.#connections = new Connections(ports.dialer);
+    this.#gauges = new ClusterGauges(ports);
     // Whoever runs it may listen, and need not.
     this.#failing.promise.catch(() => {});
   }
@@ -116,6 +119,7 @@ export class Coordinator {
         await term.begin();
         this.#term = term;
         this.#enter('active');
+        this.#gauges.start(term.keeper.image);
         logger.info('the coordinator is active', { cluster: clusterId, instance, term: office.term });
         const end = await term.ended();
         if (end.kind === 'failed') throw end.error;
@@ -124,6 +128,7 @@ export class Coordinator {
         if (!office.over.aborted) throw error;
       } finally {
         this.#term = undefined;
+        this.#gauges.stop();
         if (this.#stage === 'active') this.#enter('standby');
         await term.stop();
       }

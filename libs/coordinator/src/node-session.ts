@@ -158,7 +158,7 @@ export class NodeSession implements OpenSession {
     this.#isLeaving ||= leaving;
     this.#storageFailed ||= storageFailed;
     if (storageFailed) return await this.#conditions.fence(node, 'its storage has failed');
-    if (leaving) return await this.#conditions.fence(node, 'it leaves', true);
+    if (leaving) return await this.#conditions.fence(node, 'it has left in order', true);
     const fenced = this.#keeper.image.node(node)?.condition.fenced ?? true;
     if (!ready || this.#isLeaving || this.#storageFailed || !fenced) return;
     if (this.#unreported.size > 0) {

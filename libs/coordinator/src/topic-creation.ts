@@ -92,6 +92,7 @@ export class TopicCreation {
       throw faults.invalidRequest('partitions', `is ${partitions}: 1 to ${partitionsMax}`);
     }
     if (replicas > replicasMax) throw faults.invalidRequest('replicas', `is ${replicas}: 1 to ${replicasMax}`);
+    requireJoined(asked.replicas, image.nodes().length);
     const config = checkTopicConfig(asked.config);
     checkMinIsr(config, replicas);
     const record: TopicRecord = {
@@ -151,6 +152,19 @@ export class TopicCreation {
   }
 }
 
+/**
+ * Nodes that are not there may come back, so a request for them may be repeated; those that never joined are asked for by
+ * mistake. The cluster's default is none: while a cluster starts, its nodes are still to join.
+ */
+function requireJoined(replicas: number, nodes: number): void {
+  if (replicas <= nodes) return;
+  throw new MoldauError(
+    'NOT_ENOUGH_NODES',
+    `${replicas} replicas need ${replicas} nodes, and the cluster has ${nodes}: start more nodes, or ask for fewer replicas`,
+    { replicas, nodes },
+  );
+}
+
 /** Writes the partitions, and returns the revision of the first; `undefined` when a node changed meanwhile. */
 async function writePartitions(
   keeper: ImageKeeper,
@@ -188,7 +202,7 @@ export function fillBatch(
   return next;
 }
 
-/** Places new partitions on the nodes that are active now. Throws NOT_ENOUGH_NODES. */
+/** Places new partitions on the nodes that are active now. Throws NOT_SERVING while they are too few. */
 export function planPartitions(
   image: ClusterImage,
   topic: TopicRecord,
@@ -198,9 +212,9 @@ export function planPartitions(
   const active = image.nodes().filter(({ condition }) => !condition.fenced && !condition.draining);
   if (active.length < topic.replicas) {
     throw new MoldauError(
-      'NOT_ENOUGH_NODES',
+      'NOT_SERVING',
       `${topic.replicas} replicas need ${topic.replicas} active nodes, and there are ${active.length}: start more nodes, or ask for fewer replicas`,
-      { replicas: topic.replicas, nodes: active.length },
+      { state: 'short of nodes' },
     );
   }
   const byId = new Map<NodeId, NodeImage>(active.map((node) => [node.id, node]));

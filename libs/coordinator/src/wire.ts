@@ -60,13 +60,13 @@ type NodeMessage = MessageInitShape<typeof NodeSchema>;
 type TopicMessage = MessageInitShape<typeof TopicSchema>;
 type PartitionMessage = MessageInitShape<typeof PartitionSchema>;
 
-/** `rewrittenTo`: the address under which all nodes are reached, if not their own. */
+/** `rewrittenTo`: the address under which all nodes that serve are reached, if not their own. */
 export function toNode(node: NodeImage, rewrittenTo: string | undefined): NodeMessage {
   const { fenced, draining } = node.condition;
   const serving = draining ? NodeState.DRAINING : NodeState.ACTIVE;
   return {
     id: node.id,
-    address: rewrittenTo ?? node.registration.address,
+    address: (fenced ? undefined : rewrittenTo) ?? node.registration.address,
     rack: node.registration.rack,
     state: fenced ? NodeState.FENCED : serving,
     epoch: node.epoch,

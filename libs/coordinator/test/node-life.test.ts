@@ -238,13 +238,25 @@ test('a node whose advertised address leads nowhere shows in the health', async 
   const office = await world.started();
   world.network.freeze('node-1:7071');
   await world.activeNode(office, 1);
-  await world.time.runFor(10_000);
-  const found = (await office.describeCluster()).findings?.map(({ message }) => message) ?? [];
-  t.regex(found.join(), /node 1 serves, but its advertised address node-1:7071 can't be reached/);
+  const found = async () => (await office.describeCluster()).findings?.map(({ message }) => message) ?? [];
+  await world.until(async () => (await found()).length > 0, 15_000);
+  t.regex((await found()).join(), /node 1 serves, but its advertised address node-1:7071 can't be reached/);
   world.network.thaw('node-1:7071');
   world.listen('node-1:7071');
   await world.time.runFor(10_000);
   t.deepEqual((await office.describeCluster()).findings, []);
+});
+
+test('a node that leaves, its address closed a moment before its session, is no finding', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  const node = await world.activeNode(office, 1);
+  const found = async () => (await office.describeCluster()).findings?.map(({ message }) => message) ?? [];
+  await world.time.runFor(5_500);
+  t.deepEqual(await found(), [], 'it was looked for, and not found');
+  node.say({ leaving: true });
+  await world.time.runFor(10_000);
+  t.deepEqual(await found(), ['1 node not serving: 1. Look at their logs, or start them']);
 });
 
 test('blocks of producer ids never meet, lost answers included', async (t) => {

@@ -59,7 +59,7 @@ test('what is impossible is refused before anything is written', async (t) => {
   await refused({ name: '__groups' }, 'INVALID_REQUEST', /belong to the system/);
   await refused({ name: 'a', partitions: 100_001 }, 'INVALID_REQUEST', /1 to 100000/);
   await refused({ name: 'a', replicas: 8 }, 'INVALID_REQUEST', /1 to 7/);
-  await refused({ name: 'a', replicas: 3 }, 'NOT_ENOUGH_NODES', /3 replicas need 3 active nodes, and there are 1/);
+  await refused({ name: 'a', replicas: 3 }, 'NOT_ENOUGH_NODES', /3 replicas need 3 nodes, and the cluster has 1:/);
   await refused({ name: 'a', ...entry('retentoin', '7d') }, 'INVALID_CONFIG', /no topic setting "retentoin": one of/);
   await refused(
     { name: 'a', ...entry('retention', '7') },
@@ -73,6 +73,17 @@ test('what is impossible is refused before anything is written', async (t) => {
     /at most 1, the topic's replicas/,
   );
   t.is((await world.store.status()).revision, before);
+});
+
+test('nodes that are not there may come back, those of the default may still join: that may be asked for again', async (t) => {
+  const { world, office } = await cluster(t, 1, { defaultReplicas: 3 });
+  const refused = async (replicas: number, message: RegExp) => {
+    const error = await t.throwsAsync(world.run(office.createTopic({ name: 'a', replicas })), { message });
+    t.like(error, { reason: 'NOT_SERVING', retriable: true });
+  };
+  await refused(0, /3 replicas need 3 active nodes, and there are 1/);
+  await world.node(office, 2);
+  await refused(2, /2 replicas need 2 active nodes, and there are 1/);
 });
 
 test('validate_only checks, answers, and changes nothing', async (t) => {
@@ -204,4 +215,6 @@ test("addresses are the nodes' own, or the one that was called", async (t) => {
   const rewritten = await cluster(t, 1, { advertise: 'authority' });
   t.is((await rewritten.office.getMetadata()).nodes?.[0]?.address, 'here.example:7070');
   t.is((await rewritten.office.listNodes()).nodes?.[0]?.address, 'here.example:7070');
+  await rewritten.world.node(rewritten.office, 2);
+  t.is((await rewritten.office.listNodes()).nodes?.[1]?.address, 'node-2:7071', 'it is not there');
 });

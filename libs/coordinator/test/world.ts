@@ -112,11 +112,11 @@ export class World {
     this.network = new MemoryNetwork({ limits: defaultLimits, timers: this.time });
   }
 
-  coordinator(config: Partial<CoordinatorConfig> = {}, store: MetadataStore = this.store): Office {
+  coordinator(config: Partial<CoordinatorConfig> = {}, store: MetadataStore = this.store, meter = silentMeter): Office {
     const { time, random } = this;
     const clock = { wallMs: () => time.wallMs(), monotonicMs: () => time.monotonicMs() + this.#skewMs };
     const dialer = this.network.dialer('coordinator');
-    const ports = { store, clock, timers: time, random, logger: silentLogger, meter: silentMeter, dialer };
+    const ports = { store, clock, timers: time, random, logger: silentLogger, meter, dialer };
     const office = new Office(new Coordinator(ports, config));
     this.#t.teardown(async () => {
       await this.time.run(office.coordinator.stop());

@@ -45,7 +45,7 @@ export class GatewayMetrics {
   /** Looks every second, until the returned function is called, at what changes with every batch: to tell each time costs more. */
   watch(timers: Timers, way: Way, budget: ByteBudget, sessions: () => number): CancelTimer {
     const labels = { way };
-    const open = this.#meter.gauge('moldau_gateway_sessions_count', 'Sessions of clients that are open', labels);
+    const open = this.#meter.gauge('moldau_gateway_sessions', 'Sessions of clients that are open', labels);
     const held = this.#meter.gauge('moldau_gateway_held_bytes', 'Bytes of batches that are held, or asked for', labels);
     const limit = this.#meter.gauge('moldau_gateway_limit_bytes', 'Bytes of batches that may be held', labels);
     limit.set(budget.limitBytes);

@@ -33,7 +33,7 @@ test('a gateway tells of its sessions, its memory against its limits, what it re
   reader.send({ frame: { case: 'add', value: { handle: 1, topicId: id, partition } } });
   await time.runFor(1_100);
   t.deepEqual(
-    ['append', 'fetch'].map((way) => of(`sessions_count{${way}}`)),
+    ['append', 'fetch'].map((way) => of(`sessions{${way}}`)),
     [1, 1],
   );
   t.deepEqual(
@@ -63,7 +63,7 @@ test('a gateway tells of its sessions, its memory against its limits, what it re
   reader.cancel();
   await time.runFor(1_100);
   t.deepEqual(
-    ['append', 'fetch'].map((way) => of(`sessions_count{${way}}`)),
+    ['append', 'fetch'].map((way) => of(`sessions{${way}}`)),
     [0, 0],
   );
   t.deepEqual(

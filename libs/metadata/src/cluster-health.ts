@@ -7,14 +7,21 @@ export interface Finding {
   readonly message: string;
 }
 
+/** What a node does: leads and follows, is being emptied, or is not there. */
+export type NodeState = 'active' | 'draining' | 'fenced';
+
 /** The cluster in numbers, and what is wrong with it. */
 export interface ClusterHealth {
   readonly nodes: number;
   readonly activeNodes: number;
+  /** All nodes, each in one state. */
+  readonly nodesByState: Readonly<Record<NodeState, number>>;
   readonly topics: number;
   readonly partitions: number;
   readonly offlinePartitions: number;
   readonly underReplicatedPartitions: number;
+  /** That have a leader, which takes no append with acks = all. */
+  readonly belowMinIsrPartitions: number;
   readonly findings: readonly Finding[];
 }
 
@@ -36,7 +43,7 @@ class Tally {
   }
 }
 
-/** Looks at every partition: for people who ask, not for every change. */
+/** Looks at every partition: for people who ask and for metrics, not for every change. */
 export function clusterHealth(image: ClusterImage): ClusterHealth {
   const nodes = image.nodes();
   const [offline, belowMin, lossy, lagging] = [new Tally(), new Tally(), new Tally(), new Tally()];
@@ -52,6 +59,7 @@ export function clusterHealth(image: ClusterImage): ClusterHealth {
     }
   }
   const fenced = nodes.filter(({ condition }) => condition.fenced);
+  const draining = nodes.filter(({ condition }) => condition.draining && !condition.fenced);
   const findings: Finding[] = [];
   const add = (severity: Finding['severity'], message: string): number => findings.push({ severity, message });
   if (nodes.length === 0) add('critical', 'no storage node has joined: start one');
@@ -76,10 +84,16 @@ export function clusterHealth(image: ClusterImage): ClusterHealth {
   return {
     nodes: nodes.length,
     activeNodes: nodes.length - fenced.length,
+    nodesByState: {
+      active: nodes.length - fenced.length - draining.length,
+      draining: draining.length,
+      fenced: fenced.length,
+    },
     topics: image.topicCount,
     partitions,
     offlinePartitions: offline.count,
     underReplicatedPartitions: under,
+    belowMinIsrPartitions: belowMin.count,
     findings,
   };
 }

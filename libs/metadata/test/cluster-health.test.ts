@@ -52,10 +52,12 @@ test('a cluster where all is well has nothing to say', (t) => {
   t.deepEqual(health([whole, whole]), {
     nodes: 3,
     activeNodes: 3,
+    nodesByState: { active: 3, draining: 0, fenced: 0 },
     topics: 1,
     partitions: 2,
     offlinePartitions: 0,
     underReplicatedPartitions: 0,
+    belowMinIsrPartitions: 0,
     findings: [],
   });
 });
@@ -68,7 +70,8 @@ test('what lags is a warning; what does not work is critical; each partition is 
     'warning: 1 partition (t/1) with replicas that are not in sync: start the nodes that are missing, or let them catch up',
     'warning: 1 node not serving: 2. Look at their logs, or start them',
   ]);
-  t.like(health(partitions), { offlinePartitions: 2, underReplicatedPartitions: 4 });
+  t.like(health(partitions), { offlinePartitions: 2, underReplicatedPartitions: 4, belowMinIsrPartitions: 1 });
+  t.deepEqual(health(partitions, [2]).nodesByState, { active: 2, draining: 0, fenced: 1 });
 });
 
 test('data that was lost is critical, even while every replica is in sync', (t) => {

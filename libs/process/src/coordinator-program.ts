@@ -2,12 +2,12 @@ import { hostname } from 'node:os';
 import { boolean, duration, integer, optional, text, type Values } from '@moldau/config';
 import { Coordinator } from '@moldau/coordinator';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
-import { openStore, storeSettings } from './metadata-store.ts';
+import { checkStore, openStore, storeSettings } from './metadata-store.ts';
 import { processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
 import { batchBytesMax, drainMs, serverInfo } from './server-info.ts';
-import { readTls } from './tls-files.ts';
+import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
 const settings = {
@@ -25,7 +25,10 @@ const settings = {
     max: '5m',
     doc: 'A storage node that was not heard for so long leads nothing any more.',
   }),
-  'auto.create.topics': boolean({ default: false, doc: 'Topics are created when somebody first writes to them.' }),
+  'auto.create.topics': boolean({
+    default: false,
+    doc: 'A topic that does not exist is created for a client that asks so: `moldau produce` and the producers of the TypeScript client do, by `GetMetadata` with `auto_create`. An append alone creates none.',
+  }),
   'default.partitions': integer({ default: 1, min: 1, max: 100_000, doc: 'Of a topic that does not say how many.' }),
   'default.replicas': integer({ default: 1, min: 1, max: 7, doc: 'Of a topic that does not say how many.' }),
   'tombstone.grace': duration({
@@ -79,5 +82,9 @@ export const coordinatorProgram: Program<typeof settings> = {
   summary: 'decides which nodes serve, which topics exist and who leads each partition',
   settings,
   telemetry: telemetryOf,
+  check: (values) => {
+    checkTls(values);
+    checkStore(values);
+  },
   start,
 };

@@ -6,7 +6,7 @@ import { addresses, addressList, processSettings, telemetryOf } from './process-
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
 import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
-import { readTls } from './tls-files.ts';
+import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
 const settings = {
@@ -56,5 +56,6 @@ export const gatewayProgram: Program<typeof settings> = {
   summary: 'one address for a whole cluster',
   settings,
   telemetry: telemetryOf,
+  check: checkTls,
   start,
 };

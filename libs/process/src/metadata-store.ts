@@ -27,29 +27,36 @@ export const storeSettings = {
 
 type StoreSettings = Values<typeof storeSettings>;
 
-/** Opens the store. Throws a StartError. */
-export function openStore(settings: StoreSettings, world: ProcessWorld): MetadataStore {
-  const { 'etcd.endpoints': endpoints, 'store.file': file } = settings;
-  if ((endpoints === undefined) === (file === undefined)) {
+/** Throws a StartError unless the settings name one store, and all that it takes. */
+export function checkStore(settings: StoreSettings): void {
+  const given = (...keys: (keyof StoreSettings)[]): boolean => keys.some((key) => settings[key] !== undefined);
+  if (given('etcd.endpoints') === given('store.file')) {
     throw new StartError(
       'where is the metadata kept? Set etcd.endpoints, or store.file for a coordinator that is alone',
     );
   }
+  if (given('etcd.username') !== given('etcd.password')) {
+    throw new StartError('etcd.username and etcd.password go together: set both, or none');
+  }
+  if (given('etcd.cert', 'etcd.key') && !given('etcd.ca')) {
+    throw new StartError('etcd.cert needs etcd.ca: set the certificates by which etcd is trusted');
+  }
+}
+
+/** Opens the store that checked settings name. Throws a StartError. */
+export function openStore(settings: StoreSettings, world: ProcessWorld): MetadataStore {
+  const { 'etcd.endpoints': endpoints, 'store.file': file } = settings;
   if (file !== undefined) return EmbeddedStore.open(file, world);
   return new EtcdStore({ hosts: (endpoints ?? '').split(','), user: userOf(settings), tls: tlsOf(settings) }, world);
 }
 
 function userOf({ 'etcd.username': name, 'etcd.password': password }: StoreSettings) {
-  if (name === undefined && password === undefined) return undefined;
-  if (name !== undefined && password !== undefined) return { name, password };
-  throw new StartError('etcd.username and etcd.password go together: set both, or none');
+  return name === undefined || password === undefined ? undefined : { name, password };
 }
 
 function tlsOf({ 'etcd.ca': caPath, 'etcd.cert': certPath, 'etcd.key': keyPath }: StoreSettings) {
   const ca = readFileOf('etcd.ca', caPath);
   const cert = readFileOf('etcd.cert', certPath);
   const key = readFileOf('etcd.key', keyPath);
-  if (ca === undefined && cert === undefined && key === undefined) return undefined;
-  if (ca === undefined) throw new StartError('etcd.cert needs etcd.ca: set the certificates by which etcd is trusted');
-  return { ca, cert, key };
+  return ca === undefined ? undefined : { ca, cert, key };
 }

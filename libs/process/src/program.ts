@@ -30,6 +30,8 @@ export interface Program<S extends Schema = Schema> {
   readonly summary: string;
   readonly settings: S;
   telemetry(values: Values<S>): TelemetryOptions;
+  /** Throws a StartError where the values can't go together. */
+  check?(values: Values<S>): void;
   /** Rejects with a StartError that says what to do. */
   start(values: Values<S>, world: ProcessWorld): Promise<RunningService>;
 }

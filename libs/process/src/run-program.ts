@@ -35,6 +35,7 @@ export async function runProgram<S extends Schema>(program: Program<S>, args: re
     const given = flagsOf(program, args);
     if (given === undefined) return exit.ok;
     config = resolve(program.settings, { ...given, environment: process.env }, commandLineVariables);
+    program.check?.(config.values);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     process.stderr.write(`${program.name}: ${problem}\n--help shows every setting\n`);

@@ -1,13 +1,13 @@
 import { bytes, duration, integer, optional, text, type Values } from '@moldau/config';
 import { bootId, HostFileSystem } from '@moldau/host';
-import { nodeId } from '@moldau/kernel';
+import { labelled, nodeId } from '@moldau/kernel';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
 import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
-import { readTls } from './tls-files.ts';
+import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
 const settings = {
@@ -40,7 +40,8 @@ const settings = {
   ...processSettings(7071),
 };
 
-async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
+async function start(values: Values<typeof settings>, given: ProcessWorld): Promise<RunningService> {
+  const world = { ...given, meter: labelled(given.meter, { node: String(values['node.id']) }) };
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
   const fs = new HostFileSystem();
@@ -90,5 +91,6 @@ export const storageNodeProgram: Program<typeof settings> = {
   summary: 'keeps partitions, and serves those who append to them and read them',
   settings,
   telemetry: telemetryOf,
+  check: checkTls,
   start,
 };

@@ -9,12 +9,16 @@ export interface Tls {
   readonly client: ClientTls | undefined;
 }
 
-/** Reads what the settings name. Throws a StartError that names the file. */
-export function readTls(settings: ProcessSettings): Tls {
-  const { 'tls.cert': certPath, 'tls.key': keyPath, 'tls.ca': caPath } = settings;
+/** Throws a StartError where one of two settings is missing. */
+export function checkTls({ 'tls.cert': certPath, 'tls.key': keyPath }: ProcessSettings): void {
   if ((certPath === undefined) !== (keyPath === undefined)) {
     throw new StartError('tls.cert and tls.key go together: set both, or none');
   }
+}
+
+/** Reads what checked settings name. Throws a StartError that names the file. */
+export function readTls(settings: ProcessSettings): Tls {
+  const { 'tls.cert': certPath, 'tls.key': keyPath, 'tls.ca': caPath } = settings;
   const cert = readFileOf('tls.cert', certPath);
   const key = readFileOf('tls.key', keyPath);
   const ca = readFileOf('tls.ca', caPath);

@@ -48,6 +48,7 @@ test('a coordinator, a storage node and a gateway by hand; each tells how it is,
     await one.stop();
     t.is(await one.ended(), 0, one.said);
   }
+  t.regex(coordinator.said, /"node":1,"why":"it has left in order","message":"a node is fenced"/);
 });
 
 for (const [what, app, flags, code, words] of [
@@ -61,7 +62,27 @@ for (const [what, app, flags, code, words] of [
   ['a word too much', 'gateway', ['--coordinators', 'x:1', 'y:2'], 2, /Unexpected argument 'y:2'[\s\S]*--help shows/],
   ['a setting that is missing', 'gateway', [], 2, /coordinators must be set: as --coordinators or MOLDAU_COORDINATORS/],
   ['an impossible value', 'storage-node', ['--node-id', '0'], 2, /node\.id from --node-id: "0" is not between 1/],
-  ['no metadata store', 'coordinator', free, 1, /Set etcd\.endpoints, or store\.file/],
+  [
+    'no metadata store',
+    'coordinator',
+    free,
+    2,
+    /^coordinator: where is the metadata kept\? Set etcd\.endpoints, or store\.file.*\n--help shows/,
+  ],
+  [
+    'half of what an etcd with users takes',
+    'coordinator',
+    ['--etcd-endpoints', 'e:1', '--etcd-username', 'u'],
+    2,
+    /etcd\.username and etcd\.password go together/,
+  ],
+  [
+    'a certificate without its key',
+    'gateway',
+    ['--coordinators', 'x:1', '--tls-cert', 'x.pem'],
+    2,
+    /tls\.cert and tls\.key go together/,
+  ],
   ['an address of etcd that makes no sense', 'coordinator', ['--etcd-endpoints', 'nonsense'], 2, /is not host:port/],
 ] as const) {
   test(`refused: ${what}`, async (t) => {

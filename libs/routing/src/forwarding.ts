@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { type Millis, MoldauError } from '@moldau/kernel';
+import { hasReason, type Millis, MoldauError } from '@moldau/kernel';
 import type { CallContext } from '@moldau/rpc';
 import { Bootstrap, type RoutingPorts } from './bootstrap.ts';
 
@@ -12,19 +12,28 @@ const defaultTimeoutMs = 10_000;
  */
 export class Forwarding {
   readonly #coordinators: Bootstrap;
+  readonly #isOnlyOne: boolean;
+  readonly #self: string;
 
-  constructor(coordinators: readonly string[], ports: RoutingPorts) {
+  /** `self`: what this process is, for those who call it. */
+  constructor(coordinators: readonly string[], self: string, ports: RoutingPorts) {
     this.#coordinators = new Bootstrap(coordinators, ports);
+    this.#isOnlyOne = coordinators.length === 1;
+    this.#self = self;
   }
 
   /** Within what is left of the caller's time. Throws NOT_SERVING for a call that was passed on already. */
   async pass<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    { forwarded, signal, timeLeftMs }: CallContext,
+    { forwarded, signal, timeLeftMs, authority }: CallContext,
   ): Promise<MessageShape<O>> {
     if (forwarded) throw wentRound(method.name);
-    return this.#ask(method, request, timeLeftMs() ?? defaultTimeoutMs, signal);
+    try {
+      return await this.#ask(method, request, timeLeftMs() ?? defaultTimeoutMs, signal);
+    } catch (error) {
+      throw hasReason(error, 'UNREACHABLE') ? this.#seenFrom(authority, error) : error;
+    }
   }
 
   /** On behalf of this process itself. */
@@ -34,6 +43,19 @@ export class Forwarding {
     timeoutMs: Millis,
   ): Promise<MessageShape<O>> {
     return this.#ask(method, request, timeoutMs, undefined);
+  }
+
+  /** The caller knows this process, and no address of a coordinator. */
+  #seenFrom(authority: string, { reason, fields, retryAfterMs, message }: MoldauError): MoldauError {
+    const { address, refused } = fields;
+    const why = refused === undefined ? message : `${address} refuses connections`;
+    const which = this.#isOnlyOne ? '' : 'the last one asked: ';
+    return new MoldauError(
+      reason,
+      `${this.#self} at ${authority} answers, but no coordinator does (${which}${why}): topics can't be changed or listed; writing and reading go on`,
+      fields,
+      { retryAfterMs },
+    );
   }
 
   #ask<I extends DescMessage, O extends DescMessage>(

@@ -40,7 +40,8 @@ export class Relay {
     this.#connections = new Connections(ports.dialer);
     const routing = { ...ports, connections: this.#connections };
     this.view = new ClusterView(coordinators, routing);
-    this.#forwarding = new Forwarding(coordinators, routing);
+    const self = advertise === 'authority' ? 'the gateway' : 'the storage node';
+    this.#forwarding = new Forwarding(coordinators, self, routing);
     this.#catchUp = new CatchUp(this.view, this.#forwarding);
   }
 

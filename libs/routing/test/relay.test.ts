@@ -115,6 +115,27 @@ test('without a coordinator, what is known must do', async (t) => {
   );
 });
 
+test('what only a coordinator can answer says that there is none, in words of whom was asked', async (t) => {
+  const says = async (w: World, call: Promise<unknown>): Promise<string> => {
+    const error = await t.throwsAsync(w.time.run(call), { instanceOf: MoldauError });
+    t.is(error?.reason, 'UNREACHABLE');
+    return error?.message ?? '';
+  };
+  const limit = { timeoutMs: 3_000 };
+  const { w, channel } = await withCoordinator({}, 'authority');
+  w.network.crash('coordinator');
+  const expected =
+    "the gateway at relay:1 answers, but no coordinator does (coordinator refuses connections): topics can't be changed or listed; writing and reading go on";
+  t.is(await says(w, channel.unary(method.listTopics, {}, limit)), expected);
+  t.is(await says(w, channel.unary(method.getMetadata, { topics: ['new'], autoCreate: true }, limit)), expected);
+  const other = world();
+  const of = relayOf(['a', 'b'], other);
+  t.regex(
+    await says(other, of.channel.unary(method.listTopics, {}, limit)),
+    /^the storage node at relay:1 .*\(the last one asked: [ab] refuses connections\)/,
+  );
+});
+
 test('topics are created on first use by the coordinator, and are there in the answer', async (t) => {
   const asked: string[] = [];
   const { w, coordinator, channel } = await withCoordinator({

@@ -17,8 +17,8 @@ export class MethodMetrics {
     this.#method = method;
     const help = 'How long calls took on the server';
     this.#seconds = timed ? meter.histogram('moldau_rpc_call_seconds', help, secondsBuckets, { method }) : undefined;
-    this.#received = meter.counter('moldau_rpc_received_bytes', 'Bytes of messages that came in', { method });
-    this.#sent = meter.counter('moldau_rpc_sent_bytes', 'Bytes of messages that went out', { method });
+    this.#received = meter.counter('moldau_rpc_received_bytes_total', 'Bytes of messages that came in', { method });
+    this.#sent = meter.counter('moldau_rpc_sent_bytes_total', 'Bytes of messages that went out', { method });
   }
 
   received(bytes: number): void {

@@ -232,8 +232,8 @@ test('calls are counted by method and reason', async (t) => {
   const method = 'moldau.log.v1.LogService/Append';
   t.is(counts.get(`moldau_rpc_calls_total ${method} OK`), 1);
   t.is(counts.get(`moldau_rpc_calls_total ${method} UNKNOWN_TOPIC`), 1);
-  t.is(counts.get(`moldau_rpc_received_bytes ${method}`), 3);
-  t.is(counts.get(`moldau_rpc_sent_bytes ${method}`), 2);
+  t.is(counts.get(`moldau_rpc_received_bytes_total ${method}`), 3);
+  t.is(counts.get(`moldau_rpc_sent_bytes_total ${method}`), 2);
 });
 
 test('a token names the caller', async (t) => {

@@ -58,6 +58,8 @@ const heartbeatEveryMs = 1_000;
 const alterIsrMs = 5_000;
 /** Before the next coordinator is asked: all but one of them are standing by. */
 const reopenAfterMs = 250;
+/** A coordinator that does not end the session by then has its reasons: the node goes. */
+const goodbyeMs = 1_000;
 /** The coordinator speaks every second: silent for so long, it stands still or the stream is half open, whatever TCP says. */
 const silentAfterMs = 4_000;
 
@@ -74,6 +76,7 @@ export class ControllerLink {
   #epoch: NodeEpoch | undefined;
   #clusterId: string | undefined;
   #session: NodeSessionStream | undefined;
+  #cancelGoodbye: CancelTimer = () => {};
   #storageFailed = false;
   #leaving = false;
   /** The highest metadata version that was applied. */
@@ -97,6 +100,15 @@ export class ControllerLink {
 
   /** Runs until `stop`. Rejects when the coordinator refuses this node for good. */
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } finally {
+      this.#cancelGoodbye();
+      this.#close();
+    }
+  }
+
+  async #run(): Promise<void> {
     const { random, timers, logger } = this.#ports;
     while (!this.#stopping.signal.aborted) {
       try {
@@ -132,11 +144,17 @@ export class ControllerLink {
     this.#say({});
   }
 
-  /** Says good-bye, and ends. */
+  /** Says good-bye, and ends: as soon as the coordinator has heard it, so that it knows of no crash. */
   stop(): void {
     this.leave();
     this.#stopping.abort();
-    this.#session?.end();
+    if (this.#session === undefined) return this.#close();
+    this.#session.end();
+    this.#session = undefined;
+    this.#cancelGoodbye = this.#ports.timers.after(goodbyeMs, () => this.#close());
+  }
+
+  #close(): void {
     for (const channel of this.#channels) channel.close();
   }
 
@@ -193,6 +211,7 @@ export class ControllerLink {
     });
     try {
       for await (const message of session.incoming) {
+        if (this.#stopping.signal.aborted) continue;
         listeningSince = undefined;
         if (message.fenced !== undefined) {
           this.#events.fenced(message.fenced);

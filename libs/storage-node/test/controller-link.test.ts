@@ -23,6 +23,24 @@ test('a coordinator that falls silent is given up, though its stream looks alive
   t.true(time.monotonicMs() - before < 7_000, `a new topic had no leader for ${time.monotonicMs() - before} ms`);
 });
 
+test('a node that stops waits until its good-bye was heard, and no longer than a second', async (t) => {
+  let isMute = false;
+  const conditions: Conditions = (from) => (isMute && from === 'coordinator-1' ? 'hold' : { delayMs: 1 });
+  const cluster = new SimulatedCluster({ seed: 1, nodes: 2, conditions });
+  const { time } = cluster;
+  await time.run(cluster.start());
+  const took = async (node: number): Promise<number> => {
+    const before = time.monotonicMs();
+    await time.run(cluster.node(node).stop());
+    return time.monotonicMs() - before;
+  };
+  const heard = await took(1);
+  t.true(heard < 500, `${heard} ms`);
+  isMute = true;
+  const unheard = await took(2);
+  t.true(unheard >= 1_000 && unheard < 1_500, `${unheard} ms`);
+});
+
 test('a node that has seen newer metadata takes none of a store that was restored, and goes on serving', async (t) => {
   const cluster = new SimulatedCluster({ seed: 1, coordinators: 2 });
   const { time } = cluster;

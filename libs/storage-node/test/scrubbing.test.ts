@@ -108,7 +108,7 @@ test('the only copy is looked at too: what is whole of it stays', async (t) => {
 
 test('everything is looked at about once in an interval, and nothing is found where nothing is wrong', async (t) => {
   const { meter, time, partitionOn, leader } = await filled();
-  const scrubbed = (): number => meter.of('moldau_storage_node_scrubbed_bytes');
+  const scrubbed = (): number => meter.of('moldau_storage_node_scrubbed_bytes_total');
   await time.runFor(60_000);
   const before = scrubbed();
   await time.runFor(10 * scrubIntervalMs);

@@ -22,6 +22,8 @@ export class PrometheusMeter implements Meter {
   counter(name: string, help: string, labels: Labels = {}): Counter {
     const metric = this.#metric(name, labels, PromCounter, (common) => new PromCounter({ ...common, help }));
     const child = metric.labels(labels);
+    // It is there from the beginning: of a counter that appears with its first event, nobody sees a rise.
+    child.inc(0);
     return { add: (amount = 1) => child.inc(amount) };
   }
 

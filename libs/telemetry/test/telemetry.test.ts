@@ -51,12 +51,14 @@ test('metrics of one name share one metric, whatever their labels', async (t) =>
   meter.counter('moldau_test_calls_total', 'Calls', { method: 'a' }).add();
   meter.counter('moldau_test_calls_total', 'Calls', { method: 'a' }).add(2);
   meter.counter('moldau_test_calls_total', 'Calls', { method: 'b' }).add();
-  meter.gauge('moldau_test_open_count', 'Open').set(4);
+  meter.counter('moldau_test_calls_total', 'Calls', { method: 'c' });
+  meter.gauge('moldau_test_open', 'Open').set(4);
   meter.histogram('moldau_test_wait_seconds', 'Wait', [0.1, 1], { method: 'a' }).observe(0.5);
   const text = await meter.render();
   t.regex(text, /moldau_test_calls_total\{method="a",node="1"\} 3\n/);
   t.regex(text, /moldau_test_calls_total\{method="b",node="1"\} 1\n/);
-  t.regex(text, /moldau_test_open_count\{node="1"\} 4\n/);
+  t.regex(text, /moldau_test_calls_total\{method="c",node="1"\} 0\n/);
+  t.regex(text, /moldau_test_open\{node="1"\} 4\n/);
   t.regex(text, /moldau_test_wait_seconds_bucket\{le="1",node="1",method="a"\} 1\n/);
   t.regex(text, /process_resident_memory_bytes/);
   t.throws(() => meter.gauge('moldau_test_calls_total', 'Calls'), { instanceOf: AssertionFailed });

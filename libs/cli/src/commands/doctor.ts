@@ -12,11 +12,13 @@ import { version } from '../version.ts';
 
 type Check = {
   readonly check: string;
-  readonly state: 'ok' | 'warning' | 'bad';
+  readonly state: 'ok' | 'warning' | 'bad' | 'unknown';
   readonly found: string;
   /** Empty: nothing. */
   readonly to_do: string;
 };
+
+type Client = ReturnType<typeof clientOf>;
 
 const neededNode = 24;
 const slowMs = 500;
@@ -59,43 +61,63 @@ async function checkDisk(): Promise<Check> {
 
 async function checkCluster(settings: Settings): Promise<Check[]> {
   const client = clientOf(settings);
+  const toStart = 'start a cluster with `moldau dev`, or say with -s where it is';
   try {
-    const startedAt = performance.now();
-    const server = await client.admin.serverInfo();
-    const tookMs = Math.round(performance.now() - startedAt);
-    const { findings } = await client.admin.describeCluster();
-    return [
-      tookMs < slowMs
-        ? ok('endpoint', `${settings.endpoints} answers in ${tookMs} ms`)
-        : {
-            check: 'endpoint',
-            state: 'warning',
-            found: `${settings.endpoints} took ${tookMs} ms`,
-            to_do: 'look at the network between here and there, and at the load of the server',
-          },
-      server.version === version
-        ? ok('versions', version)
-        : {
-            check: 'versions',
-            state: 'warning',
-            found: `client ${version}, server ${server.version}`,
-            to_do: 'use the same version on both sides where something behaves strangely',
-          },
-      { check: 'clock', state: 'ok', found: 'not known: servers do not tell their time', to_do: '' },
-      ...findings.map(
-        ({ severity, message }): Check => ({
-          check: 'cluster',
-          state: severity === Severity.CRITICAL ? 'bad' : 'warning',
-          found: message,
-          to_do: 'see moldau cluster status',
-        }),
-      ),
-    ];
-  } catch (error) {
-    if (!(error instanceof MoldauError)) throw error;
-    const toDo = `start a cluster with \`moldau dev\`, or say with -s where it is`;
-    return [{ check: 'endpoint', state: 'bad', found: error.message, to_do: toDo }];
+    return await orBad('endpoint', toStart, async () => [
+      ...(await checkServer(client, settings)),
+      ...(await orBad('coordinator', 'start one, or look at the logs of those that run', () => checkMetadata(client))),
+    ]);
   } finally {
     await client.close();
   }
+}
+
+/** `check` is bad when it fails, and `toDo` against that. */
+async function orBad(check: string, toDo: string, look: () => Promise<Check[]>): Promise<Check[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!(error instanceof MoldauError)) throw error;
+    return [{ check, state: 'bad', found: error.message, to_do: toDo }];
+  }
+}
+
+async function checkServer({ admin }: Client, settings: Settings): Promise<Check[]> {
+  const startedAt = performance.now();
+  const server = await admin.serverInfo();
+  const tookMs = Math.round(performance.now() - startedAt);
+  return [
+    tookMs < slowMs
+      ? ok('endpoint', `${settings.endpoints} answers in ${tookMs} ms`)
+      : {
+          check: 'endpoint',
+          state: 'warning',
+          found: `${settings.endpoints} took ${tookMs} ms`,
+          to_do: 'look at the network between here and there, and at the load of the server',
+        },
+    server.version === version
+      ? ok('versions', version)
+      : {
+          check: 'versions',
+          state: 'warning',
+          found: `client ${version}, server ${server.version}`,
+          to_do: 'use the same version on both sides where something behaves strangely',
+        },
+    { check: 'clock', state: 'unknown', found: 'servers do not tell their time', to_do: '' },
+  ];
+}
+
+async function checkMetadata({ admin }: Client): Promise<Check[]> {
+  const { coordinator, findings } = await admin.describeCluster();
+  return [
+    ok('coordinator', `${coordinator} decides`),
+    ...findings.map(
+      ({ severity, message }): Check => ({
+        check: 'cluster',
+        state: severity === Severity.CRITICAL ? 'bad' : 'warning',
+        found: message,
+        to_do: 'see moldau cluster status',
+      }),
+    ),
+  ];
 }

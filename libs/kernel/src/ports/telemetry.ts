@@ -22,7 +22,10 @@ export interface Histogram {
   observe(value: number): void;
 }
 
-/** Metrics. Names are `moldau_<room>_<what>_<unit>`; label values come from a small closed set, never from users. */
+/**
+ * Metrics. Names are `moldau_<room>_<what>_<unit>`, as Prometheus wants them: those of counters end in `_total`, and what is
+ * only counted has no unit. Label values come from a small closed set, never from users. `docs/metrics.md` has all of them.
+ */
 export interface Meter {
   counter(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter;
   gauge(name: string, help: string, labels?: Readonly<Record<string, string>>): Gauge;
@@ -33,6 +36,13 @@ export interface Meter {
     labels?: Readonly<Record<string, string>>,
   ): Histogram;
 }
+
+/** The same with `more` on each metric: tells parts of one process apart, which would overwrite each other's gauges. */
+export const labelled = (meter: Meter, more: Readonly<Record<string, string>>): Meter => ({
+  counter: (name, help, labels) => meter.counter(name, help, { ...labels, ...more }),
+  gauge: (name, help, labels) => meter.gauge(name, help, { ...labels, ...more }),
+  histogram: (name, help, buckets, labels) => meter.histogram(name, help, buckets, { ...labels, ...more }),
+});
 
 /** Drops everything: for tests, and for libraries whose user wants none. */
 export const silentLogger: Logger = {

@@ -29,13 +29,13 @@ export class ReplicationMetrics {
 
   constructor(meter: Meter) {
     const bytes = (way: string): Counter =>
-      meter.counter('moldau_storage_node_replicated_bytes', 'Bytes of batches between nodes', { way });
+      meter.counter('moldau_storage_node_replicated_bytes_total', 'Bytes of batches between nodes', { way });
     [this.#sent, this.#received] = [bytes('out'), bytes('in')];
     const changes = (way: string): Counter =>
       meter.counter('moldau_storage_node_isr_changes_total', 'Replicas that left or joined those in sync', { way });
     [this.#shrinks, this.#expands] = [changes('shrink'), changes('expand')];
     const gauge = (kind: keyof Counts): Gauge =>
-      meter.gauge(`moldau_storage_node_${snake(kind)}_partitions_count`, gauges[kind]);
+      meter.gauge(`moldau_storage_node_${snake(kind)}_partitions`, gauges[kind]);
     this.#counts = {
       led: gauge('led'),
       followed: gauge('followed'),
@@ -47,7 +47,7 @@ export class ReplicationMetrics {
     const lagHelp = 'Offsets by which the replica that is farthest behind a leader here lacks';
     this.#lag = meter.gauge('moldau_storage_node_follower_lag_max_offsets', lagHelp);
     const streams = (way: string): Gauge =>
-      meter.gauge('moldau_storage_node_replication_streams_count', 'Streams from followers and to leaders', { way });
+      meter.gauge('moldau_storage_node_replication_streams', 'Streams from followers and to leaders', { way });
     this.#streams = { in: streams('in'), out: streams('out') };
     this.#refused = byReason(meter, 'refused_sessions_total', 'Sessions of followers that were refused or ended here');
     this.#nacked = byReason(

@@ -289,7 +289,8 @@ export type CreateTopicRequest = Message<"moldau.cluster.v1.CreateTopicRequest">
   partitions: number;
 
   /**
-   * 1 to 7. 0: the cluster's default.
+   * 1 to 7. 0: the cluster's default. More than nodes have ever joined: NOT_ENOUGH_NODES. More than are there now:
+   * NOT_SERVING, to be tried again.
    *
    * @generated from field: uint32 replicas = 3;
    */

@@ -25,7 +25,8 @@ export const file_moldau_log_v1_log: GenFile = /*@__PURE__*/
  */
 export type AppendRequest = Message<"moldau.log.v1.AppendRequest"> & {
   /**
-   * The topic, by name.
+   * The topic, by name. One that does not exist is UNKNOWN_TOPIC, whatever the cluster allows: an append creates none.
+   * ClusterService.GetMetadata does, with auto_create, where the cluster allows it.
    *
    * @generated from field: string topic = 1;
    */
