@@ -89,6 +89,7 @@ const endpointOf = ({ host, port }: DevCluster): string => `${host === '127.0.0.
 function announceToScript({ cluster, httpPort, directory }: Ready, io: Io): Promise<void> {
   const facts = {
     endpoints: endpointOf(cluster),
+    nodes: cluster.nodes,
     http_port: httpPort ?? null,
     cluster_id: cluster.clusterId,
     directory: directory ?? null,
@@ -99,10 +100,12 @@ function announceToScript({ cluster, httpPort, directory }: Ready, io: Io): Prom
 function announceToPerson({ cluster, httpPort, directory, tookMs }: Ready, io: Io): void {
   const endpoint = endpointOf(cluster);
   const flag = endpoint === 'localhost:7070' ? '' : ` -s ${endpoint}`;
+  const nodes = cluster.nodes.map(({ id, address }) => `${id} on ${address}`).join(', ');
+  const behind = cluster.nodes.length === 1 ? '' : `Nodes: ${nodes}\n`;
   const status = httpPort === undefined ? '' : `Metrics: http://${cluster.host}:${httpPort}/metrics\n`;
   io.stderr.write(
     `Moldau ${version} is ready on ${endpoint} (${tookMs} ms). Data: ${directory ?? 'in memory, until it stops'}\n` +
-      `${status}\n` +
+      `${behind}${status}\n` +
       `  echo 'hello, river' | npx moldau produce${flag} greetings\n` +
       `  npx moldau consume${flag} greetings -o start -n 1\n\n`,
   );

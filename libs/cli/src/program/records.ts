@@ -12,7 +12,11 @@ export function addRecords(root: Command, io: Io): void {
     .option('--memory', 'keep the data in memory only')
     .option('--reset', 'delete the data of earlier runs first')
     .option('--yes', 'do not ask before that')
-    .option('--nodes <number>', 'how many storage nodes; several listen behind a gateway, on the ports above', '1')
+    .option(
+      '--nodes <number>',
+      'how many storage nodes; several listen behind a gateway, on the ports above. Topics made before with one copy keep one',
+      '1',
+    )
     .option('--host <host>', 'the address to listen on', '127.0.0.1')
     .option('--port <number>', 'the port to listen on; 0 takes a free one', '7070')
     .option('--http-port <number>', 'serve /metrics, /healthz and /readyz on this port')
