@@ -24,12 +24,6 @@ export interface PoolOptions {
   readonly onOutcome: (outcome: Outcome) => boolean;
 }
 
-/**
- * A simulated process that is killed aborts nothing, and Node keeps signals that are made of others for as long as somebody
- * listens to them: all of its history stays in memory. So a thread runs so many histories, and another one goes on.
- */
-const historiesPerThread = 25;
-
 /** Runs each seed once, in threads of their own, until all are done or enough is known. */
 export async function runSeeds(options: PoolOptions): Promise<void> {
   const seeds = options.seeds[Symbol.iterator]();
@@ -46,14 +40,10 @@ function runThread(options: PoolOptions, seeds: Iterator<number>, stop: AbortCon
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
   let seed = -1;
-  let taken = 0;
-  let isWorn = false;
   const next = (): void => {
-    isWorn = taken === historiesPerThread;
-    if (stop.signal.aborted || isWorn) return void worker.terminate();
+    if (stop.signal.aborted) return void worker.terminate();
     const { done, value } = seeds.next();
     if (done === true) return void worker.terminate();
-    taken += 1;
     seed = value;
     worker.postMessage({ seed } satisfies ToWorker);
   };
@@ -78,7 +68,7 @@ function runThread(options: PoolOptions, seeds: Iterator<number>, stop: AbortCon
     });
     worker.on('exit', () => {
       stop.signal.removeEventListener('abort', onStop);
-      resolve(isWorn && !stop.signal.aborted ? runThread(options, seeds, stop) : undefined);
+      resolve();
     });
   });
 }

@@ -64,7 +64,7 @@ export class World {
       coordinators: 1 + this.random.below(2),
       diskLatencyMs: { min: 0.05, max: 2 },
       // What rots is found while its node runs, or only when somebody reads it.
-      scrubIntervalMs: [2_000, 8_000, 60_000][this.random.below(3)] ?? 60_000,
+      scrubIntervalMs: [4_000, 20_000, 60_000][this.random.below(3)] ?? 60_000,
       conditions: this.weather.conditions,
       appendBudgetBytes,
       logger: bugLogger((error) => this.fail(error)),
@@ -187,6 +187,17 @@ export class World {
 
   isActive(coordinator: SimulatedCoordinator): boolean {
     return coordinator.isRunning && !coordinator.isPaused && coordinator.service.isServing;
+  }
+
+  /** Everybody dies: calls that nobody ends are kept by Node for ever, and all of the history with them. */
+  end(): void {
+    const { nodes, coordinators, network } = this.cluster;
+    for (const node of nodes) node.kill('kill');
+    for (const coordinator of coordinators) coordinator.kill();
+    for (const { name, timers } of this.people) {
+      timers.kill();
+      network.crash(name);
+    }
   }
 
   /** Starts the coordinator in the background, unless it runs. */

@@ -17,7 +17,7 @@ export async function produce(world: World, name: string, topic: string, idempot
     ...(random.chance(0.3) && { compression: 'lz4' as const }),
   });
   const keys = 1 + random.below(6);
-  const paceMs = 20 + random.below(100);
+  const paceMs = 25 + random.below(120);
   const sizeBytes = 20 + random.below(1_500);
   for (let number = 0; world.isBusy && number < 400; number += 1) {
     const lane = idempotent ? { name, number } : undefined;
