@@ -104,6 +104,10 @@ export class StorageNode {
         me: config.nodeId,
         identity: () => this.#identity(),
         addressOf: (node) => this.#relay.view.node(node)?.address,
+        newestStartOf: (node) => {
+          const epoch = this.#relay.view.node(node)?.epoch;
+          return epoch === undefined ? undefined : nodeEpoch(epoch);
+        },
         alterIsr: (changes) => this.#requireLink().alterIsr(changes),
         requireServing: () => this.#requireServing(),
         scrubIntervalMs: config.scrubIntervalMs,

@@ -1,6 +1,16 @@
-import { assert, type Clock, type Logger, leaderEpoch, type Millis, type NodeId, type Offset } from '@moldau/kernel';
+import {
+  assert,
+  type Clock,
+  type Logger,
+  leaderEpoch,
+  type Millis,
+  type NodeId,
+  type Offset,
+  offset,
+} from '@moldau/kernel';
 import type { PartitionLog } from '@moldau/log';
 import type { IsrMember } from '@moldau/metadata';
+import { BatchHeader } from '@moldau/records';
 import {
   type CommittedState,
   type Hello,
@@ -70,6 +80,7 @@ export class Leading {
   readonly #sessions = new Map<number, FollowerSession>();
   #trims: { readonly before: Offset; readonly done: () => void }[] = [];
   #ended = false;
+  #startBatch: { readonly at: Offset; readonly begins: Promise<Offset> } | undefined;
 
   /** The log takes appends under this epoch already. */
   constructor(
@@ -125,6 +136,17 @@ export class Leading {
       this.#trims.push({ before, done });
       this.#lookAtTrims();
     });
+  }
+
+  /** Where the batch begins that holds `at`, the start of the log. Looked up once, however many copies begin anew. */
+  batchAt(at: Offset): Promise<Offset> {
+    if (this.#startBatch?.at === at) return this.#startBatch.begins;
+    const begins = batchStart(this.#log, at);
+    this.#startBatch = { at, begins };
+    begins.catch(() => {
+      if (this.#startBatch?.begins === begins) this.#startBatch = undefined;
+    });
+    return begins;
   }
 
   hello(session: FollowerSession, hello: Hello): void {
@@ -230,4 +252,10 @@ export class Leading {
     assert(session !== undefined, 'the machine speaks of sessions that it was told of');
     return session;
   }
+}
+
+async function batchStart(log: PartitionLog, at: Offset): Promise<Offset> {
+  const { chunks } = await log.read(at, { maxBytes: 1, below: log.writtenEnd });
+  const [first] = chunks;
+  return first === undefined ? at : offset(new BatchHeader(first, 0).baseOffset);
 }

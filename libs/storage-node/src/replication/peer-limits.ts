@@ -10,8 +10,6 @@ export const hellosMax = 500;
 export const epochsMax = 64;
 /** Answers to sessions that wait for a follower to take them: beyond them nothing more is heard of it. */
 export const answersMax = 10_000;
-/** Followers that are remembered, so that no older start of one of them comes back. */
-export const followersMax = 10_000;
 
 /** Throws INVALID_REQUEST when a frame lists more than is allowed. */
 export function requireFew(lists: Readonly<Record<string, readonly unknown[]>>, most: number): void {

@@ -1,7 +1,6 @@
 import { faults, hasReason, leaderEpoch, type NodeId, type Offset, offset } from '@moldau/kernel';
 import type { LogSlice } from '@moldau/log';
 import type { Ack, Ready } from '@moldau/proto/moldau/internal/v1/replication_pb';
-import { BatchHeader } from '@moldau/records';
 import type { EpochStart, Match } from '@moldau/replication';
 import type { Partition } from '../partition.ts';
 import { joined } from '../slice-head.ts';
@@ -63,12 +62,10 @@ export class Push implements FollowerSession {
   }
 
   async #welcomeAnew(at: Offset): Promise<void> {
-    const { log } = this.partition;
+    const { log, leading } = this.partition;
     try {
-      const { chunks } = await log.read(at, { maxBytes: 1, below: log.writtenEnd });
-      if (this.isOver) return;
-      const [first] = chunks;
-      const batch = first === undefined ? at : offset(new BatchHeader(first, 0).baseOffset);
+      const batch = await leading?.batchAt(at);
+      if (this.isOver || batch === undefined) return;
       this.#begins = { at, batch };
       this.#events.welcomed(this, { kind: 'reset', to: batch }, log.epochCovering(batch));
     } catch (error) {

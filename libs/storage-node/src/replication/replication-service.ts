@@ -3,13 +3,14 @@ import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication
 import { type ServedService, serve } from '@moldau/rpc';
 import { type HashRangePorts, RangeHashes } from './hash-range.ts';
 import { LeaderStream, type LeaderStreamPorts, silentAfterMs } from './leader-stream.ts';
-import { followersMax } from './peer-limits.ts';
 import { requireReached } from './reached.ts';
 
 /** What the service needs of its node. */
 export interface ReplicationServicePorts extends LeaderStreamPorts, HashRangePorts {
   readonly me: NodeId;
   clusterId(): string;
+  /** The newest start of a node that the coordinator has told of. */
+  newestStartOf(node: NodeId): NodeEpoch | undefined;
   /** Throws NOT_SERVING. */
   requireServing(): void;
   /** Streams from followers: one more, or one fewer. */
@@ -41,11 +42,13 @@ export function replicationService(ports: ReplicationServicePorts): ServedServic
         throw faults.invalidRequest('greeting.node_id', `is ${greeting.nodeId}: no node follows itself`);
       }
       const from = { node: nodeId(greeting.nodeId), nodeEpoch: nodeEpoch(greeting.nodeEpoch) };
+      // Nobody is remembered who does not exist, and no start that never was: the real one would be refused for ever.
+      const registered = ports.newestStartOf(from.node);
+      if (registered === undefined || from.nodeEpoch > registered) throw notHeardOf(from.node, from.nodeEpoch);
       const known = newest.get(from.node);
       if (known !== undefined && from.nodeEpoch < known.nodeEpoch) throw staleNode(from.node, from.nodeEpoch);
       // What was held up on its way must not end the sessions of a newer stream.
       if (known?.nodeEpoch === from.nodeEpoch && greeting.stream <= known.stream) throw olderStream(from.node);
-      if (known === undefined && newest.size >= followersMax) throw tooMany(newest.size);
       const stream = new LeaderStream(session, from, ports);
       newest.set(from.node, { nodeEpoch: from.nodeEpoch, stream: greeting.stream, end: () => session.cancel() });
       known?.end();
@@ -66,8 +69,8 @@ interface Newest {
   readonly end: () => void;
 }
 
-const tooMany = (count: number): MoldauError =>
-  new MoldauError('NOT_SERVING', `${count} nodes have followed here: no cluster has so many`, { state: 'full' });
+const notHeardOf = (node: NodeId, epoch: NodeEpoch): MoldauError =>
+  new MoldauError('NOT_SERVING', `this node has not heard of start ${epoch} of node ${node}: retry`, { node });
 
 const olderStream = (node: NodeId): MoldauError =>
   new MoldauError('NOT_SERVING', `node ${node} has opened a newer stream`, { node });

@@ -42,6 +42,8 @@ export interface ReplicationPorts {
   /** `undefined`: not registered yet. */
   identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
   addressOf(node: NodeId): string | undefined;
+  /** The newest start of a node that the coordinator has told of. */
+  newestStartOf(node: NodeId): NodeEpoch | undefined;
   readonly alterIsr: AlterIsr;
   /** Throws NOT_SERVING. */
   requireServing(): void;
@@ -96,13 +98,14 @@ export class Replication {
   }
 
   service(): ServedService {
-    const { partitions, clock, timers, logger, me, identity, requireServing } = this.#ports;
+    const { partitions, clock, timers, logger, me, identity, newestStartOf, requireServing } = this.#ports;
     return replicationService({
       partitions,
       clock,
       timers,
       logger,
       me,
+      newestStartOf,
       requireServing,
       metrics: this.#metrics,
       scrubMetrics: this.#scrubMetrics,
