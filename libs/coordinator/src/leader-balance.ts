@@ -2,6 +2,7 @@ import {
   type CancelTimer,
   type Clock,
   type Millis,
+  type NodeId,
   type PartitionKey,
   partitionKey,
   repeat,
@@ -23,14 +24,17 @@ const movesMax = 50;
 export class LeaderBalance {
   readonly #ports: { clock: Clock; timers: Timers };
   readonly #keeper: ImageKeeper;
+  readonly #isDiskFull: (node: NodeId) => boolean;
   /** Partitions that another replica leads while the preferred one is in sync, and since when that is so. */
   readonly #astray = new Map<PartitionKey, { readonly ref: PartitionRef; readonly since: Millis }>();
   #cancel: CancelTimer = () => {};
   #ignore: () => void = () => {};
 
-  constructor(ports: { clock: Clock; timers: Timers }, keeper: ImageKeeper) {
+  /** `isDiskFull`: a node that would give back at once what it is given. */
+  constructor(ports: { clock: Clock; timers: Timers }, keeper: ImageKeeper, isDiskFull: (node: NodeId) => boolean) {
     this.#ports = ports;
     this.#keeper = keeper;
+    this.#isDiskFull = isDiskFull;
   }
 
   /** `prefer`: the preferred replica of this partition may lead it now. */
@@ -65,7 +69,9 @@ export class LeaderBalance {
   #due(): PartitionRef[] {
     const { image } = this.#keeper;
     const settledSince = this.#ports.clock.monotonicMs() - settledMs;
-    const stays = new Set(image.nodes().flatMap(({ id, condition }) => (condition.draining ? [] : [id])));
+    const stays = new Set(
+      image.nodes().flatMap(({ id, condition }) => (condition.draining || this.#isDiskFull(id) ? [] : [id])),
+    );
     return [...this.#astray.values()].flatMap(({ ref, since }) => {
       const preferred = image.partition(ref)?.state.replicas[0];
       return since <= settledSince && preferred !== undefined && stays.has(preferred) ? [ref] : [];

@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock, Logger, Millis, NodeEpoch, NodeId, PartitionKey, Timers } from '@moldau/kernel';
-import type { ReplicaReport } from '@moldau/metadata';
+import type { Finding, ReplicaReport } from '@moldau/metadata';
 import type { ReplicaReports } from './elections.ts';
 import type { ImageKeeper } from './image-keeper.ts';
 import type { SilentNodes } from './silent-nodes.ts';
@@ -10,6 +10,8 @@ export interface OpenSession {
   readonly epoch: NodeEpoch;
   /** It hands its partitions over, hears who leads them now, and ends the stream by itself. */
   readonly isLeaving: boolean;
+  /** As it says itself. */
+  readonly isDiskFull: boolean;
   /** Ends the stream: the node may come back. */
   close(why: string): void;
 }
@@ -98,6 +100,18 @@ export class NodeRoster implements ReplicaReports {
     this.#sessions.delete(node);
     this.#looks.get(node)?.();
     void this.#look(node);
+  }
+
+  isDiskFull(node: NodeId): boolean {
+    return this.#sessions.get(node)?.isDiskFull ?? false;
+  }
+
+  findings(): Finding[] {
+    const full = [...this.#sessions.keys()].filter((node) => this.isDiskFull(node)).sort((a, b) => a - b);
+    return full.map((node) => ({
+      severity: 'warning',
+      message: `the disk of node ${node} is full: what others have a copy of is led by them, and the rest takes no appends`,
+    }));
   }
 
   heard(node: NodeId): void {

@@ -26,6 +26,7 @@ export interface NodeSays {
   readonly ready: boolean;
   readonly leaving: boolean;
   readonly storageFailed: boolean;
+  readonly diskFull: boolean;
   /** The highest metadata version that it has seen. */
   readonly seen: Revision;
   /** In its first message. */
@@ -71,6 +72,7 @@ export class NodeSession implements OpenSession {
   /** Not to be asked again in this session. */
   #isLeaving = false;
   #storageFailed = false;
+  #isDiskFull = false;
   #ended = false;
 
   constructor(
@@ -91,6 +93,10 @@ export class NodeSession implements OpenSession {
 
   get isLeaving(): boolean {
     return this.#isLeaving;
+  }
+
+  get isDiskFull(): boolean {
+    return this.#isDiskFull;
   }
 
   /** Resolves when the session is over. `incoming` goes on behind its first message, which is `first`. */
@@ -147,7 +153,7 @@ export class NodeSession implements OpenSession {
     this.#stream.end();
   }
 
-  async #take({ node, epoch, reports, ready, leaving, storageFailed }: NodeSays): Promise<void> {
+  async #take({ node, epoch, reports, ready, leaving, storageFailed, diskFull }: NodeSays): Promise<void> {
     if (this.#ended) return;
     if (node !== this.node || epoch !== this.epoch) throw faults.invalidRequest('node_id', 'differs within a session');
     this.#roster.heard(node);
@@ -155,6 +161,7 @@ export class NodeSession implements OpenSession {
       this.#roster.report(this, partition, report);
       this.#unreported.delete(partition);
     }
+    this.#isDiskFull = diskFull;
     this.#isLeaving ||= leaving;
     this.#storageFailed ||= storageFailed;
     if (storageFailed) return await this.#conditions.fence(node, 'its storage has failed');

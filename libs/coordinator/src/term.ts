@@ -67,7 +67,7 @@ export class Term {
     this.producerIds = new ProducerIds(ports, keeper, writer);
     this.#writer = writer;
     this.#elections = elections;
-    this.#balance = new LeaderBalance(ports, keeper);
+    this.#balance = new LeaderBalance(ports, keeper, (node) => roster.isDiskFull(node));
     this.#storeCare = new StoreCare(ports);
     this.#addresses = new AdvertisedAddresses(ports, keeper);
     this.#sweeper = new Sweeper(ports, keeper, writer, {
@@ -104,9 +104,9 @@ export class Term {
     this.#addresses.start();
   }
 
-  /** What is wrong with the store and with addresses: what the image does not show. */
+  /** What is wrong with the store, with addresses and disks: what the image does not show. */
   findings(): Finding[] {
-    return [...this.#addresses.findings(), ...this.#storeCare.findings()];
+    return [...this.#addresses.findings(), ...this.#storeCare.findings(), ...this.roster.findings()];
   }
 
   /**

@@ -173,6 +173,7 @@ export const fromNodeSession = (request: NodeSessionRequest): NodeSays => ({
   ready: request.ready,
   leaving: request.leaving,
   storageFailed: request.storageFailed,
+  diskFull: request.diskFull,
   seen: revision(request.highestVersion),
   clusterId: request.clusterId,
 });

@@ -49,6 +49,7 @@ export interface ControllerEvents {
   registered(clusterId: string, epoch: NodeEpoch): Promise<void>;
   /** Assignments and tombstones, in order; returns what was found of the partitions that are new to the node. */
   apply(message: NodeSessionResponse): Promise<readonly Report[]>;
+  isDiskFull(): boolean;
   /** Another start of this node id has taken its place: this process must end. */
   fenced(reason: string): void;
 }
@@ -236,6 +237,7 @@ export class ControllerLink {
       nodeId: this.#registration.nodeId,
       nodeEpoch: this.#epoch,
       storageFailed: this.#storageFailed,
+      diskFull: this.#events.isDiskFull(),
       leaving: this.#leaving,
       highestVersion: this.#seen,
       ...words,

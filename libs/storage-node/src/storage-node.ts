@@ -283,6 +283,7 @@ export class StorageNode {
         this.#applied.open();
         return reports;
       },
+      isDiskFull: (): boolean => directory.diskState === 'full',
       fenced: (reason: string): void => this.#fail(new MoldauError('STALE_NODE', reason)),
     };
   }
