@@ -66,8 +66,8 @@ const lag = async (world: World): Promise<void> => {
  * what becomes of its joining, and the second one unheard by every coordinator, so that it may not join.
  */
 const unheard = async (world: World): Promise<void> => {
-  const { cluster, weather, trace, store, random } = world;
-  const [leader, second, first] = shuffled(world.operators, random);
+  const { cluster, weather, trace, store } = world;
+  const [leader, second, first] = shuffled(world.operators, world.random);
   if (leader === undefined || first === undefined || second === undefined || !leader.isServing) return;
   const [led] = [...leader.node.service.partitions].filter(({ leading }) => leading !== undefined);
   if (led === undefined) return;
@@ -87,9 +87,8 @@ const unheard = async (world: World): Promise<void> => {
   await until(() => first.isServing, 5_000);
   trace.note('the store delays what it is asked for');
   // What is asked first lands when nobody waits for its answer any more, and more has been asked.
-  const [min, max] = random.chance(0.5) ? [1_200, 5_000] : [2_000, 3_400];
-  for (let count = 20; count > 0; count -= 1) cluster.store.faults.delayNextTxn(between(world, min, max));
-  await world.sleep(between(world, 500, 2_000));
+  for (let count = 20; count > 0; count -= 1) cluster.store.faults.delayNextTxn(between(world, 1_700, 3_300));
+  await world.sleep(between(world, 300, 1_500));
   trace.note(`${second.name} hears ${leader.name}`);
   weather.release(cluster.network, leader.name, second.name);
   await until(() => isInSync(first), between(world, 2_000, 8_000));
@@ -189,7 +188,7 @@ export const outsideFaults: readonly Fault[] = [
   { name: 'cut', weight: 2, run: cut },
   { name: 'silence', weight: 2, run: silence },
   { name: 'lag', weight: 3, run: lag },
-  { name: 'unheard', weight: 3, run: unheard },
+  { name: 'unheard', weight: 6, run: unheard },
   { name: 'storeless', weight: 1, run: storeless },
   { name: 'island', weight: 1, run: island },
   { name: 'drops', weight: 2, run: drops },
