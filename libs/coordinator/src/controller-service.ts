@@ -17,7 +17,6 @@ import type { IsrChanges } from './isr-changes.ts';
 import type { NodeConditions } from './node-conditions.ts';
 import type { NodeRoster } from './node-roster.ts';
 import { type NodeHears, type NodeSays, NodeSession, type NodeStream } from './node-session.ts';
-import type { CoordinatorConfig } from './ports.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import { type Registrar, wrongCluster } from './registration.ts';
 import * as wire from './wire.ts';
@@ -40,7 +39,6 @@ const messageVersion = 1;
 /** `active` throws NOT_SERVING while there is nothing to serve. */
 export function controllerService(
   active: () => ControllerParts,
-  config: CoordinatorConfig,
   ports: { clock: Clock; timers: Timers; logger: Logger },
 ): ServedService {
   return serve(ControllerService, {
@@ -53,7 +51,7 @@ export function controllerService(
       const asked = wire.fromRegisterNode(request);
       if (asked.clusterId === clusterId) await term.requireNotRestored(asked.node, revision(request.highestVersion));
       const epoch = await registrar.register(asked);
-      return { clusterId, nodeEpoch: epoch, sessionTimeoutMs: config.sessionTimeoutMs };
+      return { clusterId, nodeEpoch: epoch };
     },
 
     async nodeSession(session) {

@@ -4,7 +4,7 @@ import { maxTxnOps, type NodeImage, type PartitionState, partitionCodec, type St
 /** Room for the term's compare and for the keys of a topic. */
 const reserved = 6;
 /** Partitions in one transaction: well under the store's limits. */
-const partitionsMax = 100;
+const partitionsInOneTxn = 100;
 
 /**
  * Partition states that are written together. Every one is compared with the revision that it was decided on, and so are
@@ -30,7 +30,8 @@ export class PartitionBatch {
       [this.#keys.nodeState(id), conditionRevision] as const,
     ]);
     const added = nodes.filter(([key]) => !this.#nodes.has(key)).length;
-    if (this.size >= partitionsMax || this.size + 1 + this.#nodes.size + added > maxTxnOps - reserved) return false;
+    if (this.size >= partitionsInOneTxn || this.size + 1 + this.#nodes.size + added > maxTxnOps - reserved)
+      return false;
     for (const [key, nodeRevision] of nodes) this.#nodes.set(key, nodeRevision);
     this.#partitions.set(this.#keys.partition(ref.topic, ref.index), { state, revision });
     return true;

@@ -100,6 +100,6 @@ export class Registrar {
 export const wrongCluster = (node: NodeId, cluster: string, expected: string): MoldauError =>
   new MoldauError(
     'WRONG_CLUSTER',
-    `node ${node} has data of cluster ${cluster}, and this is ${expected}: check its coordinator's address`,
+    `node ${node} has data of cluster ${cluster === '' ? '(none said)' : cluster}, and this is ${expected}: check its coordinator's address`,
     { cluster, expected_cluster: expected },
   );

@@ -1,4 +1,4 @@
-import { faults, MoldauError, type NodeId, type Revision } from '@moldau/kernel';
+import { faults, type Logger, MoldauError, type NodeId, type Revision } from '@moldau/kernel';
 import { type Finding, type MetadataStore, noteCodec, type StoreOp } from '@moldau/metadata';
 import { AdvertisedAddresses } from './advertised-addresses.ts';
 import { Elections } from './elections.ts';
@@ -44,6 +44,7 @@ export class Term {
   readonly #storeCare: StoreCare;
   readonly #addresses: AdvertisedAddresses;
   readonly #store: MetadataStore;
+  readonly #logger: Logger;
   readonly #over = new AbortController();
   #end: TermEnd = { kind: 'moved' };
 
@@ -51,6 +52,7 @@ export class Term {
     this.clusterId = clusterId;
     this.office = office;
     this.#store = ports.store;
+    this.#logger = ports.logger;
     const keeper = new ImageKeeper(ports, clusterId, (error) => this.#fail('is unable to follow the store', error));
     const writer = new StoreWriter(ports, keeper.image.keys, office);
     const conditions = new NodeConditions(ports, keeper, writer);
@@ -123,7 +125,9 @@ export class Term {
     const error = restoredStore(`at revision ${revision}, and node ${node} has seen ${seen}`, seen);
     const key = image.keys.restored;
     const note = (nonce: string): StoreOp[] => [{ kind: 'put', key, value: noteCodec.encode(String(seen), nonce) }];
-    await this.#writer.commit({ compares: [{ key, modRevision: 0n }], ops: note }).catch(() => {});
+    await this.#writer.commit({ compares: [{ key, modRevision: 0n }], ops: note }).catch((noted: unknown) => {
+      this.#logger.warn('could not mark the store as restored', { error: noted });
+    });
     this.#fail('found its metadata store restored to an older state', error);
     throw error;
   }

@@ -186,7 +186,7 @@ export class LogDirectory {
       throw asStartError(this.#options.path, error);
     }
     this.#cancelRetention = repeat(this.#ports.timers, this.#options.retentionEveryMs ?? retentionEveryMs, () => {
-      this.#retaining = this.#retainAll();
+      this.#retaining = this.#retaining.then(() => this.#retainAll());
     });
   }
 

@@ -19,7 +19,7 @@ export async function untilSpace(
       return;
     } catch (error) {
       if (!(error instanceof FileError) || context.fs.failure !== undefined || state.ending) throw error;
-      context.logger.warn('a cut waits for space', { partition: state.name, error: error.message });
+      context.logger.warn('a cut is tried again', { partition: state.name, error: error.message });
       await sleep(context.timers, retryMs);
     }
   }

@@ -53,11 +53,6 @@ export type LeaderEffect =
   | { readonly kind: 'refuse'; readonly session: number; readonly reason: RefusalReason }
   | { readonly kind: 'welcome'; readonly session: number; readonly match: Match }
   | { readonly kind: 'push'; readonly session: number; readonly from: Offset }
-  /**
-   * Nothing more is pushed there: a Hello began another session. The follower is told all the same. When that Hello was one
-   * of an older stream, and late, the session that ends is the one that it relies on.
-   */
-  | { readonly kind: 'end'; readonly session: number }
   | { readonly kind: 'commit'; readonly highWatermark: Offset }
   | {
       readonly kind: 'propose';
@@ -407,11 +402,12 @@ export class LeaderMachine {
     this.#followers.delete(node);
   }
 
+  /** A Hello began another session. Should it have been one of an older stream, and late, the follower relies on this one: it is told. */
   #end(node: NodeId): LeaderEffect[] {
     const follower = this.#followers.get(node);
     if (follower === undefined) return [];
     this.#forget(node);
-    return [{ kind: 'end', session: follower.session }];
+    return [refuse(follower.session, 'protocol')];
   }
 
   /** They are told: one that becomes a replica again, in the same epoch, must begin another session. */

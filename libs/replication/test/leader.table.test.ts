@@ -93,7 +93,7 @@ const table: Record<Situation, Record<LeaderEvent['kind'], string>> = {
     tick: 'propose a on 20',
   },
   'welcomed, in sync': {
-    hello: 'end 2, welcome 3 whole',
+    hello: 'refuse 2 protocol, welcome 3 whole',
     ready: 'push 2 from 4, commit 4',
     acked: '-',
     left: '-',
@@ -104,7 +104,7 @@ const table: Record<Situation, Record<LeaderEvent['kind'], string>> = {
     tick: '-',
   },
   'ready, in sync': {
-    hello: 'end 2, welcome 3 whole',
+    hello: 'refuse 2 protocol, welcome 3 whole',
     ready: '-',
     acked: 'commit 5',
     left: '-',
@@ -115,7 +115,7 @@ const table: Record<Situation, Record<LeaderEvent['kind'], string>> = {
     tick: '-',
   },
   'ready, behind': {
-    hello: 'end 2, welcome 3 whole',
+    hello: 'refuse 2 protocol, welcome 3 whole',
     ready: '-',
     acked: 'propose ab on 20',
     left: '-',
@@ -127,7 +127,7 @@ const table: Record<Situation, Record<LeaderEvent['kind'], string>> = {
   },
   joining: {
     // It comes back with 4, and 5 is committed: it has lost something, and may be in the ISR by now.
-    hello: 'end 2, refuse 3 busy',
+    hello: 'refuse 2 protocol, refuse 3 busy',
     ready: '-',
     acked: '-',
     left: '-',
@@ -138,7 +138,7 @@ const table: Record<Situation, Record<LeaderEvent['kind'], string>> = {
     tick: '-',
   },
   'joining, in doubt': {
-    hello: 'end 2, refuse 3 busy',
+    hello: 'refuse 2 protocol, refuse 3 busy',
     ready: '-',
     acked: '-',
     left: '-',
@@ -228,11 +228,17 @@ test('Ack: never back, never past the end, never of another session', (t) => {
 });
 
 test('decisions on a proposal', (t) => {
-  const answer = (event: LeaderEvent): string => situations.joining().step(event);
-  t.is(answer(committed()), '-');
-  t.is(answer(decided('ineligible')), '-');
-  t.is(answer(decided('stale')), '-');
-  t.is(answer(decided('unknown')), '-');
-  t.is(answer(decided('fenced')), 'resign fenced');
-  t.is(answer(committed(21n, 19n)), '-', 'of an older revision');
+  /** Its effects, who counts as in sync, and who is. */
+  const answer = (event: LeaderEvent): string => {
+    const world = situations.joining();
+    const effects = world.step(event);
+    const { machine } = world;
+    return `${effects} | ${[...machine.maximalIsr].join()} | ${machine.committed.isr.map(({ node }) => node).join()}`;
+  };
+  t.is(answer(committed()), '- | 1,2 | 1,2');
+  t.is(answer(decided('ineligible')), '- | 1 | 1');
+  t.is(answer(decided('stale')), '- | 1,2 | 1');
+  t.is(answer(decided('unknown')), '- | 1,2 | 1');
+  t.is(answer(decided('fenced')), 'resign fenced | 1,2 | 1');
+  t.is(answer(committed(21n, 19n)), '- | 1,2 | 1', 'of an older revision');
 });

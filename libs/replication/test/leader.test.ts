@@ -153,7 +153,7 @@ test('a slow disk is a reason to resign once another member has acknowledged mor
   t.is(alone.step({ kind: 'tick' }), '-');
   t.is(
     alone.step(hello({ session: 3, durableEnd: offset(5) }), ready(5, 6, 3)),
-    'end 2, welcome 3 whole, push 3 from 5',
+    'refuse 2 protocol, welcome 3 whole, push 3 from 5',
   );
   t.is(alone.step({ kind: 'tick' }), '-', 'a new session is no sync');
   t.is(alone.step(acked(6, 3)), '-');

@@ -119,7 +119,8 @@ export class AppendStream {
   #open({ handle: number, topicId, partition: index, leaderEpoch, fencingToken }: OpenPartition): void {
     try {
       if (this.#handles.has(number)) throw faults.invalidRequest('handle', `${number} is open already`);
-      if (this.#handles.size >= maxHandles) throw faults.invalidRequest('handle', `is one above ${maxHandles}`);
+      if (this.#handles.size >= maxHandles)
+        throw faults.invalidRequest('handle', `is one too many: at most ${maxHandles} in a session`);
       if (fencingToken !== undefined) throw faults.unimplemented('OpenPartition with a fencing token');
       const partition = this.#ports.partitions.byId(topicId, index);
       partition.requireLeader(leaderEpoch);

@@ -4,7 +4,6 @@ import type { AppendRequest, AppendResponseSchema } from '@moldau/proto/moldau/l
 import { BatchBuilder, partitionOfKey } from '@moldau/records';
 import { appendTimeout } from '@moldau/routing';
 import type { AppendBudget } from './append-budget.ts';
-
 import type { Appended } from './parked-appends.ts';
 import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';

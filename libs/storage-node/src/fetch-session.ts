@@ -104,7 +104,8 @@ export class FetchStream {
     const number = request.handle;
     try {
       if (this.#handles.has(number)) throw faults.invalidRequest('handle', `${number} is in use`);
-      if (this.#handles.size >= maxHandles) throw faults.invalidRequest('handle', `is one above ${maxHandles}`);
+      if (this.#handles.size >= maxHandles)
+        throw faults.invalidRequest('handle', `is one too many: at most ${maxHandles} in a session`);
       const partition = this.#ports.partitions.byId(request.topicId, request.partition);
       partition.requireLeader();
       const handle = new FetchHandle(number, partition, request.maxBytes, {

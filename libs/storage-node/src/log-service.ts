@@ -50,9 +50,9 @@ export function logService(parts: LogServiceParts): ServedService {
       await ready(request, Math.max(0, ...request.queries.map(({ partition }) => partition)));
       return listOffsets(request, partitions);
     },
-    trimPartition: async (request) => {
+    trimPartition: async (request, { signal }) => {
       await ready(request, request.partition);
-      return whenOpened(timers, () => trimPartition(request, partitions));
+      return whenOpened(timers, () => trimPartition(request, partitions, signal));
     },
     initProducer: async (request) => {
       requireServing();

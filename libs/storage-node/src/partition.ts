@@ -46,7 +46,8 @@ const knownWithinMs: Millis = 2_000;
 const betweenResignationsMs: Millis = 30_000;
 
 /**
- * The owner of one partition on this node. Every method is synchronous, so no two transitions interleave: an append
+ * The owner of one partition on this node. Every transition is synchronous, so no two interleave (`lead` waits before it begins,
+ * for what still copies): an append
  * takes its offsets, waits in `parked`, and is answered when the high watermark has passed it, in the order of arrival.
  */
 export class Partition {
@@ -335,10 +336,16 @@ const diskFull = (): MoldauError =>
   new MoldauError('DISK_FULL', 'the disk is full: nothing of this batch was written; free space, or shorten retention');
 
 const storageFailed = (partition: string): MoldauError =>
-  new MoldauError('STORAGE_FAILED', `the disk under ${partition} failed during the write: its outcome is unknown`);
+  new MoldauError(
+    'STORAGE_FAILED',
+    `the disk under ${partition} failed during the write: its outcome is unknown; an idempotent producer may send it again, and the disk is to be looked at`,
+  );
 
 const leadershipLost = (partition: string): MoldauError =>
-  new MoldauError('LEADERSHIP_LOST', `${partition} got another leader before the batch was committed`);
+  new MoldauError(
+    'LEADERSHIP_LOST',
+    `${partition} got another leader before the batch was committed: its outcome is unknown; an idempotent producer may send it again`,
+  );
 
 const fencedEpoch = (partition: string, epoch: number, current: LeaderEpoch): MoldauError =>
   new MoldauError('FENCED_EPOCH', `${partition} is at leader epoch ${current}, not ${epoch}: refresh the metadata`, {

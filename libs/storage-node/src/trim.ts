@@ -8,6 +8,7 @@ import { offsetFrom } from './wire.ts';
 export async function trimPartition(
   request: TrimPartitionRequest,
   partitions: Partitions,
+  signal: AbortSignal,
 ): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
   const { beforeOffset, validateOnly } = request;
   const partition = partitions.find(request, request.partition);
@@ -17,7 +18,7 @@ export async function trimPartition(
   if (beforeOffset > log.highWatermark) throw faults.offsetOutOfRange(beforeOffset, log.logStart, log.highWatermark);
   if (!validateOnly && beforeOffset > log.logStart) await log.trim(before);
   // Else a new leader would bring back what was said to be gone.
-  if (!validateOnly) await partition.leading?.trimmedTo(before);
+  if (!validateOnly) await partition.leading?.trimmedTo(before, signal);
   partition.requireLeader();
   return { logStart: log.logStart };
 }

@@ -36,7 +36,7 @@ export function leaderOf(error: unknown): { leader?: number } {
   return { leader: error.fields.leader };
 }
 
-/** An offset that a client sent. Throws INVALID_REQUEST. */
+/** An offset that a client or a peer sent. Throws INVALID_REQUEST. */
 export function offsetFrom(field: string, value: bigint): Offset {
   if (value < 0n) throw faults.invalidRequest(field, `is ${value}: offsets begin with 0`);
   return offset(value);
@@ -46,5 +46,5 @@ export function offsetFrom(field: string, value: bigint): Offset {
 export function acksFrom(acks: Acks): 'all' | 'leader' {
   if (acks === Acks.LEADER) return 'leader';
   if (acks === Acks.ALL || acks === Acks.UNSPECIFIED) return 'all';
-  throw faults.invalidRequest('acks', `is ${acks}: not known here`);
+  throw faults.invalidRequest('acks', `is ${acks}: ALL or LEADER`);
 }

@@ -58,7 +58,7 @@ async function live(world: World): Promise<void> {
     { name: 'trimmed', partitions: 1 + random.below(2), config: { ...config, retention: '40m' } },
   ] as const;
   const { admin } = world.person('admin').client;
-  const creating = world.background('create', async () => {
+  const creating = world.background(async () => {
     for (const topic of topics) await admin.createTopic({ ...topic, replicas: world.replicas });
   });
   await world.until('the topics are made', () => creating.isOver, 30_000);
@@ -66,20 +66,20 @@ async function live(world: World): Promise<void> {
   const tails = topics.flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, index) => new Tail(world, `tail-${name}-${index}`, name, index)),
   );
-  const following = tails.map((tail) => world.background(`${tail.topic}/${tail.partition}`, () => tail.run()));
+  const following = tails.map((tail) => world.background(() => tail.run()));
   const writing = [
-    world.background('p1', () => produce(world, 'p1', kept.name, true)),
-    world.background('p2', () => produce(world, 'p2', random.chance(0.5) ? kept.name : trimmed.name, true)),
-    world.background('plain', () => produce(world, 'plain', kept.name, false)),
-    world.background('once', () => appendOnce(world, 'once', kept.name, kept.partitions)),
-    world.background('cas', () => appendConditionally(world, 'cas', trimmed.name)),
-    world.background('again', () => new RepeatingAppender(world, 'again', kept.name, 0).run()),
-    world.background('scan', () => scan(world, 'scan', kept.name, kept.partitions)),
-    world.background('trim', () => trim(world, 'trim', trimmed.name, trimmed.partitions)),
-    world.background('config', () => reconfigure(world, 'config', [kept.name, trimmed.name])),
-    world.background('scratch', () => liveAndDie(world, 'scratch')),
+    world.background(() => produce(world, 'p1', kept.name, true)),
+    world.background(() => produce(world, 'p2', random.chance(0.5) ? kept.name : trimmed.name, true)),
+    world.background(() => produce(world, 'plain', kept.name, false)),
+    world.background(() => appendOnce(world, 'once', kept.name, kept.partitions)),
+    world.background(() => appendConditionally(world, 'cas', trimmed.name)),
+    world.background(() => new RepeatingAppender(world, 'again', kept.name, 0).run()),
+    world.background(() => scan(world, 'scan', kept.name, kept.partitions)),
+    world.background(() => trim(world, 'trim', trimmed.name, trimmed.partitions)),
+    world.background(() => reconfigure(world, 'config', [kept.name, trimmed.name])),
+    world.background(() => liveAndDie(world, 'scratch')),
   ];
-  const plagued = world.background('faults', () => plague(world, 7_000 + random.below(12_000)));
+  const plagued = world.background(() => plague(world, 7_000 + random.below(12_000)));
   await world.until('the faults end', () => plagued.isOver, 300_000);
   await heal(world);
   await world.runFor(2_000);
@@ -111,7 +111,7 @@ async function writeInPeace(
   topics: readonly { readonly name: string; readonly partitions: number }[],
 ): Promise<void> {
   const { client } = world.person('late');
-  const writing = world.background('late', async () => {
+  const writing = world.background(async () => {
     for (const { name, partitions } of topics) {
       const producer = client.producer({ topic: name, deliveryTimeout: '20s' });
       for (let partition = 0; partition < partitions; partition += 1) {
@@ -133,7 +133,7 @@ async function readEverything(
   topics: readonly { readonly name: string; readonly partitions: number }[],
 ): Promise<void> {
   const checker = world.person('checker');
-  const reading = world.background('checker', async () => {
+  const reading = world.background(async () => {
     for (const { name, partitions } of topics) {
       for (let index = 0; index < partitions; index += 1) {
         const found = await readWhole(world, checker, name, index);

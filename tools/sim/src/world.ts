@@ -52,7 +52,6 @@ export class World {
   readonly replicas: number;
   /** Where one copy of several may rot: damage to all of them at once is nothing that anyone could mend. */
   readonly rotten: Operator | undefined;
-  #ended = new Set<string>();
 
   constructor(seed: number, makeTrace: (now: () => number) => Trace) {
     this.random = new SeededRandom(seed ^ 0x5bd1e995);
@@ -137,17 +136,15 @@ export class World {
   }
 
   /** Runs something in the background. What it throws ends the history. */
-  background(name: string, task: () => Promise<void>): { readonly isOver: boolean } {
-    const ended = this.#ended;
+  background(task: () => Promise<void>): { readonly isOver: boolean } {
+    const running = { isOver: false };
     task().then(
-      () => ended.add(name),
+      () => {
+        running.isOver = true;
+      },
       (error: unknown) => this.fail(error),
     );
-    return {
-      get isOver() {
-        return ended.has(name);
-      },
-    };
+    return running;
   }
 
   sleep(ms: Millis, person?: Person): Promise<void> {

@@ -46,7 +46,7 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
   adapter: { kinds: ['base', 'contract'], rooms: ['metadata'], packages: 'any', node: 'any', ownTime: true },
   service: {
     kinds: ['base', 'core', 'engine', 'contract'],
-    rooms: ['rpc', 'routing', 'shards'],
+    rooms: ['rpc', 'routing'],
     packages: [protobuf],
     node: [],
     ownTime: false,

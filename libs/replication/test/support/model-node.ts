@@ -277,10 +277,6 @@ export class ModelNode {
         if (session !== undefined) session.next = effect.from;
         return;
       }
-      case 'end':
-        this.#reply(effect.session, { kind: 'refused', session: effect.session, reason: 'protocol' });
-        this.#sessions.delete(effect.session);
-        return;
       case 'commit':
         this.log.commit(effect.highWatermark);
         this.#world.committed(this);

@@ -42,8 +42,6 @@ export function sayLeader(effect: LeaderEffect): string {
     }
     case 'push':
       return `push ${effect.session} from ${effect.from}`;
-    case 'end':
-      return `end ${effect.session}`;
     case 'commit':
       return `commit ${effect.highWatermark}`;
     case 'propose': {

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   type Clock,
   faults,
+  hasReason,
   jittered,
   type Logger,
   leaderEpoch,
@@ -26,9 +27,10 @@ import {
 } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import type { Mismatch } from '@moldau/replication';
 import type { Channel, Dialer, Session } from '@moldau/rpc';
+import { offsetFrom } from '../wire.ts';
 import type { Following } from './following.ts';
 import { beatEveryMs, silentAfterMs } from './leader-stream.ts';
-import { entriesMax, hellosMax, peerOffset, requireFew } from './peer-limits.ts';
+import { entriesMax, hellosMax, requireFew } from './peer-limits.ts';
 import type { ReplicationMetrics } from './replication-metrics.ts';
 import { fromData, fromReject, fromWelcome, toNack } from './wire.ts';
 
@@ -113,12 +115,12 @@ export class FollowerStream {
     this.#scheduleFlush();
   }
 
-  nack(follower: Following, session: number, expected: bigint, reason: Mismatch | 'left'): void {
+  nack(follower: Following, session: number, reason: Mismatch | 'left'): void {
     if (this.#sessions.get(session) !== follower) return;
     this.#sessions.delete(session);
     this.#acks.delete(session);
     this.#ports.metrics.nacked(reason);
-    this.#nacks.push({ session, expected, reason: toNack(reason) });
+    this.#nacks.push({ session, reason: toNack(reason) });
     this.#scheduleFlush();
   }
 
@@ -147,6 +149,7 @@ export class FollowerStream {
         await this.#follow();
       } catch (error) {
         if (!(error instanceof MoldauError)) logger.error('a bug has ended a stream of replication', { error });
+        else if (isForGood(error)) logger.warn('a leader refuses this node', { leader: this.#leader, error });
         else if (!signal.aborted) logger.debug('a stream of replication ended', { leader: this.#leader, error });
       }
       this.#session = undefined;
@@ -210,8 +213,8 @@ export class FollowerStream {
     }
     for (const { session, leaderEpoch: epoch, highWatermark, logStart } of frame.beats) {
       const moved = {
-        highWatermark: peerOffset('beats.high_watermark', highWatermark),
-        logStart: peerOffset('beats.log_start', logStart),
+        highWatermark: offsetFrom('beats.high_watermark', highWatermark),
+        logStart: offsetFrom('beats.log_start', logStart),
       };
       this.#sessions.get(session)?.heard({ kind: 'beat', session, epoch: leaderEpoch(epoch), ...moved });
     }
@@ -277,3 +280,6 @@ export class FollowerStream {
     };
   }
 }
+
+/** What trying again won't change. */
+const isForGood = (error: MoldauError): boolean => hasReason(error, 'WRONG_CLUSTER') || hasReason(error, 'STALE_NODE');

@@ -80,6 +80,8 @@ export class Following {
   }
 
   heard(event: FollowerEvent): void {
+    // The next stream grants all of its window anew.
+    if (event.kind === 'closed') this.#unsynced = [];
     this.#step(event);
   }
 
@@ -110,7 +112,7 @@ export class Following {
   async stop(): Promise<void> {
     this.#isStopped = true;
     const state = this.#machine.state;
-    if ('session' in state && state.session !== undefined) this.#stream?.nack(this, state.session, 0n, 'left');
+    if ('session' in state && state.session !== undefined) this.#stream?.nack(this, state.session, 'left');
     this.#giveBack(this.#unsynced.splice(0));
     await this.#cutting;
   }
@@ -172,7 +174,7 @@ export class Following {
         });
         break;
       case 'nack':
-        this.#stream?.nack(this, effect.session, log.logEnd, effect.reason);
+        this.#stream?.nack(this, effect.session, effect.reason);
         break;
       case 'learn':
         if (log.followHighWatermark(effect.highWatermark)) this.#onLearned();
@@ -207,8 +209,10 @@ export class Following {
   #want(): void {
     const { state } = this.#machine;
     if (this.#isStopped || state.kind !== 'waiting') return;
-    this.#stream = this.#ports.streamTo(state.following.leader);
-    this.#stream.want(this);
+    const stream = this.#ports.streamTo(state.following.leader);
+    if (stream !== this.#stream) this.#giveBack(this.#unsynced.splice(0));
+    this.#stream = stream;
+    stream.want(this);
   }
 
   async #prepare(epoch: number): Promise<void> {
@@ -216,8 +220,13 @@ export class Following {
     try {
       await directory.storeEpoch(this.log.key, leaderEpoch(epoch));
       await this.log.syncAll();
-    } catch {
+    } catch (error) {
       if (directory.failure === undefined) {
+        this.#ports.logger.warn('an epoch could not be stored: trying again', {
+          partition: this.log.key,
+          epoch,
+          error,
+        });
         timers.after(retryMs, () => this.#step({ kind: 'unprepared', epoch: leaderEpoch(epoch) }));
       }
       return;

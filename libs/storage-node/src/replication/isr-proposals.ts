@@ -47,8 +47,9 @@ export class IsrProposals {
     try {
       results = await this.#alterIsr(proposals.map(({ change }) => change));
     } catch (error) {
-      if (!(error instanceof MoldauError)) throw error;
-      this.#logger.debug('a change of in-sync replicas has no answer', { error });
+      // Whatever it was: who has proposed waits for an answer.
+      if (error instanceof MoldauError) this.#logger.debug('a change of in-sync replicas has no answer', { error });
+      else this.#logger.error('a bug has ended a change of in-sync replicas', { error });
     }
     for (const [i, { decided }] of proposals.entries()) {
       const result = results[i];

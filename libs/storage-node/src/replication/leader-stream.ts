@@ -112,7 +112,7 @@ export class LeaderStream {
     if (creditBytes < 0n) throw faults.invalidRequest('credit_bytes', `is ${creditBytes}: credit is only given`);
     this.#heardAt = this.#ports.clock.monotonicMs();
     this.#creditBytes += Number(creditBytes);
-    for (const { session, reason, expected } of nacks) {
+    for (const { session, reason } of nacks) {
       const push = this.#pushes.get(session);
       if (push === undefined) continue;
       const { log } = push.partition;
@@ -120,7 +120,6 @@ export class LeaderStream {
         partition: log.key,
         follower: this.#node,
         reason: fromNack(reason),
-        expected,
       });
       this.#drop(push);
       if (reason === NackReason.DISK_FULL) push.full();
@@ -165,10 +164,11 @@ export class LeaderStream {
           this.#pump();
         });
       },
-      ended: (push) => {
-        // A follower that has not ended it itself has to hear of it.
-        this.#reject(push, 'protocol');
-      },
+      unreadable: (push, error) =>
+        this.#ports.logger.warn('what a follower needs can not be read here', {
+          partition: push.partition.log.key,
+          error,
+        }),
     };
   }
 

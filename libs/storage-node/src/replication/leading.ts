@@ -37,8 +37,6 @@ export interface FollowerSession {
   wake(): void;
   /** The high watermark or the log start has moved. */
   owe(): void;
-  /** Nothing more goes out. */
-  end(): void;
 }
 
 /** What a leadership needs of its node. */
@@ -129,11 +127,17 @@ export class Leading {
     this.#machine.lagMaxMs = lagMaxMs;
   }
 
-  /** Resolves when everyone who may be elected has removed what lies below `before`, or this node leads no more. */
-  trimmedTo(before: Offset): Promise<void> {
+  /** Resolves when everyone who may be elected has removed what lies below `before`, this node leads no more, or `signal` says so. */
+  trimmedTo(before: Offset, signal: AbortSignal): Promise<void> {
     for (const session of this.#sessions.values()) session.owe();
-    return new Promise((done) => {
-      this.#trims.push({ before, done });
+    return new Promise((resolve) => {
+      const trim = { before, done: resolve };
+      this.#trims.push(trim);
+      const forget = (): void => {
+        this.#trims = this.#trims.filter((one) => one !== trim);
+        resolve();
+      };
+      signal.addEventListener('abort', forget, { once: true });
       this.#lookAtTrims();
     });
   }
@@ -215,10 +219,6 @@ export class Leading {
         break;
       case 'push':
         this.#session(effect.session)?.push(effect.from);
-        break;
-      case 'end':
-        this.#session(effect.session)?.end();
-        this.#sessions.delete(effect.session);
         break;
       case 'commit':
         this.#log.advanceHighWatermark(effect.highWatermark);

@@ -1,4 +1,4 @@
-import { faults, type Offset, offset } from '@moldau/kernel';
+import { faults } from '@moldau/kernel';
 
 // What a peer of replication may make this node hold or do at once. Both sides keep to it, and both refuse what does not.
 
@@ -16,10 +16,4 @@ export function requireFew(lists: Readonly<Record<string, readonly unknown[]>>, 
   for (const [field, { length }] of Object.entries(lists)) {
     if (length > most) throw faults.invalidRequest(field, `has ${length} entries: at most ${most} in a frame`);
   }
-}
-
-/** An offset that a peer sent. Throws INVALID_REQUEST. */
-export function peerOffset(field: string, value: bigint): Offset {
-  if (value < 0n) throw faults.invalidRequest(field, `is ${value}: offsets begin with 0`);
-  return offset(value);
 }

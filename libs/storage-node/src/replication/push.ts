@@ -15,7 +15,8 @@ export interface PushEvents {
   ready(push: Push): void;
   /** Its high watermark or log start has moved. */
   owes(push: Push): void;
-  ended(push: Push): void;
+  /** What was to be sent can't be read. */
+  unreadable(push: Push, error: unknown): void;
 }
 
 /** One partition of a stream: where its follower stands, and what is to be sent next. */
@@ -88,10 +89,6 @@ export class Push implements FollowerSession {
 
   owe(): void {
     if (this.#next !== undefined && !this.isOver) this.#events.owes(this);
-  }
-
-  end(): void {
-    this.#events.ended(this);
   }
 
   left(): void {
@@ -179,6 +176,7 @@ export class Push implements FollowerSession {
   /** Retention came first, or the own copy is damaged: the follower begins again, and finds out. */
   #cannotRead(error: unknown): void {
     const isOvertaken = hasReason(error, 'OFFSET_OUT_OF_RANGE');
+    if (!isOvertaken) this.#events.unreadable(this, error);
     this.left();
     this.refuse(isOvertaken ? 'protocol' : 'busy');
   }

@@ -19,10 +19,14 @@ export function requireReached(
 }
 
 const wrongCluster = (node: number, cluster: string, expected: string): MoldauError =>
-  new MoldauError('WRONG_CLUSTER', `node ${node} belongs to cluster ${cluster}, and this is ${expected}`, {
-    cluster,
-    expected_cluster: expected,
-  });
+  new MoldauError(
+    'WRONG_CLUSTER',
+    `node ${node} belongs to cluster ${cluster}, and this is ${expected}: correct its address, or the coordinators of one of the two`,
+    {
+      cluster,
+      expected_cluster: expected,
+    },
+  );
 
 const wrongNode = (meant: number, me: NodeId): MoldauError =>
   new MoldauError('NOT_SERVING', `node ${meant} is meant, and this is node ${me}: its address has changed hands`, {

@@ -44,7 +44,7 @@ export class ReplicationMetrics {
       offline: gauge('offline'),
       damaged: gauge('damaged'),
     };
-    const lagHelp = 'Offsets by which the replica that is farthest behind a leader here lacks';
+    const lagHelp = 'Offsets that the replica farthest behind a leader here lacks';
     this.#lag = meter.gauge('moldau_storage_node_follower_lag_max_offsets', lagHelp);
     const streams = (way: string): Gauge =>
       meter.gauge('moldau_storage_node_replication_streams', 'Streams from followers and to leaders', { way });

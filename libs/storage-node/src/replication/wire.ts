@@ -30,13 +30,14 @@ import type {
   Piece,
   RefusalReason,
 } from '@moldau/replication';
-import { epochsMax, peerOffset } from './peer-limits.ts';
+import { offsetFrom } from '../wire.ts';
+import { epochsMax } from './peer-limits.ts';
 
 /** What a follower of a refused session hears. */
 export type Refusal = RefusalReason | 'not-leader';
 
 const fromEpochs = (epochs: readonly EpochStartMessage[]): EpochStart[] =>
-  epochs.map(({ epoch, start }) => ({ epoch: leaderEpoch(epoch), start: peerOffset('epochs.start', start) }));
+  epochs.map(({ epoch, start }) => ({ epoch: leaderEpoch(epoch), start: offsetFrom('epochs.start', start) }));
 
 const copies = { whole: CopyState.WHOLE, doubtful: CopyState.DOUBTFUL, lost: CopyState.LOST } as const;
 const copyNames = new Map<CopyState, Hello['copy']>([
@@ -58,8 +59,8 @@ export function fromHello(
     session,
     copy,
     epoch: leaderEpoch(hello.leaderEpoch),
-    logStart: peerOffset('hello.log_start', hello.logStart),
-    durableEnd: peerOffset('hello.durable_end', hello.durableEnd),
+    logStart: offsetFrom('hello.log_start', hello.logStart),
+    durableEnd: offsetFrom('hello.durable_end', hello.durableEnd),
     epochs: fromEpochs(hello.epochs),
   };
 }
@@ -101,7 +102,7 @@ const nacks: Readonly<Record<Mismatch | 'left', NackReason>> = {
 
 const nackNames = new Map(Object.entries(nacks).map(([name, reason]) => [reason, name]));
 
-/** For the log: a leader does the same, whatever the reason. */
+/** For the log. */
 export const fromNack = (reason: NackReason): string => nackNames.get(reason) ?? 'unknown';
 
 export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
@@ -126,8 +127,8 @@ export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome'
     kind: 'welcome',
     session,
     epoch: leaderEpoch(welcome.leaderEpoch),
-    truncateTo: truncateTo === undefined ? undefined : peerOffset('welcome.truncate_to', truncateTo),
-    reset: resetTo === undefined ? undefined : { to: peerOffset('welcome.reset_to', resetTo), covering },
+    truncateTo: truncateTo === undefined ? undefined : offsetFrom('welcome.truncate_to', truncateTo),
+    reset: resetTo === undefined ? undefined : { to: offsetFrom('welcome.reset_to', resetTo), covering },
   };
 }
 
@@ -148,12 +149,12 @@ const owned = (batches: Uint8Array): Uint8Array =>
 
 export const fromData = (entry: ReplicaData): Piece => ({
   epoch: leaderEpoch(entry.leaderEpoch),
-  from: peerOffset('data.from', entry.from),
+  from: offsetFrom('data.from', entry.from),
   previousEpoch: leaderEpoch(entry.previousEpoch),
   epochs: fromEpochs(entry.epochs),
   batches: owned(entry.batches),
-  highWatermark: peerOffset('data.high_watermark', entry.highWatermark),
-  logStart: peerOffset('data.log_start', entry.logStart),
+  highWatermark: offsetFrom('data.high_watermark', entry.highWatermark),
+  logStart: offsetFrom('data.log_start', entry.logStart),
 });
 
 export const fromAssignment = (assignment: PartitionAssignment): CommittedState => ({

@@ -50,7 +50,7 @@ const stopInOrder = async (world: World): Promise<void> => {
   if (!operator.isServing) return;
   world.trace.note(`${operator.name} stop`);
   const { service } = node;
-  world.background('stop', () => node.stop());
+  world.background(() => node.stop());
   const isStopping = (): boolean => node.isRunning && node.service === service;
   for (let waitedMs = 0; isStopping() && waitedMs < 10_000; waitedMs += 100) await world.sleep(100);
   // A disk or a coordinator that does not answer: whoever runs the node loses patience.

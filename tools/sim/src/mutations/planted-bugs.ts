@@ -142,12 +142,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'election-applied-before-it-is-stored',
+    name: 'election-without-space-forgotten',
     patches: [
       {
         file: 'storage-node/src/assignments.ts',
-        from: 'if (epoch !== undefined) {',
-        to: 'this.#appliedEpochs.set(key, assignment.partitionEpoch);\n    if (epoch !== undefined) {',
+        from: 'return this.#decline(elected);',
+        to: 'return;',
       },
     ],
   },

@@ -47,7 +47,7 @@ const isUnchanged = (seen: Seen | undefined, { log, role, leading, copy }: Parti
 
 /**
  * Knows what clients were promised, and what the node shows of itself, and throws a {@link Violation} when the two can't
- * both be true. Every topic but those of `ownTopics` belongs to it.
+ * both be true. Every topic but those that begin with `scratch` belongs to it.
  */
 export class Oracle {
   readonly #trace: Trace;

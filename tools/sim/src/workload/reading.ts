@@ -22,10 +22,6 @@ export class Tail {
     this.#person = world.person(name);
   }
 
-  get next(): bigint {
-    return this.#next;
-  }
-
   /** Everything that is committed was read, or can't be. */
   get isAtEnd(): boolean {
     const truth = this.#world.oracle.truth(place(this.topic, this.partition));
