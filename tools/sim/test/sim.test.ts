@@ -43,6 +43,9 @@ const caughtWithin = {
   'corruption-as-torn-tail': 150,
   'silent-members-not-counted': 40,
   'follower-acknowledges-before-fsync': 40,
+  'truncated-by-high-watermark': 40,
+  'lost-copy-taken-for-an-empty-one': 80,
+  'node-epoch-not-checked': 40,
 };
 
 for (const [name, count] of Object.entries(caughtWithin)) {

@@ -59,8 +59,12 @@ const stuckSyncs = async (world: World): Promise<void> => {
 
 const rot = async (world: World): Promise<void> => {
   const { random } = world;
-  const operator = world.anyNode();
-  if (!(await damageSomething(world, operator)) || random.chance(0.4)) return;
+  const operator = world.rotten ?? world.anyNode();
+  const partition = await damageSomething(world, operator);
+  if (partition === undefined) return;
+  // Somebody comes by and finds it, as a scrub or a reader does, or nobody for a long time.
+  if (random.chance(0.5)) partition.damaged();
+  if (random.chance(0.4)) return;
   await world.sleep(between(world, 20, 1_000));
   await bounce(world, operator, random.chance(0.5) ? 'kill' : 'power');
 };

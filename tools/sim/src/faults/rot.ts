@@ -2,16 +2,17 @@ import { FileError, offset, type PartitionKey } from '@moldau/kernel';
 import { type CheckpointRecord, readCheckpoint } from '@moldau/log/checkpoint-file';
 import { GuardedFileSystem } from '@moldau/log/guarded-file-system';
 import { BatchHeader } from '@moldau/records';
+import type { Partition } from '@moldau/storage-node';
 import type { Operator } from '../operator.ts';
 import type { World } from '../world.ts';
 
 type Vouched = ReadonlyMap<PartitionKey, CheckpointRecord>;
 
 /**
- * Flips one bit somewhere in an old segment, and tells the oracle which records that concerns. False: there is none.
+ * Flips one bit somewhere in an old segment, and tells the oracle which records that concerns. Returns whose; `undefined`: there is none.
  * Only below the synced end that the checkpoint on the disk vouches for: above it rot can't be told from a torn write.
  */
-export async function damageSomething(world: World, operator: Operator): Promise<boolean> {
+export async function damageSomething(world: World, operator: Operator): Promise<Partition | undefined> {
   const vouched = await readVouched(world, operator);
   // The checkpoint may have been renamed a moment ago: let its name become durable.
   await world.sleep(20);
@@ -33,24 +34,25 @@ async function readVouched({ cluster }: World, { node }: Operator): Promise<Vouc
   return Promise.race([read, patience]);
 }
 
-function flipBelow(world: World, operator: Operator, vouched: Vouched): boolean {
+function flipBelow(world: World, operator: Operator, vouched: Vouched): Partition | undefined {
   const { oracle, random, trace } = world;
-  if (!operator.isServing) return false;
-  if (world.rotten !== undefined && world.rotten !== operator) return false;
+  if (!operator.isServing) return undefined;
+  if (world.rotten !== undefined && world.rotten !== operator) return undefined;
   const { disk, service } = operator.node;
-  const logs = [...service.partitions].filter(({ topic }) => topic !== 'scratch').map(({ log }) => log);
-  const log = logs[random.below(logs.length)];
-  if (log === undefined) return false;
+  const partitions = [...service.partitions].filter(({ topic }) => topic !== 'scratch');
+  const partition = partitions[random.below(partitions.length)];
+  if (partition === undefined) return undefined;
+  const { log } = partition;
   const syncedEnd = vouched.get(log.key)?.syncedEnd ?? 0n;
   const segments = disk.filesBelow('/data').filter((path) => path.includes(`/${log.key}/`) && path.endsWith('.log'));
   const path = segments.slice(0, -1)[random.below(Math.max(1, segments.length - 1))];
-  if (path === undefined) return false;
+  if (path === undefined) return undefined;
   const file = disk.file(path);
   const bytes = new Uint8Array(file.sizeBytes);
   file.read(0, bytes);
   const starts = batchStarts(bytes).filter((start) => new BatchHeader(bytes, start).nextOffset <= syncedEnd);
   const at = starts[random.below(starts.length)];
-  if (at === undefined) return false;
+  if (at === undefined) return undefined;
   const header = new BatchHeader(bytes, at);
   const damage = { from: offset(header.baseOffset), to: offset(header.nextOffset) };
   // Half of the time in the header: that is where a reader trusts most.
@@ -60,7 +62,7 @@ function flipBelow(world: World, operator: Operator, vouched: Vouched): boolean 
   (world.replicas === 1 ? truth.damages : truth.wounds).push(damage);
   disk.flipBit(path, byte * 8 + random.below(8));
   trace.note(`rot in ${name}@${damage.from}…${damage.to}, byte ${byte - at} of the batch`);
-  return true;
+  return partition;
 }
 
 /** Where the batches of a segment begin, up to the first that was damaged before. */

@@ -142,16 +142,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'election-without-space-forgotten',
-    patches: [
-      {
-        file: 'storage-node/src/assignments.ts',
-        from: 'return this.#decline(elected);',
-        to: 'return;',
-      },
-    ],
-  },
-  {
     name: 'write-without-the-term',
     patches: [
       {
