@@ -7,6 +7,7 @@ import { hostTimers } from '@moldau/host';
 import { silentLogger } from '@moldau/kernel';
 import { EtcdProcess } from '@moldau/testing/etcd/etcd-process';
 import { freePorts } from '@moldau/testing/free-ports';
+import { TcpProxy } from '@moldau/testing/tcp-proxy';
 import { ServiceProcess } from './process.ts';
 
 const attempts = 3;
@@ -19,6 +20,8 @@ export interface ClusterOptions {
   readonly coordinatorFlags?: readonly string[];
   /** Of every storage node. */
   readonly nodeFlags?: readonly string[];
+  /** Every storage node is reached through a {@link TcpProxy} of its own, by clients and by other nodes. Default false. */
+  readonly proxied?: boolean;
   /** Called with the data directory of each storage node before that starts for the first time. */
   readonly prepare?: (directory: string, id: number) => Promise<void>;
   /** Called when all its processes have ended, before what they have written is removed. */
@@ -31,16 +34,28 @@ export class Cluster {
   readonly coordinators: readonly ServiceProcess[];
   readonly nodes: readonly ServiceProcess[];
   readonly gateway: ServiceProcess;
+  /** Before the nodes, in their order; none unless it was asked for. */
+  readonly proxies: readonly TcpProxy[];
   readonly #folder: string;
   readonly #release: () => Promise<void>;
 
-  private constructor(etcd: EtcdProcess, ports: readonly number[], options: ClusterOptions) {
+  private constructor(
+    etcd: EtcdProcess,
+    ports: readonly number[],
+    proxies: readonly TcpProxy[],
+    options: ClusterOptions,
+  ) {
     const { coordinatorFlags = [], nodeFlags = [], release = () => Promise.resolve() } = options;
     const port = (index: number): number => ports[index] ?? 0;
     const coordinators = [port(0), port(1)].map((one) => `127.0.0.1:${one}`).join();
     this.#folder = mkdtempSync(join(tmpdir(), 'moldau-chaos-'));
     this.#release = release;
     this.etcd = etcd;
+    this.proxies = proxies;
+    const advertised = (id: number): string[] => {
+      const proxy = proxies[id - 1];
+      return proxy === undefined ? [] : ['--advertised-address', proxy.address];
+    };
     this.coordinators = [0, 1].map(
       (i) =>
         new ServiceProcess(`coordinator-${i + 1}`, 'coordinator', port(i), [
@@ -52,6 +67,7 @@ export class Cluster {
       (id) =>
         new ServiceProcess(`node-${id}`, 'storage-node', port(id + 1), [
           ...['--node-id', String(id), '--data-dir', this.directoryOf(id), '--coordinators', coordinators],
+          ...advertised(id),
           ...nodeFlags,
         ]),
     );
@@ -69,7 +85,9 @@ export class Cluster {
   }
 
   static async #start(ports: readonly number[], options: ClusterOptions): Promise<Cluster> {
-    const cluster = new Cluster(await EtcdProcess.start(), ports, options);
+    const proxied = options.proxied === true ? ports.slice(2, 5) : [];
+    const proxies = await Promise.all(proxied.map((port) => TcpProxy.start(port)));
+    const cluster = new Cluster(await EtcdProcess.start(), ports, proxies, options);
     try {
       await Promise.all(cluster.coordinators.map((one) => one.start()));
       await Promise.all([1, 2, 3].map(async (id) => options.prepare?.(cluster.directoryOf(id), id)));
@@ -89,7 +107,8 @@ export class Cluster {
 
   /** A client that knows the storage nodes alone, and reaches each of them directly. */
   clientOfNodes(): Promise<Moldau> {
-    return connect({ endpoints: this.nodes.map(({ address }) => address), timeout: '60s' });
+    const reached = this.proxies.length > 0 ? this.proxies : this.nodes;
+    return connect({ endpoints: reached.map(({ address }) => address), timeout: '60s' });
   }
 
   /** The storage node of that number: 1 to 3. */
@@ -126,6 +145,7 @@ export class Cluster {
   async close(): Promise<void> {
     await Promise.all([this.gateway, ...this.nodes, ...this.coordinators].map((one) => one.kill()));
     await this.etcd.close();
+    await Promise.all(this.proxies.map((proxy) => proxy.close()));
     await this.#release();
     rmSync(this.#folder, { recursive: true, force: true });
   }
