@@ -129,7 +129,8 @@ const sleepwalk = async (world: World): Promise<void> => {
     await world.sleep(between(world, 50, 800));
   }
   coordinator.joinStore();
-  while (world.isActive(coordinator)) await world.sleep(100);
+  // Where nobody has taken its place meanwhile, it is the active one indeed.
+  for (let waitedMs = 0; waitedMs < 15_000 && world.isActive(coordinator); waitedMs += 100) await world.sleep(100);
   for (const { name } of world.people) weather.release(cluster.network, name, address);
   world.sleepwalkers.delete(coordinator);
 };
