@@ -2,6 +2,7 @@ import {
   type Clock,
   faults,
   type Logger,
+  type Millis,
   type NodeId,
   nodeEpoch,
   nodeId,
@@ -39,6 +40,7 @@ const messageVersion = 1;
 /** `active` throws NOT_SERVING while there is nothing to serve. */
 export function controllerService(
   active: () => ControllerParts,
+  sessionTimeoutMs: Millis,
   ports: { clock: Clock; timers: Timers; logger: Logger },
 ): ServedService {
   return serve(ControllerService, {
@@ -51,7 +53,7 @@ export function controllerService(
       const asked = wire.fromRegisterNode(request);
       if (asked.clusterId === clusterId) await term.requireNotRestored(asked.node, revision(request.highestVersion));
       const epoch = await registrar.register(asked);
-      return { clusterId, nodeEpoch: epoch };
+      return { clusterId, nodeEpoch: epoch, sessionTimeoutMs };
     },
 
     async nodeSession(session) {

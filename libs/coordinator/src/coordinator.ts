@@ -95,7 +95,7 @@ export class Coordinator {
     };
     return [
       withStandby(clusterService(active, this.#config, this.#ports.timers), standby, this.#connections),
-      controllerService(active, this.#ports),
+      controllerService(active, this.#config.sessionTimeoutMs, this.#ports),
     ];
   }
 

@@ -17,5 +17,6 @@ export {
   LeaderMachine,
   type LeaderOptions,
   type RefusalReason,
+  type ResignationReason,
 } from './leader.ts';
 export { type CommittedState, MaximalIsr } from './maximal-isr.ts';

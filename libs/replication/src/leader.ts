@@ -60,7 +60,10 @@ export type LeaderEffect =
       readonly unfit: readonly NodeId[];
       readonly partitionEpoch: bigint;
     }
-  | { readonly kind: 'resign'; readonly why: 'newer-epoch' | 'fenced' | 'slow-disk' };
+  | { readonly kind: 'resign'; readonly why: ResignationReason };
+
+/** `alone`: nobody follows who is in sync and alive, and without them nothing can be committed. */
+export type ResignationReason = 'newer-epoch' | 'fenced' | 'slow-disk' | 'alone';
 
 export interface LeaderOptions {
   readonly me: IsrMember;
@@ -68,8 +71,10 @@ export interface LeaderOptions {
   /** Where this epoch begins in the log. */
   readonly epochStart: Offset;
   readonly lagMaxMs: Millis;
-  /** False: it has resigned for a slow disk not long ago. */
-  readonly mayResignForDisk: boolean;
+  /** After this time whoever is dead is in no ISR any more: the coordinator sees to that. */
+  readonly sessionTimeoutMs: Millis;
+  /** False: it has resigned not long ago for a slow disk, or because it was alone, and others may have done no better. */
+  readonly mayGiveWay: boolean;
 }
 
 /** A sync that takes longer than this, while others sync, is a reason to resign. */
@@ -97,7 +102,8 @@ export class LeaderMachine {
   /** Have lost data, and are still in the ISR or the ELR. */
   readonly #unfit = new Set<NodeId>();
   readonly #startedAt: Millis;
-  readonly #mayResignForDisk: boolean;
+  readonly #sessionTimeoutMs: Millis;
+  readonly #mayGiveWay: boolean;
   #syncPendingSince: Millis | undefined;
   #seenDurableEnd: Offset;
   /** What was called committed last: the log may still learn it. */
@@ -113,7 +119,8 @@ export class LeaderMachine {
     this.epoch = options.epoch;
     this.epochStart = options.epochStart;
     this.lagMaxMs = options.lagMaxMs;
-    this.#mayResignForDisk = options.mayResignForDisk;
+    this.#sessionTimeoutMs = options.sessionTimeoutMs;
+    this.#mayGiveWay = options.mayGiveWay;
     this.#isr = new MaximalIsr(state);
     this.#startedAt = now;
     this.#seenDurableEnd = log.durableEnd;
@@ -311,7 +318,7 @@ export class LeaderMachine {
   /** An own sync has taken too long, while a member of the ISR has synced since it began. */
   #isDiskSlow(now: Millis): boolean {
     const since = this.#syncPendingSince;
-    if (!this.#mayResignForDisk || since === undefined || now - since < slowSyncMs) return false;
+    if (!this.#mayGiveWay || since === undefined || now - since < slowSyncMs) return false;
     return this.committed.isr.some(({ node }) => {
       const follower = this.#followers.get(node);
       return follower?.ackedMoreAt !== undefined && follower.ackedMoreAt > since;
@@ -348,10 +355,26 @@ export class LeaderMachine {
     const unfit = [...this.#unfit].filter((node) => this.#counts(node));
     // What else there is to change does not wait for those whom the store has refused: it is asked for without them.
     const isr = [this.#me, ...wanted.filter(({ node }) => !this.#refused.has(node))];
+    if (isr.length === 1 && this.#isAlone()) return this.#resign('alone');
     if (this.#isChange(isr) || unfit.length > 0 || this.#isr.isDoubtful) return this.#ask(isr, unfit);
     const turn = [...this.#refused].find((node) => wanted.some((one) => one.node === node));
     if (turn === undefined) return [];
     return this.#ask([this.#me, ...wanted.filter(({ node }) => node === turn || !this.#refused.has(node))], unfit);
+  }
+
+  /**
+   * All who are in sync besides have left, and not one of them has a session here. The dead have been taken out by now, so they
+   * live, and do not reach this node: one of them may lead better. Not where this one goes on without them.
+   */
+  #isAlone(): boolean {
+    const { isr, minIsr } = this.committed;
+    const others = isr.filter(({ node }) => node !== this.#me.node);
+    if (!this.#mayGiveWay || this.lagMaxMs <= this.#sessionTimeoutMs || minIsr === 1) return false;
+    if (others.length === 0 || isr.length < minIsr) return false;
+    return others.every(({ node }) => {
+      const hasSpace = this.#lastCaughtUp.get(node) !== Number.NEGATIVE_INFINITY;
+      return hasSpace && !this.#followers.has(node) && !this.#unfit.has(node);
+    });
   }
 
   #ask(isr: readonly IsrMember[], unfit: readonly NodeId[]): LeaderEffect[] {
@@ -419,7 +442,7 @@ export class LeaderMachine {
     });
   }
 
-  #resign(why: 'newer-epoch' | 'fenced' | 'slow-disk'): LeaderEffect[] {
+  #resign(why: ResignationReason): LeaderEffect[] {
     assert(!this.#resigned, 'a leader resigns once');
     this.#resigned = true;
     return [{ kind: 'resign', why }];

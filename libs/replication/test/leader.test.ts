@@ -1,7 +1,7 @@
 import { leaderEpoch, nodeEpoch, nodeId, offset } from '@moldau/kernel';
 import test from 'ava';
 import { MaximalIsr } from '../src/index.ts';
-import { acked, c, committed, decided, hello, late, ready, start, state, World } from './support/leader-world.ts';
+import { acked, b, c, committed, decided, hello, late, ready, start, state, World } from './support/leader-world.ts';
 
 test('who joins has what is called committed in the same step', (t) => {
   // b stands at 3 and holds nothing up: the log's own high watermark is 3 still when 5 is called committed.
@@ -31,6 +31,28 @@ test('a follower that once said that it has lost data is not believed otherwise 
   const world = new World(state('ab', 1)).after(hello({ copy: 'doubtful' }));
   t.is(world.step(hello({ session: 3 })), 'refuse 3 busy');
   t.is(world.step(committed(), hello({ session: 4 })), 'commit 5, welcome 4 whole');
+});
+
+test('a leader that nobody reaches who is in sync gives way; not when that is no better, or it goes on by itself', (t) => {
+  const late9 = { sessionTimeoutMs: 9_000 };
+  const tick = { kind: 'tick' } as const;
+  t.is(new World(state('ab', 2), late9).at(late).step(tick), 'resign alone');
+  t.is(new World(state('abc', 2), late9).at(late).step(tick), 'resign alone');
+  t.is(new World(state('ab', 1), late9).at(late).step(tick), 'propose a on 20', 'it goes on without b');
+  t.is(new World(state('ab', 2), { ...late9, mayGiveWay: false }).at(late).step(tick), 'propose a on 20', 'not again');
+  t.is(new World(state('ab', 2), { sessionTimeoutMs: 10_000 }).at(late).step(tick), 'propose a on 20', 'b may be dead');
+  t.is(new World(state('ab', 3, 'c'), late9).at(late).step(tick), 'propose a on 20', 'c is missing, too');
+  const following = new World(state('ab', 2), { ...late9, appends: ['y6'] }).after(hello(), ready(4));
+  t.is(following.at(late).step(tick), 'propose a on 20', 'b follows, and is late');
+  const unfit = new World(state('ab', 2), late9).after(hello({ copy: 'lost' }), decided('unknown'));
+  t.is(unfit.at(late).step(tick), 'propose a unfit b on 20', 'b has lost data');
+  const full = new World(state('ab', 2), late9).after(
+    hello(),
+    ready(4),
+    { kind: 'full', node: b, session: 2 },
+    decided('unknown'),
+  );
+  t.is(full.at(late).step(tick), 'propose a on 20', 'b has no space');
 });
 
 test('lag counts from joining: who joins behind the end is not out at once', (t) => {
@@ -144,8 +166,8 @@ test('who has stopped does not join, though below min ISR it holds all that is c
 });
 
 test('a slow disk is a reason to resign once another member has acknowledged more meanwhile', (t) => {
-  const slow = (mayResignForDisk: boolean): World => {
-    const world = new World(state('ab', 1), { mayResignForDisk }).after(hello(), ready(5));
+  const slow = (mayGiveWay: boolean): World => {
+    const world = new World(state('ab', 1), { mayGiveWay }).after(hello(), ready(5));
     world.log.append([{ epoch: leaderEpoch(6), value: 'z' }]);
     return world.after({ kind: 'log-moved' });
   };

@@ -76,6 +76,7 @@ export class ControllerLink {
   readonly #stopping = new AbortController();
   #epoch: NodeEpoch | undefined;
   #clusterId: string | undefined;
+  #sessionTimeoutMs: Millis = Number.POSITIVE_INFINITY;
   #session: NodeSessionStream | undefined;
   #cancelGoodbye: CancelTimer = () => {};
   #storageFailed = false;
@@ -178,6 +179,11 @@ export class ControllerLink {
     return this.#epoch;
   }
 
+  /** How long this node, and any other, may be silent before it is fenced. */
+  get sessionTimeoutMs(): Millis {
+    return this.#sessionTimeoutMs;
+  }
+
   /** To the coordinator that is active, as far as this node knows. */
   get #channel(): Channel {
     const channel = this.#channels[this.#asked % this.#channels.length];
@@ -195,6 +201,7 @@ export class ControllerLink {
     });
     this.#epoch = nodeEpoch(answer.nodeEpoch);
     this.#clusterId = answer.clusterId;
+    this.#sessionTimeoutMs = answer.sessionTimeoutMs;
     await this.#events.registered(answer.clusterId, this.#epoch);
   }
 

@@ -42,7 +42,7 @@ export interface PartitionPorts {
 /** A new leader hears of what was committed as soon as its followers are there. */
 const knownWithinMs: Millis = 2_000;
 
-/** Between two resignations for a slow or a full disk. */
+/** Between two resignations after which others may do no better: for a slow or a full disk, or because nobody followed. */
 const betweenResignationsMs: Millis = 30_000;
 
 /**
@@ -59,7 +59,7 @@ export class Partition {
   #following: Following | undefined;
   #copy: Hello['copy'];
   #lagMaxMs: Millis = 0;
-  #resignedForDiskAt = Number.NEGATIVE_INFINITY;
+  #gaveWayAt = Number.NEGATIVE_INFINITY;
   /** Until they are committed. */
   readonly #parked = new ParkedAppends();
   /** Until they are durable here. */
@@ -135,8 +135,7 @@ export class Partition {
     // From now on this is the log, and others are its copies.
     this.#copy = 'whole';
     this.log.vouch();
-    const mayResignForDisk = this.#ports.now() - this.#resignedForDiskAt > betweenResignationsMs;
-    const options = { epoch, epochStart, mayResignForDisk, lagMaxMs: this.#lagMaxMs };
+    const options = { epoch, epochStart, mayGiveWay: this.#mayGiveWay(), lagMaxMs: this.#lagMaxMs };
     this.#leading = this.#ports.replication.lead(this.log, state, options, {
       committed: (highWatermark) => this.#commit(highWatermark),
       resigned: (why) => this.#resignFor(why),
@@ -150,8 +149,8 @@ export class Partition {
     const { leading } = this;
     leading?.tick();
     if (!isDiskFull || leading === undefined || leading.committed.isr.length < 2) return;
-    if (this.#ports.now() - this.#resignedForDiskAt < betweenResignationsMs) return;
-    this.#resignedForDiskAt = this.#ports.now();
+    if (!this.#mayGiveWay()) return;
+    this.#gaveWayAt = this.#ports.now();
     this.#resign();
   }
 
@@ -281,8 +280,12 @@ export class Partition {
 
   /** Should nobody else lead, whatever a follower has claimed, the coordinator has to elect once more. */
   #resignFor(why: Parameters<LeadingEvents['resigned']>[0]): void {
-    if (why === 'slow-disk') this.#resignedForDiskAt = this.#ports.now();
+    if (why === 'slow-disk' || why === 'alone') this.#gaveWayAt = this.#ports.now();
     this.#resign();
+  }
+
+  #mayGiveWay(): boolean {
+    return this.#ports.now() - this.#gaveWayAt >= betweenResignationsMs;
   }
 
   #resign(): void {

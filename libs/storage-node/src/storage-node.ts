@@ -25,7 +25,7 @@ import { logService } from './log-service.ts';
 import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
-import { Replication } from './replication/replication.ts';
+import { type Identity, Replication } from './replication/replication.ts';
 
 /** The world, as a storage node sees it. */
 export interface StorageNodePorts {
@@ -312,9 +312,9 @@ export class StorageNode {
     if (this.#stage !== 'serving') throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
   }
 
-  #identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined {
-    const nodeEpoch = this.#link?.nodeEpoch;
-    return nodeEpoch === undefined ? undefined : { clusterId: this.clusterId, nodeEpoch };
+  #identity(): Identity | undefined {
+    const { nodeEpoch, sessionTimeoutMs = 0 } = this.#link ?? {};
+    return nodeEpoch === undefined ? undefined : { clusterId: this.clusterId, nodeEpoch, sessionTimeoutMs };
   }
 
   #requireDirectory(): LogDirectory {

@@ -69,14 +69,19 @@ export class World {
   /** `learns: false`: its log never hears what the machine calls committed. */
   constructor(
     committedState: CommittedState,
-    { learns = true, mayResignForDisk = true, appends = [] as string[] } = {},
+    { learns = true, mayGiveWay = true, sessionTimeoutMs = lagMaxMs, appends = [] as string[] } = {},
   ) {
     this.log.commit(offset(3));
     for (const text of appends) this.log.append(ModelLog.of(text).from(0n));
     this.log.sync();
     this.#learns = learns;
     const options = { me: { node: a, epoch: nodeEpoch(10n) }, epoch: leaderEpoch(6), epochStart: offset(3) };
-    this.machine = new LeaderMachine(this.log, committedState, { ...options, lagMaxMs, mayResignForDisk }, start);
+    this.machine = new LeaderMachine(
+      this.log,
+      committedState,
+      { ...options, lagMaxMs, mayGiveWay, sessionTimeoutMs },
+      start,
+    );
   }
 
   /** The effects of the events, in words. */

@@ -240,7 +240,8 @@ export class ModelNode {
       epoch: state.leaderEpoch,
       epochStart: this.log.writtenEnd,
       lagMaxMs,
-      mayResignForDisk: true,
+      mayGiveWay: true,
+      sessionTimeoutMs: Number.POSITIVE_INFINITY,
     };
     this.leading = new this.#world.machines.LeaderMachine(this.log, state, options, this.#world.now);
     this.#world.say(`${this.name}: leads ${state.leaderEpoch} from ${this.log.writtenEnd}`);

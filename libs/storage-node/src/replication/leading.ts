@@ -20,6 +20,7 @@ import {
   LeaderMachine,
   type Match,
   type RefusalReason,
+  type ResignationReason,
 } from '@moldau/replication';
 
 /** A follower's session, as its leader's stream keeps it. */
@@ -44,6 +45,7 @@ export interface LeadingPorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly me: IsrMember;
+  readonly sessionTimeoutMs: Millis;
   /** So many replicas are in sync now. */
   isrChanged(before: number, after: number): void;
   propose(
@@ -59,14 +61,14 @@ export interface LeadingOptions {
   readonly epoch: number;
   readonly epochStart: Offset;
   readonly lagMaxMs: Millis;
-  readonly mayResignForDisk: boolean;
+  readonly mayGiveWay: boolean;
 }
 
 /** What its partition hears. */
 export interface LeadingEvents {
   committed(highWatermark: Offset): void;
   /** This epoch is over for this node. */
-  resigned(why: (LeaderEffect & { kind: 'resign' })['why']): void;
+  resigned(why: ResignationReason): void;
 }
 
 /** Drives the machine of one leadership: brings it what happens, and does what it says. Decides nothing. */
@@ -91,8 +93,9 @@ export class Leading {
     this.#log = log;
     this.#ports = ports;
     this.#events = events;
+    const { me, sessionTimeoutMs, clock } = ports;
     const epoch = leaderEpoch(options.epoch);
-    this.#machine = new LeaderMachine(log, state, { ...options, epoch, me: ports.me }, ports.clock.monotonicMs());
+    this.#machine = new LeaderMachine(log, state, { ...options, epoch, me, sessionTimeoutMs }, clock.monotonicMs());
   }
 
   get epoch(): number {

@@ -29,6 +29,13 @@ import { ScrubMetrics } from './scrub-metrics.ts';
 import { Scrubber, type ScrubberPorts } from './scrubber.ts';
 import { toIsrChange } from './wire.ts';
 
+/** What a node is told when it registers. */
+export interface Identity {
+  readonly clusterId: string;
+  readonly nodeEpoch: NodeEpoch;
+  readonly sessionTimeoutMs: Millis;
+}
+
 /** What replication needs of its node. */
 export interface ReplicationPorts {
   readonly partitions: Partitions;
@@ -40,7 +47,7 @@ export interface ReplicationPorts {
   readonly meter: Meter;
   readonly me: NodeId;
   /** `undefined`: not registered yet. */
-  identity(): { readonly clusterId: string; readonly nodeEpoch: NodeEpoch } | undefined;
+  identity(): Identity | undefined;
   addressOf(node: NodeId): string | undefined;
   /** The newest start of a node that the coordinator has told of. */
   newestStartOf(node: NodeId): NodeEpoch | undefined;
@@ -120,12 +127,14 @@ export class Replication {
   /** Begins a leadership. The log takes appends under the epoch already. */
   lead(log: PartitionLog, state: CommittedState, options: LeadingOptions, events: LeadingEvents): Leading {
     const { clock, logger, me } = this.#ports;
-    const epoch = this.#ports.identity()?.nodeEpoch;
-    assert(epoch !== undefined, 'a node that leads is registered');
+    const identity = this.#ports.identity();
+    assert(identity !== undefined, 'a node that leads is registered');
+    const { nodeEpoch: epoch, sessionTimeoutMs } = identity;
     const ports: LeadingPorts = {
       clock,
       logger,
       me: { node: me, epoch },
+      sessionTimeoutMs,
       isrChanged: (before, after) => this.#metrics.isrChanged(before, after),
       propose: (of, leaderEpoch, proposal, decided) =>
         this.#proposals.propose({ change: toIsrChange(of.identity, leaderEpoch, proposal), decided }),

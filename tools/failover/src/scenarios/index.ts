@@ -5,7 +5,7 @@ import { coordinatorKilled, coordinatorPaused } from './coordinator.ts';
 import { diskFull } from './disk-full.ts';
 import { followerKilled, followerLags, followerPaused } from './follower.ts';
 import { leaderKilled, leaderPaused } from './leader.ts';
-import { network } from './network.ts';
+import { leaderCutOff, network } from './network.ts';
 import { rollingRestart } from './rolling-restart.ts';
 import { storm } from './storm.ts';
 
@@ -23,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   leaderBitFlip,
   followerBitFlip,
   diskFull,
+  leaderCutOff,
   storm,
   network,
 ];

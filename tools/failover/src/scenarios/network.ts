@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TcpProxy } from '@moldau/testing/tcp-proxy';
 import type { Scenario, Scene } from '../scene.ts';
+import { rejoinMs, sessionTimeoutMs } from './leader.ts';
 
 const stormMs = 60_000;
 const quietMsMax = 6_000;
@@ -50,6 +51,30 @@ async function befall(scene: Scene, node: number, proxy: TcpProxy, endsAt: numbe
     await trouble?.(proxy, () => pause(awayMs));
   }
 }
+
+const cutOffMs = 30_000;
+/** The majority is back so long after the session timeout. */
+const backMs = 10_000;
+
+export const leaderCutOff: Scenario = {
+  name: 'leader-cut-off',
+  what: 'nobody reaches a node that leads for 30 s, but it reaches everybody: the coordinator, too',
+  cluster: { proxied: true },
+  async run(scene) {
+    const { cluster, replicas } = scene;
+    const id = await replicas.leadsMost();
+    const proxy = cluster.proxies[id - 1];
+    proxy?.stall();
+    const until = performance.now() + cutOffMs;
+    scene.took('until others led', await replicas.untilLedByOthers(id), sessionTimeoutMs + backMs);
+    await scene.untilTaking();
+    scene.gaps('until they took records', sessionTimeoutMs + backMs + 2_000);
+    await pause(until - performance.now());
+    proxy?.resume();
+    scene.took('after it was reached again, until it was in sync everywhere', await replicas.untilWhole(), rejoinMs);
+    scene.load.forget();
+  },
+};
 
 export const network: Scenario = {
   name: 'network',

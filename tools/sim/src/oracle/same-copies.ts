@@ -55,7 +55,9 @@ const isConverged =
     return (
       logs.length === world.replicas &&
       leading?.committed.isr.length === world.replicas &&
-      logs.every((log) => log.highWatermark === log.durableEnd && log.durableEnd === first?.durableEnd)
+      logs.every(
+        (log) => !log.isCorrupt && log.highWatermark === log.durableEnd && log.durableEnd === first?.durableEnd,
+      )
     );
   };
 
@@ -91,7 +93,11 @@ async function hashOf(
     const { topic, partition: index } = partition.log.identity;
     const at = BigInt(error.fields.from ?? -1);
     world.trace.note(`${partition.name} on ${node} is found damaged at ${at}`);
-    if (node === world.rotten?.name && world.oracle.truth(place(topic, index)).isWounded(at)) return undefined;
+    if (node === world.rotten?.name && world.oracle.truth(place(topic, index)).isWounded(at)) {
+      // As whoever finds it on that node says it.
+      partition.damaged();
+      return undefined;
+    }
     throw new Violation('lost', `${partition.name}@${at} is damaged on ${node}, and nobody has damaged it`);
   }
 }
