@@ -27,10 +27,8 @@ import { readFile, replaceFile } from './small-files.ts';
 const kind = 'MLCP';
 const version = 1;
 const dirtyDelayMs = 1_000;
-const sound = 0;
-const damaged = 1;
-const thrownAway = 2;
-const doubts = { 3: 'unclean', 4: 'doubtful' } as const;
+/** As numbers in the file: their places. One that is not known is taken for the worst. */
+const conditions = ['sound', 'corrupt', 'thrown away', 'unclean', 'doubtful'] as const;
 
 /** Why a copy that is whole may lack what it once had. */
 export type Doubt = 'unclean' | 'doubtful';
@@ -150,14 +148,14 @@ export async function readCheckpoint(fs: GuardedFileSystem, path: string): Promi
     };
     const cutTo = orAbsent(payload.i64());
     payload.i64();
-    const condition = payload.u16();
-    const isThrownAway = condition === thrownAway;
+    const condition = conditions[payload.u16()] ?? 'corrupt';
+    const isThrownAway = condition === 'thrown away';
     partitions.set(key, {
       ...fields,
       truncateTo: isThrownAway ? undefined : cutTo,
       resetTo: isThrownAway ? cutTo : undefined,
-      corrupt: condition === damaged || isThrownAway,
-      doubt: doubts[condition as keyof typeof doubts],
+      corrupt: condition === 'corrupt' || isThrownAway,
+      doubt: condition === 'unclean' || condition === 'doubtful' ? condition : undefined,
     });
   }
   return { writeNumber, assignedUpTo, bootId, partitions };
@@ -173,16 +171,14 @@ function encode(checkpoint: Checkpoint): Uint8Array {
     writer
       .i64(record.resetTo ?? record.truncateTo ?? -1n)
       .i64(-1n)
-      .u16(conditionOf(record));
+      .u16(conditions.indexOf(conditionOf(record)));
   }
   return seal(kind, version, writer.finish());
 }
 
-function conditionOf(record: CheckpointRecord): number {
-  if (record.resetTo !== undefined) return thrownAway;
-  if (record.corrupt) return damaged;
-  if (record.doubt === undefined) return sound;
-  return record.doubt === 'unclean' ? 3 : 4;
+function conditionOf(record: CheckpointRecord): (typeof conditions)[number] {
+  if (record.resetTo !== undefined) return 'thrown away';
+  return record.corrupt ? 'corrupt' : (record.doubt ?? 'sound');
 }
 
 const orAbsent = (value: bigint): Offset | undefined => (value < 0n ? undefined : (value as Offset));

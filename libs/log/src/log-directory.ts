@@ -194,9 +194,13 @@ export class LogDirectory {
   async noteAssigned(assignedUpTo: Revision): Promise<void> {
     if (assignedUpTo === this.#assignedUpTo) return;
     this.#assignedUpTo = assignedUpTo;
-    // Written later if not now.
-    this.#context.checkpoint.markDirty();
-    await this.#context.checkpoint.writeNow();
+    try {
+      await this.#context.checkpoint.writeNow();
+    } catch (error) {
+      // Written later, then.
+      this.#context.checkpoint.markDirty();
+      throw error;
+    }
   }
 
   /** Makes an empty log, durably. */
@@ -222,7 +226,7 @@ export class LogDirectory {
     return log;
   }
 
-  /** Removes a log: its name first, durably, then its files, and what makes the next start forget it, for which there is space now. */
+  /** Removes a log: its name first, durably, then its files, then the checkpoint's record of it, for which there is space now. */
   async remove(key: PartitionKey): Promise<void> {
     const log = this.#partitions.get(key);
     if (log === undefined) return;

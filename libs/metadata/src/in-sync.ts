@@ -3,9 +3,9 @@ import type { IsrMember, PartitionState } from './stored-values.ts';
 
 /**
  * The state with another ISR, and the ELR that belongs to it: the only place where either changes, and where a leader finds
- * out what the store has made of its proposal. Who leaves the ISR
- * stays eligible while |ISR| < min ISR: the high watermark can't have moved without it. An unfit one, which has lost
- * data, is neither. With |ISR| ≥ min ISR the watermark moves on, so nobody outside is known to have everything.
+ * out what the store has made of its proposal. Who leaves the ISR stays eligible while |ISR| < min ISR: the high watermark
+ * can't have moved without it. An unfit one, which has lost data, is neither. With |ISR| ≥ min ISR the watermark moves on, so
+ * nobody outside is known to have everything.
  */
 export function withIsr<State extends Pick<PartitionState, 'isr' | 'elr' | 'minIsr'>>(
   state: State,

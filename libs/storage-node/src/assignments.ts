@@ -115,10 +115,10 @@ export class Assignments {
     return this.#unmade.splice(0).filter((assignment) => !isOld(assignment));
   }
 
-  /** A disk that is full is no reason to lose the coordinator: what is not written now is written when there is space. */
+  /** Throws what is anything else. A disk that is full is no reason to lose the coordinator: it is written when there is space. */
   #requireNoSpace(error: unknown): void {
     if (this.#directory.failure !== undefined || !(error instanceof FileError) || error.code !== 'ENOSPC') throw error;
-    this.#logger.debug('the disk is too full for the checkpoint', { error });
+    this.#logger.debug('the disk is full: what was assigned is written later', { error });
   }
 
   async #applyOne(assignment: PartitionAssignment, snapshot: boolean, myEpoch: NodeEpoch): Promise<Applied> {
@@ -151,7 +151,7 @@ export class Assignments {
     }
     for (const { partition, epoch, state } of elected) {
       await partition.lead(epoch, state);
-      // Applied only now: had the disk refused, the next snapshot would bring it again.
+      // Applied only now: what the disk has refused is declined, and asked for again.
       this.#appliedEpochs.set(partition.log.key, state.partitionEpoch);
     }
   }
@@ -168,26 +168,16 @@ export class Assignments {
   async #open(key: PartitionKey, assignment: PartitionAssignment, config: LogConfig): Promise<Partition | undefined> {
     const open = this.#partitions.get(key);
     if (open !== undefined) return open;
-    const log = this.#directory.partitions.get(key) ?? (await this.#createIfSpace(key, assignment, config));
+    const later = (error: unknown): undefined => {
+      this.#requireNoSpace(error);
+      this.#unmade.push(assignment);
+    };
+    const log = this.#directory.partitions.get(key) ?? (await this.#create(key, assignment, config).catch(later));
     if (log === undefined) return undefined;
     const partition = new Partition(assignment.topic, log, copyOf(log, config.flush), this.#ports);
     partition.onResign(() => this.#onResign(reportOn(partition)));
     this.#partitions.add(partition);
     return partition;
-  }
-
-  async #createIfSpace(
-    key: PartitionKey,
-    assignment: PartitionAssignment,
-    config: LogConfig,
-  ): Promise<PartitionLog | undefined> {
-    try {
-      return await this.#create(key, assignment, config);
-    } catch (error) {
-      this.#requireNoSpace(error);
-      this.#unmade.push(assignment);
-      return undefined;
-    }
   }
 
   async #create(

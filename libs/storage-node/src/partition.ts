@@ -47,8 +47,8 @@ const betweenResignationsMs: Millis = 30_000;
 
 /**
  * The owner of one partition on this node. Every transition is synchronous, so no two interleave (`lead` waits before it begins,
- * for what still copies): an append
- * takes its offsets, waits in `parked`, and is answered when the high watermark has passed it, in the order of arrival.
+ * for what still copies): an append takes its offsets, waits in `parked`, and is answered when the high watermark has passed
+ * it, in the order of arrival.
  */
 export class Partition {
   readonly topic: string;

@@ -88,6 +88,16 @@ export class Scene {
     this.load.forget();
   }
 
+  /** Nothing fails any more: every partition takes records again, and every copy is in sync. */
+  async recover(atMostMs: number): Promise<void> {
+    const since = performance.now();
+    await this.untilTaking();
+    this.took('until every partition took records', Math.round(performance.now() - since), atMostMs);
+    await this.replicas.untilWhole();
+    this.took('until all were in sync', Math.round(performance.now() - since), atMostMs);
+    this.load.forget();
+  }
+
   /** Resolves when every partition has taken a record since now; with the milliseconds until then. */
   async untilTaking(): Promise<number> {
     const since = performance.now();

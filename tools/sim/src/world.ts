@@ -182,6 +182,7 @@ export class World {
     if (active.length > 1) throw new Violation('C1', 'two coordinators answer as the active one');
   }
 
+  /** Whether it takes itself for the one that decides, and can say so. */
   isActive(coordinator: SimulatedCoordinator): boolean {
     return coordinator.isRunning && !coordinator.isPaused && coordinator.service.isServing;
   }

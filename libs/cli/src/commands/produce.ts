@@ -64,8 +64,8 @@ function producerOf(
     key: codec.bytes,
     value: codec.bytes,
     compression,
-    // Who sets a time limit means it for the records, too; else a restart of the cluster is waited out.
     onDelay: delayNotice(options, io),
+    // Who sets a time limit means it for the records, too; else a restart of the cluster is waited out.
     ...(sources.timeout !== 'default' && { deliveryTimeout: values.timeout }),
   });
 }

@@ -12,15 +12,14 @@ import {
   type Timers,
   topicId,
 } from '@moldau/kernel';
-import {
-  type BeatSchema,
-  type Hello,
-  NackReason,
-  type RejectSchema,
-  type ReplicaDataSchema,
-  type ReplicateRequest,
-  type ReplicateResponseSchema,
-  type WelcomeSchema,
+import type {
+  BeatSchema,
+  Hello,
+  RejectSchema,
+  ReplicaDataSchema,
+  ReplicateRequest,
+  ReplicateResponseSchema,
+  WelcomeSchema,
 } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import type { Session } from '@moldau/rpc';
 import type { Partitions } from '../partitions.ts';
@@ -112,23 +111,21 @@ export class LeaderStream {
     if (creditBytes < 0n) throw faults.invalidRequest('credit_bytes', `is ${creditBytes}: credit is only given`);
     this.#heardAt = this.#ports.clock.monotonicMs();
     this.#creditBytes += Number(creditBytes);
-    for (const { session, reason } of nacks) {
-      const push = this.#pushes.get(session);
-      if (push === undefined) continue;
-      const { log } = push.partition;
-      this.#ports.logger.debug('a follower has ended its session', {
-        partition: log.key,
-        follower: this.#node,
-        reason: fromNack(reason),
-      });
-      this.#drop(push);
-      if (reason === NackReason.DISK_FULL) push.full();
-      else push.left();
-    }
+    for (const { session, reason } of nacks) this.#nacked(session, fromNack(reason));
     for (const hello of hellos) this.#hello(hello);
     for (const ready of readies) this.#pushes.get(ready.session)?.ready(ready);
     for (const ack of acks) this.#pushes.get(ack.session)?.acked(ack);
     this.#schedulePump();
+  }
+
+  #nacked(session: number, reason: ReturnType<typeof fromNack>): void {
+    const push = this.#pushes.get(session);
+    if (push === undefined) return;
+    const facts = { partition: push.partition.log.key, follower: this.#node, reason };
+    this.#ports.logger.debug('a follower has ended its session', facts);
+    this.#drop(push);
+    if (reason === 'disk-full') push.full();
+    else push.left();
   }
 
   #hello(message: Hello): void {

@@ -132,6 +132,8 @@ export class Leading {
 
   /** Resolves when everyone who may be elected has removed what lies below `before`, this node leads no more, or `signal` says so. */
   trimmedTo(before: Offset, signal: AbortSignal): Promise<void> {
+    // Its call has ended meanwhile: nobody would take it out of the list.
+    if (signal.aborted) return Promise.resolve();
     for (const session of this.#sessions.values()) session.owe();
     return new Promise((resolve) => {
       const trim = { before, done: resolve };

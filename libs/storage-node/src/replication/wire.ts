@@ -100,10 +100,10 @@ const nacks: Readonly<Record<Mismatch | 'left', NackReason>> = {
   left: NackReason.LEFT,
 };
 
-const nackNames = new Map(Object.entries(nacks).map(([name, reason]) => [reason, name]));
+const nackNames = new Map(Object.entries(nacks).map(([name, reason]) => [reason, name as Mismatch | 'left']));
 
-/** For the log. */
-export const fromNack = (reason: NackReason): string => nackNames.get(reason) ?? 'unknown';
+/** A reason that is not known here is as good as none. */
+export const fromNack = (reason: NackReason): Mismatch | 'left' => nackNames.get(reason) ?? 'left';
 
 export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
 

@@ -81,15 +81,10 @@ export const network: Scenario = {
   what: 'for 60 s what leads to a node stalls, one way or both, loses answers, breaks or refuses, at random',
   cluster: { proxied: true },
   async run(scene) {
-    const { cluster, load, replicas } = scene;
+    const { cluster, load } = scene;
     const endsAt = performance.now() + stormMs;
     await Promise.all(cluster.proxies.map((proxy, i) => befall(scene, i + 1, proxy, endsAt)));
     scene.say(`meanwhile, longest without an ack: ${load.acks.longestMs.join(' ')} ms`);
-    const since = performance.now();
-    await scene.untilTaking();
-    scene.took('until every partition took records', Math.round(performance.now() - since), recoveredMs);
-    await replicas.untilWhole();
-    scene.took('until all were in sync', Math.round(performance.now() - since), recoveredMs);
-    load.forget();
+    await scene.recover(recoveredMs);
   },
 };

@@ -38,15 +38,10 @@ export const storm: Scenario = {
   name: 'storm',
   what: 'for 45 s every node and coordinator is killed, ended or stopped at random, however many are away at one time',
   async run(scene) {
-    const { cluster, load, replicas } = scene;
+    const { cluster } = scene;
     const endsAt = performance.now() + stormMs;
     const victims = [...cluster.nodes, ...cluster.coordinators];
     await Promise.all(victims.map((victim) => befall(scene, victim, endsAt)));
-    const since = performance.now();
-    await scene.untilTaking();
-    scene.took('until every partition took records', Math.round(performance.now() - since), recoveredMs);
-    await replicas.untilWhole();
-    scene.took('until all were in sync', Math.round(performance.now() - since), recoveredMs);
-    load.forget();
+    await scene.recover(recoveredMs);
   },
 };

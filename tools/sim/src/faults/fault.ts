@@ -16,3 +16,12 @@ export function shuffled<T>(all: readonly T[], random: World['random']): T[] {
   const left = [...all];
   return all.flatMap(() => left.splice(random.below(left.length), 1));
 }
+
+/** Looks every so often whether that holds, for so long at most. */
+export async function until(
+  world: World,
+  predicate: () => boolean,
+  { everyMs, maxMs }: { readonly everyMs: number; readonly maxMs: number },
+): Promise<void> {
+  for (let waitedMs = 0; waitedMs < maxMs && !predicate(); waitedMs += everyMs) await world.sleep(everyMs);
+}

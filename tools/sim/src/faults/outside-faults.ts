@@ -1,6 +1,6 @@
 import type { Operator } from '../operator.ts';
 import type { World } from '../world.ts';
-import { between, type Fault, shuffled } from './fault.ts';
+import { between, type Fault, shuffled, until } from './fault.ts';
 
 const processes = (world: World): string[] => [...world.cluster.addresses, ...world.people.map(({ name }) => name)];
 
@@ -73,25 +73,24 @@ const unheard = async (world: World): Promise<void> => {
   if (led === undefined) return;
   const isInSync = ({ node }: Operator): boolean =>
     store.state(led.log.key)?.isr.some((member) => member.node === node.id) === true;
-  const until = async (predicate: () => boolean, maxMs: number): Promise<void> => {
-    for (let waitedMs = 0; waitedMs < maxMs && !predicate(); waitedMs += 50) await world.sleep(50);
-  };
+  const wait = (predicate: () => boolean, maxMs: number): Promise<void> =>
+    until(world, predicate, { everyMs: 50, maxMs });
   trace.note(`no coordinator hears ${second.name}, and it does not hear ${leader.name}`);
   const toCoordinators = cluster.coordinators.map(({ address }) => [second.name, address] as const);
   for (const [from, to] of toCoordinators) weather.hold(from, to);
   weather.hold(leader.name, second.name);
-  await until(() => store.isFenced(second.node.id) && !isInSync(second), 14_000);
+  await wait(() => store.isFenced(second.node.id) && !isInSync(second), 14_000);
   first.end('kill');
-  await until(() => !isInSync(first), 3_000);
+  await wait(() => !isInSync(first), 3_000);
   first.run();
-  await until(() => first.isServing, 5_000);
+  await wait(() => first.isServing, 5_000);
   trace.note('the store delays what it is asked for');
   // What is asked first lands when nobody waits for its answer any more, and more has been asked.
   for (let count = 20; count > 0; count -= 1) cluster.store.faults.delayNextTxn(between(world, 1_700, 3_300));
   await world.sleep(between(world, 300, 1_500));
   trace.note(`${second.name} hears ${leader.name}`);
   weather.release(cluster.network, leader.name, second.name);
-  await until(() => isInSync(first), between(world, 2_000, 8_000));
+  await wait(() => isInSync(first), between(world, 2_000, 8_000));
   cluster.store.faults.clear();
   trace.note(`${second.name} is heard`);
   for (const [from, to] of toCoordinators) weather.release(cluster.network, from, to);

@@ -1,6 +1,6 @@
 import type { Operator } from '../operator.ts';
 import type { World } from '../world.ts';
-import { between, type Fault, shuffled } from './fault.ts';
+import { between, type Fault, shuffled, until } from './fault.ts';
 
 /** Ends the node as told, and starts it again after a while; it may die again while it starts. */
 export async function bounce(world: World, operator: Operator, how: 'kill' | 'power'): Promise<void> {
@@ -20,7 +20,7 @@ export async function bounce(world: World, operator: Operator, how: 'kill' | 'po
 async function writing(world: World, { node }: Operator): Promise<void> {
   const isWriting = (): boolean =>
     !node.isRunning || [...node.service.partitions].some(({ log }) => log.writtenEnd > log.durableEnd);
-  for (let looks = 0; looks < 300 && !isWriting(); looks += 1) await world.sleep(0.5);
+  await until(world, isWriting, { everyMs: 0.5, maxMs: 150 });
 }
 
 const endAll = async (world: World): Promise<void> => {
@@ -52,7 +52,7 @@ const stopInOrder = async (world: World): Promise<void> => {
   const { service } = node;
   world.background(() => node.stop());
   const isStopping = (): boolean => node.isRunning && node.service === service;
-  for (let waitedMs = 0; isStopping() && waitedMs < 10_000; waitedMs += 100) await world.sleep(100);
+  await until(world, () => !isStopping(), { everyMs: 100, maxMs: 10_000 });
   // A disk or a coordinator that does not answer: whoever runs the node loses patience.
   if (isStopping()) operator.end('kill');
   await world.sleep(between(world, 20, 1_000));
@@ -107,13 +107,7 @@ const sleepwalk = async (world: World): Promise<void> => {
   world.sleepwalkers.add(coordinator);
   coordinator.cutFromStore();
   coordinator.suspend();
-  for (
-    let waitedMs = 0;
-    waitedMs < 20_000 && !cluster.coordinators.some((one) => world.isActive(one));
-    waitedMs += 250
-  ) {
-    await world.sleep(250);
-  }
+  await until(world, () => cluster.coordinators.some((one) => world.isActive(one)), { everyMs: 250, maxMs: 20_000 });
   for (const { name } of world.operators) cluster.network.cut(name, address);
   await world.sleep(between(world, 500, 1_500));
   await bounce(world, world.anyNode(), 'kill');
@@ -130,7 +124,7 @@ const sleepwalk = async (world: World): Promise<void> => {
   }
   coordinator.joinStore();
   // Where nobody has taken its place meanwhile, it is the active one indeed.
-  for (let waitedMs = 0; waitedMs < 15_000 && world.isActive(coordinator); waitedMs += 100) await world.sleep(100);
+  await until(world, () => !world.isActive(coordinator), { everyMs: 100, maxMs: 15_000 });
   for (const { name } of world.people) weather.release(cluster.network, name, address);
   world.sleepwalkers.delete(coordinator);
 };
