@@ -45,6 +45,17 @@ export interface ConsumedBatch<K, V> {
   readonly records: readonly ConsumedRecord<K, V>[];
 }
 
+/** Batches of one partition, one behind the other, in the format of Kafka's record batches (version 2). */
+export interface RawBatches {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the reader stood: the first batch may begin below. */
+  readonly baseOffset: bigint;
+  /** The offset behind the last batch. */
+  readonly nextOffset: bigint;
+  readonly bytes: Uint8Array;
+}
+
 /** Reads partitions by assignment. One loop at a time; leaving the loop keeps the positions. */
 export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncIterable<ConsumedRecord<K, V>> {
   readonly #ports: ClientPorts;
@@ -81,6 +92,20 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
       while (this.#rest.length === 0) if (!(await this.#fill(this.#closing.signal))) return;
       await this.#fillUp(maxRecords, toMs(maxWait));
       yield { records: this.#rest.splice(0, maxRecords).map((next) => this.#decode(next)) };
+    }
+  }
+
+  /**
+   * The batches as they are stored, for who copies them elsewhere: they are not decoded, and may be compressed. What a loop
+   * over records has read ahead is not among them.
+   */
+  async *rawBatches(): AsyncGenerator<RawBatches> {
+    await this.#assign();
+    for (;;) {
+      const fetched = await this.#reader.next(this.#closing.signal);
+      if (fetched === undefined) return;
+      const { source, batches, from, to } = fetched;
+      yield { topic: source.topic, partition: source.partition, baseOffset: from, nextOffset: to, bytes: batches };
     }
   }
 

@@ -39,6 +39,11 @@ export class Delivery {
     return new RecordTicket(this, index);
   }
 
+  /** A record that has no ticket: nobody will ask for its fate. */
+  unnoticed(): void {
+    this.#unread += 1;
+  }
+
   /** A ticket is read for the first time. */
   read(): void {
     this.#unread -= 1;

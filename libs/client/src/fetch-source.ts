@@ -83,6 +83,6 @@ export class FetchSource {
       this.#lastEpoch = header.leaderEpoch;
       at += header.sizeBytes;
     }
-    return { source: this, batches, from: first, until: this.until, isEmpty };
+    return { source: this, batches, from: first, to: this.#next ?? from, until: this.until, isEmpty };
   }
 }

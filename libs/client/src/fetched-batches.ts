@@ -5,7 +5,9 @@ export interface FetchedBatches {
   readonly batches: Uint8Array;
   /** The first offset that is wanted: the server begins with the whole batch that holds it. */
   readonly from: bigint;
-  /** The first one that is not. `undefined`: all are. */
+  /** The offset behind them. */
+  readonly to: bigint;
+  /** The first one that is not wanted. `undefined`: all are. */
   readonly until: bigint | undefined;
 }
 

@@ -6,6 +6,7 @@ export {
   type ConsumedBatch,
   Consumer,
   type ConsumerOptions,
+  type RawBatches,
   type TopicPartition,
 } from './consumer.ts';
 export type { Delay } from './delays.ts';

@@ -14,17 +14,17 @@ export class OutgoingBatch {
   /** Some attempt may have been written: these bytes may be sent again, the records never in another batch. */
   #isDoubtful = false;
 
-  constructor(partition: number, sizeHintBytes: number, createdAt: Millis) {
+  /** `room`: where it is encoded. */
+  constructor(partition: number, room: Buffer, createdAt: Millis) {
     this.delivery = new Delivery(partition);
-    this.#builder = new BatchBuilder(sizeHintBytes);
+    this.#builder = new BatchBuilder(room);
     this.createdAt = createdAt;
   }
 
-  /** Adds a record that the producer's memory is charged for; returns its index. */
-  add(record: NewRecord, chargedBytes: number): number {
+  /** Adds a record that the producer's memory is charged for. */
+  add(record: NewRecord, chargedBytes: number): void {
     this.#builder.add(record);
     this.#chargedBytes += chargedBytes;
-    return this.#builder.count - 1;
   }
 
   get count(): number {
@@ -56,6 +56,11 @@ export class OutgoingBatch {
     else if (producer !== undefined && this.#sequence === undefined) reassignProducer(this.#bytes, producer);
     this.#sequence = producer?.baseSequence ?? 0;
     return this.#bytes;
+  }
+
+  /** Where it is encoded. */
+  get room(): Buffer {
+    return this.#builder.room;
   }
 
   /** An attempt failed in a way that leaves its outcome open. */

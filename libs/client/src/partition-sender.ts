@@ -5,7 +5,6 @@ import type { Compression, NewRecord } from '@moldau/records';
 import type { AppendLink, LinkHandle } from './append-link.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Delay, Delays } from './delays.ts';
-import type { Delivery } from './delivery.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import type { SendFailed } from './send-failed.ts';
 
@@ -23,6 +22,8 @@ export interface SenderContext {
   readonly idempotent: boolean;
   /** How long a record may take in all, every attempt included. */
   readonly deliveryTimeoutMs: number;
+  /** Where the next batch is encoded: it grows beyond that if it must. */
+  room(): Buffer;
   /** A link to this address that takes new entries. */
   link(address: string): AppendLink;
   /** A batch is decided: its memory is free. */
@@ -79,16 +80,15 @@ export class PartitionSender {
     );
   }
 
-  /** Takes a record that counts for so many bytes; its delivery and its index in the batch. `isNew`: it is the first one of a batch. */
-  add(record: NewRecord, chargedBytes: number): { delivery: Delivery; index: number; isNew: boolean } {
-    const now = this.#ports.clock.monotonicMs();
-    const isNew = this.#filling === undefined;
-    this.#filling ??= new OutgoingBatch(this.partition, this.#context.batchBytes, now);
-    const batch = this.#filling;
-    const index = batch.add(record, chargedBytes);
+  /** Takes a record that counts for so many bytes; the batch that has it, as its last one. */
+  add(record: NewRecord, chargedBytes: number): OutgoingBatch {
+    const filling = this.#filling;
+    const batch = filling ?? new OutgoingBatch(this.partition, this.#context.room(), this.#ports.clock.monotonicMs());
+    this.#filling = batch;
+    batch.add(record, chargedBytes);
     if (batch.sizeBytes >= this.#context.batchBytes) this.#close();
-    else if (isNew) this.#linger();
-    return { delivery: batch.delivery, index, isNew };
+    else if (filling === undefined) this.#linger();
+    return batch;
   }
 
   /** Whether a record of this size still goes into the batch that is being filled. */
@@ -184,7 +184,8 @@ export class PartitionSender {
 
   #succeed(batch: OutgoingBatch, baseOffset: bigint | undefined): void {
     // It may stand behind one that timed out: that one is written too, and its repetition will say where.
-    this.#queue = this.#queue.filter((queued) => queued !== batch);
+    if (this.#queue[0] === batch) this.#queue.shift();
+    else this.#queue = this.#queue.filter((queued) => queued !== batch);
     this.#sent -= 1;
     this.#pauseMs = firstPauseMs;
     this.#delays.end();

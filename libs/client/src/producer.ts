@@ -2,6 +2,7 @@ import { faults, Gate, MoldauError } from '@moldau/kernel';
 import type { Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import { AppendLink } from './append-link.ts';
+import { BatchBuffers } from './batch-buffers.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import type { Delay } from './delays.ts';
@@ -53,6 +54,9 @@ export interface OutgoingRecord<K, V> {
 // and six numbers of its own.
 const recordOverheadBytes = 96;
 
+/** What is taken between two turns of the loop. */
+const turnBytes = 256 * 1024;
+
 /** Writes records to one topic: batched, pipelined, idempotent, in order within a partition. */
 export class Producer<K = string, V = string> implements AsyncDisposable {
   readonly #ports: ClientPorts;
@@ -62,11 +66,13 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   readonly #bufferBytes: number;
   readonly #batchBytes: number;
   readonly #partitioner: Partitioner;
+  readonly #buffers: BatchBuffers;
   readonly #senders = new Map<number, PartitionSender>();
   readonly #links = new Map<string, AppendLink>();
   readonly #changed = new Gate();
   #topic: Topic | undefined;
   #heldBytes = 0;
+  #sinceTurnBytes = 0;
   #undecided = 0;
   #losses = new Losses();
   #closed = false;
@@ -79,6 +85,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#bufferBytes = toBytes(options.buffer ?? '32MiB');
     this.#batchBytes = toBytes(options.batchSize ?? '64KiB');
     this.#partitioner = new Partitioner(ports.random);
+    this.#buffers = new BatchBuffers(this.#batchBytes);
   }
 
   /** Sends one record; resolves when it is durable. Throws {@link SendFailed}. */
@@ -88,17 +95,22 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   /** Takes one record; resolves as soon as there is room for it. What becomes of it: `ticket.ack`, or `flush`. */
   async push(record: OutgoingRecord<K, V>): Promise<Ticket> {
-    if (this.#closed) throw closed();
-    const topic = this.#topic ?? (await this.#findTopic());
-    const encoded = this.#encode(record);
-    const bytes = sizeOf(encoded);
-    if (bytes > topic.maxBatchBytes) throw tooLarge(bytes, topic.maxBatchBytes);
-    while (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bufferBytes) {
-      for (const sender of this.#senders.values()) sender.flush();
-      await this.#changed.wait();
-      if (this.#closed) throw closed();
+    const batch = this.#tryTake(record) ?? (await this.#take(record));
+    const ticket = batch.delivery.ticket(batch.count - 1);
+    if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
+    return ticket;
+  }
+
+  /**
+   * Takes many, in order; resolves when there was room for the last. Each is encoded before the next is asked for. What
+   * becomes of them: `flush`. Throws as `push` does: what stands before the record that is refused is taken.
+   */
+  async pushAll(records: Iterable<OutgoingRecord<K, V>>): Promise<void> {
+    for (const record of records) {
+      const batch = this.#tryTake(record) ?? (await this.#take(record));
+      batch.delivery.unnoticed();
+      if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
     }
-    return this.#add(encoded, bytes, record.partition, topic.partitions.length);
   }
 
   /**
@@ -140,10 +152,9 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#links.clear();
   }
 
-  async #findTopic(): Promise<Topic> {
+  async #findTopic(): Promise<void> {
     const { metadata, timeoutMs } = this.#ports;
     this.#topic = await metadata.topic(this.#options.topic, { autoCreate: true, timeoutMs });
-    return this.#topic;
   }
 
   #encode({ key, value, headers, timestampMs }: OutgoingRecord<K, V>): NewRecord {
@@ -155,7 +166,36 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     };
   }
 
-  #add(record: NewRecord, bytes: number, asked: number | undefined, partitions: number): Ticket {
+  /** The batch that took it, as its last one. `undefined`: there is no room now, or the topic is not known. */
+  #tryTake(record: OutgoingRecord<K, V>): OutgoingBatch | undefined {
+    if (this.#closed) throw closed();
+    const topic = this.#topic;
+    if (topic === undefined) return undefined;
+    const encoded = this.#encode(record);
+    const bytes = sizeOf(encoded);
+    if (bytes > topic.maxBatchBytes) throw tooLarge(bytes, topic.maxBatchBytes);
+    if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bufferBytes) return undefined;
+    return this.#add(encoded, bytes, record.partition, topic.partitions.length);
+  }
+
+  /** The same, however long that takes. */
+  async #take(record: OutgoingRecord<K, V>): Promise<OutgoingBatch> {
+    if (this.#topic === undefined) await this.#findTopic();
+    for (;;) {
+      const batch = this.#tryTake(record);
+      if (batch !== undefined) return batch;
+      for (const sender of this.#senders.values()) sender.flush();
+      await this.#changed.wait();
+    }
+  }
+
+  /** Lets the sockets have their turn: whoever pushes without end would fill the buffer before anything leaves. */
+  #turn(): Promise<void> {
+    this.#sinceTurnBytes = 0;
+    return new Promise((resolve) => this.#ports.timers.after(0, resolve));
+  }
+
+  #add(record: NewRecord, bytes: number, asked: number | undefined, partitions: number): OutgoingBatch {
     if (asked !== undefined && !(asked >= 0 && asked < partitions)) {
       throw faults.unknownPartition(this.#options.topic, asked, partitions);
     }
@@ -166,9 +206,10 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       if (record.key === null && asked === undefined) this.#partitioner.turn(partitions);
     }
     this.#heldBytes += bytes;
-    const { delivery, index, isNew } = sender.add(record, bytes);
-    if (isNew) this.#undecided += 1;
-    return delivery.ticket(index);
+    this.#sinceTurnBytes += bytes;
+    const batch = sender.add(record, bytes);
+    if (batch.count === 1) this.#undecided += 1;
+    return batch;
   }
 
   #sender(partition: number): PartitionSender {
@@ -183,6 +224,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       batchBytes: Math.min(this.#batchBytes, this.#topic?.maxBatchBytes ?? this.#batchBytes),
       idempotent: idempotent ?? true,
       deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
+      room: () => this.#buffers.take(),
       link: (address) => this.#link(address),
       decided: (batch, error) => this.#decided(batch, error),
       delayed: (delay) => this.#delayed(delay),
@@ -212,7 +254,9 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #decided(batch: OutgoingBatch, error: SendFailed | undefined): void {
     this.#undecided -= 1;
     this.#heldBytes -= batch.chargedBytes;
-    if (error !== undefined) this.#losses.add(batch.delivery, error);
+    // Of one that was given up something may still be on its way out.
+    if (error === undefined) this.#buffers.giveBack(batch.room);
+    else this.#losses.add(batch.delivery, error);
     this.#changed.open();
   }
 

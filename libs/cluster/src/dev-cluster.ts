@@ -37,6 +37,8 @@ export interface DevClusterOptions {
   readonly version: string;
   readonly logger: Logger;
   readonly meter: Meter;
+  /** Told how many bytes each message has that came in or goes out. */
+  readonly onMoved?: (bytes: number) => void;
 }
 
 /** A storage node of a running cluster, at host:port. */
@@ -104,10 +106,10 @@ class Running {
   readonly #listen: () => void;
 
   constructor(options: DevClusterOptions, fs: FileSystem) {
-    const { directory } = options;
+    const { directory, onMoved } = options;
     const world = worldOf(options);
     const inside = new MemoryNetwork({ limits, timers: world.timers });
-    const sockets = new GrpcDialer({ ...world, limits });
+    const sockets = new GrpcDialer({ ...world, limits, onMoved });
     const store = EmbeddedStore.open(directory === undefined ? inMemory : join(directory, 'metadata.sqlite'), world);
     this.#options = options;
     this.#fs = fs;
@@ -237,14 +239,15 @@ class Running {
     port: number,
     identity: Pick<ProcessIdentity, 'roles' | 'nodeId'>,
   ): Promise<{ server: GrpcServer; bound: Bound }> {
-    const { host, version } = this.#options;
+    const { host, version, onMoved } = this.#options;
     const info = serverInfo(
       { ...identity, version, capabilities: ['batches', 'sessions'] },
       limits,
       () => this.coordinator.clusterId,
     );
     const world = worldOf(this.#options, identity.nodeId);
-    const server = new GrpcServer({ ...world, limits, services: [...services, info], budget: this.#budget });
+    const options = { ...world, limits, services: [...services, info], budget: this.#budget, onMoved };
+    const server = new GrpcServer(options);
     const bound = await server.listen(host, port);
     this.#undo.push(() => server.drain(drainMs));
     return { server, bound };

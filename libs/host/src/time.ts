@@ -18,9 +18,11 @@ export const clientTimers: Timers = systemTimers({ keepAlive: true });
 function systemTimers({ keepAlive }: { keepAlive: boolean }): Timers {
   return {
     after(afterMs, callback) {
+      // No wait at all: the next turn of the loop. A timer takes a millisecond at least.
+      if (afterMs <= 0) return soon(callback, keepAlive);
       let timer: NodeJS.Timeout;
       // setTimeout may fire up to a millisecond early by the monotonic clock.
-      const dueMs = performance.now() + Math.max(0, afterMs);
+      const dueMs = performance.now() + afterMs;
       const wait = (): void => {
         const leftMs = dueMs - performance.now();
         if (leftMs <= 0) callback();
@@ -30,8 +32,14 @@ function systemTimers({ keepAlive }: { keepAlive: boolean }): Timers {
         timer = setTimeout(wait, Math.min(Math.ceil(ms), stepMaxMs));
         if (!keepAlive) timer.unref();
       };
-      arm(Math.max(0, afterMs));
+      arm(afterMs);
       return () => clearTimeout(timer);
     },
   };
+}
+
+function soon(callback: () => void, keepAlive: boolean): () => void {
+  const immediate = setImmediate(callback);
+  if (!keepAlive) immediate.unref();
+  return () => clearImmediate(immediate);
 }

@@ -8,6 +8,7 @@ import { stampLogAppendTime } from './log-append-time.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogState } from './log-state.ts';
 import type { LogWriter } from './log-writer.ts';
+import { ownMemory } from './own-memory.ts';
 import { checkProducer } from './producers/producer-check.ts';
 import { checkPiece, type Mismatch, type ReplicaAppend } from './replica-append.ts';
 
@@ -70,7 +71,8 @@ export class LogAppender {
       if (header.producerId !== noProducer) state.producers.take(header, nowMs);
     }
     state.logEnd = next;
-    const { from: base, bytes } = piece;
+    const { from: base } = piece;
+    const bytes = ownMemory(piece.bytes);
     this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: !state.epochsSaved });
     return undefined;
   }
@@ -97,7 +99,8 @@ export class LogAppender {
       state.logEnd = header.nextOffset as Offset;
     }
     assert(state.logEnd === next, 'the batches hold as many offsets as records');
-    this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: false });
+    const owned = ownMemory(bytes);
+    this.#writer.push({ base, next, bytes: owned, rolls: preparation === 'roll', snapshot, savesEpochs: false });
     const lastOffset = (next - 1n) as Offset;
     const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
     return stampsTime ? { ...appended, timestampMs: nowMs } : appended;

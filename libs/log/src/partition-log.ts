@@ -144,7 +144,10 @@ export class PartitionLog extends LogView {
     return true;
   }
 
-  /** What lies in the tail cache from `from` on; undefined when that is not there. */
+  /**
+   * What lies in the tail cache from `from` on; undefined when that is not there. To be used before the caller waits for
+   * anything: the memory of what leaves the cache is freed.
+   */
   readTail(from: Offset, limits: ReadLimits): LogSlice | undefined {
     const state = this.#state;
     if (from < state.logStart) return undefined;
@@ -157,7 +160,9 @@ export class PartitionLog extends LogView {
    * CORRUPT_DATA with the damaged range, behind which reading can go on.
    */
   async read(from: Offset, limits: ReadLimits & { readonly signal?: AbortSignal | undefined }): Promise<LogSlice> {
-    return this.readTail(from, limits) ?? this.#reader.read(from, limits, limits.signal);
+    const tail = this.readTail(from, limits);
+    if (tail === undefined) return this.#reader.read(from, limits, limits.signal);
+    return { ...tail, chunks: tail.chunks.map((chunk) => new Uint8Array(chunk)) };
   }
 
   /**

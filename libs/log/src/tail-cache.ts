@@ -1,6 +1,7 @@
 import type { Offset } from '@moldau/kernel';
 import { BatchHeader } from '@moldau/records';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
+import { freeMemory } from './own-memory.ts';
 
 /** What one append wrote: whole batches. */
 interface Chunk {
@@ -13,7 +14,10 @@ interface Chunk {
 
 const noBytes = new Uint8Array(0);
 
-/** The last appended batches of all partitions of a directory, by reference; the oldest go first. Readers never add to it. */
+/**
+ * The last appended batches of all partitions of a directory, by reference; the oldest go first. Readers never add to it. The
+ * memory of what goes is freed at once: it would be half of what the heap is collected for.
+ */
 export class TailCache {
   readonly #limitBytes: number;
   /** In the order of their writing; the places before `#head` are empty. */
@@ -57,7 +61,9 @@ export class TailCache {
       this.#head = 0;
     }
     if (!chunk.alive) return;
+    const { bytes } = chunk;
     this.drop(chunk);
+    freeMemory(bytes);
     // The oldest chunk of all is the oldest of its partition.
     chunk.tail.chunks.shift();
   }
@@ -90,7 +96,7 @@ export class PartitionTail {
     for (const chunk of this.chunks.splice(keep)) this.#cache.drop(chunk);
   }
 
-  /** Whole batches from the one that holds `from`. Undefined: not in the cache. */
+  /** Whole batches from the one that holds `from`: views that may be empty after the next wait. Undefined: not in the cache. */
   read(from: Offset, limits: ReadLimits): LogSlice | undefined {
     const first = this.#find(from);
     if (first < 0) return undefined;

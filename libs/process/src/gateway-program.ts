@@ -1,6 +1,6 @@
 import { bytes, type Values } from '@moldau/config';
 import { Gateway } from '@moldau/gateway';
-import { markAtOnce } from '@moldau/host';
+import { collectEarly } from '@moldau/host';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
@@ -25,11 +25,11 @@ const settings = {
 };
 
 async function start(values: Values<typeof settings>, world: ProcessWorld): Promise<RunningService> {
-  markAtOnce();
+  const onMoved = collectEarly();
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
   const gateway = new Gateway(
-    { ...world, dialer: new GrpcDialer({ ...world, limits, tls: tls.client }) },
+    { ...world, dialer: new GrpcDialer({ ...world, limits, onMoved, tls: tls.client }) },
     {
       coordinators: addressList(values.coordinators),
       appendBytes: values['append.bytes'],
@@ -39,7 +39,7 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
   );
   const identity = { version, roles: ['gateway'], nodeId: 0, capabilities: ['batches', 'sessions'] };
   const services = [...gateway.services(), serverInfo(identity, limits, () => gateway.clusterId)];
-  const served = await serveServices(services, values, { limits, tls, world });
+  const served = await serveServices(services, values, { limits, tls, world, onMoved });
   const stop = async (): Promise<void> => {
     gateway.drain(drainMs);
     await served.drain(drainMs);

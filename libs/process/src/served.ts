@@ -15,13 +15,22 @@ export interface Served {
   drain(graceMs: Millis): Promise<void>;
 }
 
+/** How a process serves. */
+export interface ServedOptions {
+  readonly limits: Limits;
+  readonly tls: Tls;
+  readonly world: ProcessWorld;
+  /** Told how many bytes each message has that came in or goes out. */
+  readonly onMoved?: (bytes: number) => void;
+}
+
 /** Listens where the settings say. Throws a StartError that says what to do. */
 export async function serveServices(
   services: readonly ServedService[],
   settings: ProcessSettings,
-  { limits, tls, world }: { limits: Limits; tls: Tls; world: ProcessWorld },
+  { limits, tls, world, onMoved }: ServedOptions,
 ): Promise<Served> {
-  const server = new GrpcServer({ ...world, limits, services, tls: tls.server });
+  const server = new GrpcServer({ ...world, limits, services, tls: tls.server, onMoved });
   const { host, port } = await server.listen(settings['listen.host'], settings['listen.port']);
   return {
     host,

@@ -1,5 +1,5 @@
 import { bytes, duration, integer, optional, text, type Values } from '@moldau/config';
-import { bootId, HostFileSystem } from '@moldau/host';
+import { bootId, collectEarly, HostFileSystem } from '@moldau/host';
 import { labelled, nodeId } from '@moldau/kernel';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
@@ -42,12 +42,13 @@ const settings = {
 
 async function start(values: Values<typeof settings>, given: ProcessWorld): Promise<RunningService> {
   const world = { ...given, meter: labelled(given.meter, { node: String(values['node.id']) }) };
+  const onMoved = collectEarly();
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
   const fs = new HostFileSystem();
   await fs.makeDirectory(values['data.dir']);
   const node = new StorageNode(
-    { ...world, fs, dialer: new GrpcDialer({ ...world, limits, tls: tls.client }), bootId: await bootId() },
+    { ...world, fs, dialer: new GrpcDialer({ ...world, limits, onMoved, tls: tls.client }), bootId: await bootId() },
     {
       nodeId: nodeId(values['node.id']),
       directory: values['data.dir'],
@@ -68,7 +69,7 @@ async function start(values: Values<typeof settings>, given: ProcessWorld): Prom
     capabilities: ['batches', 'sessions'],
   };
   const services = [...node.services(), serverInfo(identity, limits, () => node.clusterId)];
-  const served = await serveServices(services, values, { limits, tls, world });
+  const served = await serveServices(services, values, { limits, tls, world, onMoved });
   const stop = async (): Promise<void> => {
     await node.handOver();
     node.drain(drainMs);

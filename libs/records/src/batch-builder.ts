@@ -40,9 +40,14 @@ export class BatchBuilder {
   #baseTimestamp = 0;
   #maxTimestamp = 0;
 
-  /** `sizeHintBytes`: what the batch is likely to take; it grows when that is too little. */
-  constructor(sizeHintBytes = 16 * 1024) {
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(sizeHintBytes, headerBytes));
+  /** `room`: where it encodes, or how many bytes the batch is likely to take; it takes another one when that is too little. */
+  constructor(room: Buffer | number = 16 * 1024) {
+    this.#bytes = typeof room === 'number' ? Buffer.allocUnsafeSlow(Math.max(room, headerBytes)) : room;
+  }
+
+  /** Where it has encoded. An uncompressed batch lies in it. */
+  get room(): Buffer {
+    return this.#bytes;
   }
 
   /** Records so far. */

@@ -8,10 +8,11 @@ import {
   FetchEntrySchema,
   FetchSessionResponseSchema,
 } from '@moldau/proto/moldau/log/v1/log_pb';
+import { Pieces } from './pieces.ts';
 
-// Frames that carry record batches, in one piece. The general encoder moves a batch for each message that it lies in, and
-// twice more: five copies, and three times its size in memory. Here the lengths are known first, and each batch is copied
-// once. A frame is
+// Frames that carry record batches. The general encoder moves a batch for each message that it lies in, and twice more: five
+// copies, and three times its size in memory. Here the lengths are known first, and a batch stays where it is until the frame
+// leaves. A frame is
 //
 //   tag(batches) length { tag(entries) length { the entry's other fields, tag(bytes) length bytes } … }
 //
@@ -74,7 +75,7 @@ const worthBytes = 4 * 1024;
 const none = new Uint8Array();
 
 /** `undefined`: this is no frame of large batches. */
-export function encodeBatchFrame(schema: DescMessage, message: object): Uint8Array | undefined {
+export function encodeBatchFrame(schema: DescMessage, message: object): Pieces | undefined {
   const shape = shapes.get(schema.typeName);
   if (shape === undefined) return undefined;
   const entries = entriesOf(message, shape);
@@ -82,7 +83,7 @@ export function encodeBatchFrame(schema: DescMessage, message: object): Uint8Arr
   const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry, shape).length, 0);
   if (bytes === 0 || bytes < worthBytes * entries.length) return undefined;
   const parts = entries.map((entry) => partsOf(entry, shape));
-  return joined(parts, shape, besides(schema, message, shape));
+  return framed(parts, shape, besides(schema, message, shape));
 }
 
 function entriesOf(message: object, { batchesTag }: Shape): readonly Entry[] | undefined {
@@ -112,21 +113,31 @@ function bytesOf(entry: Entry, { bytesName }: Shape): Uint8Array {
   return bytes instanceof Uint8Array ? bytes : none;
 }
 
-function joined(parts: readonly Parts[], shape: Shape, before: Uint8Array): Uint8Array {
+function framed(parts: readonly Parts[], shape: Shape, before: Uint8Array): Pieces {
   const { batchesTag, entriesTag, bytesTag } = shape;
-  const entryBytes = parts.map(({ head, bytes }) => head.length + prefixBytes(bytesTag, bytes.length) + bytes.length);
+  const headBytes = parts.map(({ head, bytes }) => head.length + prefixBytes(bytesTag, bytes.length));
+  const entryBytes = parts.map(({ bytes }, index) => (headBytes[index] ?? 0) + bytes.length);
   const insideBytes = entryBytes.reduce((sum, bytes) => sum + prefixBytes(entriesTag, bytes) + bytes, 0);
-  const aroundBytes = batchesTag === undefined ? before.length : prefixBytes(batchesTag, insideBytes);
-  const out = Buffer.allocUnsafeSlow(aroundBytes + insideBytes);
-  out.set(before);
-  let at = batchesTag === undefined ? before.length : writePrefix(out, 0, batchesTag, insideBytes);
+  const pieces: Uint8Array[] = [before];
+  if (batchesTag !== undefined) pieces.push(prefix(batchesTag, insideBytes, none, undefined));
   for (const [index, { head, bytes }] of parts.entries()) {
-    at = writePrefix(out, at, entriesTag, entryBytes[index] ?? 0);
-    out.set(head, at);
-    at = writePrefix(out, at + head.length, bytesTag, bytes.length);
-    out.set(bytes, at);
-    at += bytes.length;
+    pieces.push(prefix(entriesTag, entryBytes[index] ?? 0, head, { tag: bytesTag, length: bytes.length }), bytes);
   }
+  return new Pieces(pieces);
+}
+
+/** Tag and length of a message, its first bytes, and tag and length of the field that comes behind them. */
+function prefix(
+  tag: number,
+  length: number,
+  head: Uint8Array,
+  field: { readonly tag: number; readonly length: number } | undefined,
+): Uint8Array {
+  const fieldBytes = field === undefined ? 0 : prefixBytes(field.tag, field.length);
+  const out = Buffer.allocUnsafe(prefixBytes(tag, length) + head.length + fieldBytes);
+  const at = writePrefix(out, 0, tag, length);
+  out.set(head, at);
+  if (field !== undefined) writePrefix(out, at + head.length, field.tag, field.length);
   return out;
 }
 

@@ -10,11 +10,12 @@ import {
 import { faults } from '@moldau/kernel';
 import { bytesAsReceived, noteReceived } from './as-received.ts';
 import { encodeBatchFrame } from './batch-frames.ts';
+import type { Encoded } from './pieces.ts';
 
 /** `/moldau.log.v1.LogService/Append` */
 export const methodPath = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
-export const encode = <D extends DescMessage>(schema: D, message: MessageInitShape<D>): Uint8Array =>
+export const encode = <D extends DescMessage>(schema: D, message: MessageInitShape<D>): Encoded =>
   bytesAsReceived(message) ?? encodeBatchFrame(schema, message) ?? toBinary(schema, create(schema, message));
 
 /** Reads a message that a peer sent. Its `bytes` fields are views of `bytes`. Throws INVALID_REQUEST. */

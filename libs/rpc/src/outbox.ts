@@ -1,5 +1,6 @@
 import { Gate } from '@moldau/kernel';
 import type { StreamMemory } from './call-memory.ts';
+import type { Encoded } from './pieces.ts';
 import type { RawStream } from './raw-stream.ts';
 
 /** What every message costs beside its bytes, so that a flood of empty ones is bounded too. */
@@ -24,7 +25,7 @@ export class Outbox {
   }
 
   /** False: full. Resume when `drained` resolves, at half of the limit. */
-  send(bytes: Uint8Array): boolean {
+  send(bytes: Encoded): boolean {
     if (this.#closed) return false;
     const cost = bytes.length + messageCostBytes;
     this.#bytes += cost;

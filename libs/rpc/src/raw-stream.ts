@@ -1,4 +1,5 @@
 import type { CallMemory } from './call-memory.ts';
+import type { Encoded } from './pieces.ts';
 
 // A call as bytes: the seam between what every transport does alike (sessions, deadlines, errors, limits) and what is its own.
 
@@ -23,7 +24,7 @@ export interface RawListener {
 /** One end of a call. Nothing here throws; what comes after the end is dropped. */
 export interface RawStream {
   /** `written` is called when the transport has room for more, or never if the call ends first. */
-  send(bytes: Uint8Array, written: () => void): void;
+  send(bytes: Encoded, written: () => void): void;
   /** Asks for one more message, or for `ended`. Without it the transport delivers nothing. */
   read(): void;
 }

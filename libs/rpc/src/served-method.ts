@@ -2,6 +2,7 @@ import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@b
 import { assert, type Meter, MoldauError } from '@moldau/kernel';
 import type { Limits } from './limits.ts';
 import { decode, encode, methodPath } from './method-codec.ts';
+import type { Encoded } from './pieces.ts';
 import { type MethodPolicy, policyOf } from './policy.ts';
 import { MethodMetrics } from './server-metrics.ts';
 import type { CallContext, ServedService, Session } from './transport.ts';
@@ -48,7 +49,7 @@ export class ServedMethod {
     return decode(this.#desc.input, bytes, this.requestBytesMax);
   }
 
-  encode(message: Init): Uint8Array {
+  encode(message: Init): Encoded {
     const bytes = encode(this.#desc.output, message);
     this.metrics.sent(bytes.length);
     return bytes;

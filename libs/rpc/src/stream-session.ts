@@ -3,12 +3,13 @@ import type { StreamMemory } from './call-memory.ts';
 import { Inbox } from './inbox.ts';
 import type { Limits } from './limits.ts';
 import { Outbox } from './outbox.ts';
+import type { Encoded } from './pieces.ts';
 import type { RawStream } from './raw-stream.ts';
 import type { Session } from './transport.ts';
 
 /** What differs between the two ends of a session. */
 export interface SessionEnd<Out, In> {
-  encode(message: Out): Uint8Array;
+  encode(message: Out): Encoded;
   /** Throws a MoldauError on nonsense. */
   decode(bytes: Uint8Array): In;
   readonly sendBytesMax: number;

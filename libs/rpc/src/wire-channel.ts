@@ -13,6 +13,7 @@ import { Inbox } from './inbox.ts';
 import type { Limits } from './limits.ts';
 import { decode, encode, methodPath } from './method-codec.ts';
 import { type CallEvents, OpenCall } from './open-call.ts';
+import type { Encoded } from './pieces.ts';
 import { deadlineOf, policyOf } from './policy.ts';
 import type { RawChannel, RawClientStream } from './raw-stream.ts';
 import { StreamSession } from './stream-session.ts';
@@ -151,7 +152,7 @@ export class WireChannel implements Channel {
     return call;
   }
 
-  #encode<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Uint8Array {
+  #encode<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Encoded {
     const bytes = encode(schema, message);
     const bytesMax = this.#limits.answerBytesMax;
     if (bytes.length <= bytesMax) return bytes;
@@ -179,7 +180,7 @@ export class WireChannel implements Channel {
   }
 }
 
-function sendOne(stream: RawClientStream, bytes: Uint8Array): void {
+function sendOne(stream: RawClientStream, bytes: Encoded): void {
   stream.send(bytes, () => {});
   stream.halfClose();
 }

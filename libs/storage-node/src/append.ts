@@ -94,10 +94,12 @@ function commit(
       acks: acksFrom(request.acks),
       ...(expected !== undefined && { expectedOffset: offsetFrom('expected_offset', expected) }),
     };
-    budget.hold(batch.length);
+    // The batch belongs to the log once it is appended.
+    const bytes = batch.length;
+    budget.hold(bytes);
     const settle = (error: MoldauError | undefined, appended: Appended | undefined): void => {
       cancelTimeout();
-      budget.free(batch.length);
+      budget.free(bytes);
       if (appended === undefined) reject(error);
       else resolve(appended);
     };
@@ -106,7 +108,7 @@ function commit(
       partition.append(batch, options, settle);
     } catch (error) {
       cancelTimeout();
-      budget.free(batch.length);
+      budget.free(bytes);
       reject(error);
     }
   });

@@ -122,8 +122,10 @@ export class FetchHandle {
     const limits = { maxBytes: Math.min(maxBytes, this.#maxBytes), below: this.highWatermark };
     const slice = this.#loaded ?? this.#partition.log.readTail(from, limits);
     if (slice === undefined) return 'cold';
+    // Of the tail cache nothing is left over: it was asked for no more than that.
     const { head, rest } = cutHead(slice, limits.maxBytes);
     assert(head.nextOffset > from, 'a read goes forward');
+    assert(rest === undefined || this.#loaded !== undefined, 'what is kept was read from the disk');
     this.#keep(rest);
     this.#next = head.nextOffset;
     const { highWatermark, logStart } = this.#partition.log;

@@ -67,9 +67,9 @@ async function readSome(
   signal: AbortSignal,
   mayGoOn: () => void,
 ): Promise<LogSlice> {
-  const limits = { maxBytes: readBytes, below };
+  const limits = { maxBytes: readBytes, below, signal };
   try {
-    return partition.log.readTail(from, limits) ?? (await partition.log.read(from, { ...limits, signal }));
+    return await partition.log.read(from, limits);
   } catch (error) {
     if (hasReason(error, 'OFFSET_OUT_OF_RANGE')) {
       throw faults.offsetOutOfRange(from, partition.log.logStart, partition.log.highWatermark);

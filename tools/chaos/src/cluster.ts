@@ -16,6 +16,8 @@ const attempts = 3;
 export interface ClusterOptions {
   /** Default true. */
   readonly gateway?: boolean;
+  /** Storage nodes. Default 3. */
+  readonly nodes?: number;
   /** Of both coordinators. */
   readonly coordinatorFlags?: readonly string[];
   /** Of every storage node. */
@@ -28,7 +30,7 @@ export interface ClusterOptions {
   readonly release?: () => Promise<void>;
 }
 
-/** Two coordinators on one etcd, three storage nodes and a gateway: all of them processes, on loopback. */
+/** Two coordinators on one etcd, storage nodes and a gateway: all of them processes, on loopback. */
 export class Cluster {
   readonly etcd: EtcdProcess;
   readonly coordinators: readonly ServiceProcess[];
@@ -45,8 +47,9 @@ export class Cluster {
     proxies: readonly TcpProxy[],
     options: ClusterOptions,
   ) {
-    const { coordinatorFlags = [], nodeFlags = [], release = () => Promise.resolve() } = options;
+    const { nodes = 3, coordinatorFlags = [], nodeFlags = [], release = () => Promise.resolve() } = options;
     const port = (index: number): number => ports[index] ?? 0;
+    const ids = Array.from({ length: nodes }, (_, index) => index + 1);
     const coordinators = [port(0), port(1)].map((one) => `127.0.0.1:${one}`).join();
     this.#folder = mkdtempSync(join(tmpdir(), 'moldau-chaos-'));
     this.#release = release;
@@ -59,25 +62,32 @@ export class Cluster {
     this.coordinators = [0, 1].map(
       (i) =>
         new ServiceProcess(`coordinator-${i + 1}`, 'coordinator', port(i), [
-          ...['--instance', `coordinator-${i + 1}`, '--etcd-endpoints', etcd.address, '--default-replicas', '3'],
+          ...[
+            '--instance',
+            `coordinator-${i + 1}`,
+            '--etcd-endpoints',
+            etcd.address,
+            '--default-replicas',
+            String(nodes),
+          ],
           ...coordinatorFlags,
         ]),
     );
-    this.nodes = [1, 2, 3].map(
+    this.gateway = new ServiceProcess('gateway', 'gateway', port(2), ['--coordinators', coordinators]);
+    this.nodes = ids.map(
       (id) =>
-        new ServiceProcess(`node-${id}`, 'storage-node', port(id + 1), [
+        new ServiceProcess(`node-${id}`, 'storage-node', port(id + 2), [
           ...['--node-id', String(id), '--data-dir', this.directoryOf(id), '--coordinators', coordinators],
           ...advertised(id),
           ...nodeFlags,
         ]),
     );
-    this.gateway = new ServiceProcess('gateway', 'gateway', port(5), ['--coordinators', coordinators]);
   }
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await Cluster.#start(await freePorts(6), options);
+        return await Cluster.#start(await freePorts(3 + (options.nodes ?? 3)), options);
       } catch (error) {
         if (!String(error).includes('is in use') || attempt === attempts) throw error;
       }
@@ -85,12 +95,12 @@ export class Cluster {
   }
 
   static async #start(ports: readonly number[], options: ClusterOptions): Promise<Cluster> {
-    const proxied = options.proxied === true ? ports.slice(2, 5) : [];
+    const proxied = options.proxied === true ? ports.slice(3) : [];
     const proxies = await Promise.all(proxied.map((port) => TcpProxy.start(port)));
     const cluster = new Cluster(await EtcdProcess.start(), ports, proxies, options);
     try {
       await Promise.all(cluster.coordinators.map((one) => one.start()));
-      await Promise.all([1, 2, 3].map(async (id) => options.prepare?.(cluster.directoryOf(id), id)));
+      await Promise.all(cluster.nodes.map(async (_, i) => options.prepare?.(cluster.directoryOf(i + 1), i + 1)));
       await Promise.all(cluster.nodes.map((one) => one.start()));
       if (options.gateway !== false) await cluster.gateway.start();
     } catch (error) {
@@ -111,7 +121,7 @@ export class Cluster {
     return connect({ endpoints: reached.map(({ address }) => address), timeout: '60s' });
   }
 
-  /** The storage node of that number: 1 to 3. */
+  /** The storage node of that number, from 1 on. */
   node(id: number): ServiceProcess {
     const node = this.nodes[id - 1];
     if (node === undefined) throw new Error(`there is no node ${id}`);

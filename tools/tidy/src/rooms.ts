@@ -116,6 +116,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   cluster: 'composition',
   cli: 'cli',
   testing: 'test',
+  bench: 'test',
 };
 
 /** Only these rooms may touch these, whatever their kind allows. */

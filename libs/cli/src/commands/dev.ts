@@ -1,4 +1,5 @@
 import { type DevCluster, startDevCluster } from '@moldau/cluster';
+import { collectEarly } from '@moldau/host';
 import { startTelemetry } from '@moldau/process/telemetry';
 import { confirm } from '../confirm.ts';
 import { lookAt, make, remove } from '../dev-directory.ts';
@@ -42,7 +43,8 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   const alive = setInterval(() => {}, 60_000);
   try {
     const { logger, meter } = telemetry;
-    const cluster = await startDevCluster({ directory, memoryBytes, host, port, nodes, version, logger, meter });
+    const shape = { directory, memoryBytes, host, port, nodes, version, logger, meter };
+    const cluster = await startDevCluster({ ...shape, onMoved: collectEarly() });
     try {
       telemetry.readyWhen(() => undefined);
       const tookMs = Math.round(performance.now() - startedAt);

@@ -1,7 +1,9 @@
 import type { ChannelInterface, Metadata } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
+import type { Encoded } from '../pieces.ts';
 import type { RawClientStream, RawListener } from '../raw-stream.ts';
-import { asBuffer, fromGrpcStatus } from './grpc-status.ts';
+import { fromGrpcStatus } from './grpc-status.ts';
+import { libraryMessage } from './library-message.ts';
 
 type LibraryCall = ReturnType<ChannelInterface['createCall']>;
 
@@ -11,16 +13,26 @@ type LibraryCall = ReturnType<ChannelInterface['createCall']>;
  */
 export class GrpcClientStream implements RawClientStream {
   readonly #call: LibraryCall;
-  #waiting: { readonly bytes: Uint8Array; readonly written: () => void }[] = [];
+  readonly #onMoved: ((bytes: number) => void) | undefined;
+  #waiting: { readonly bytes: Encoded; readonly written: () => void }[] = [];
   #writing = false;
   #halfClosed = false;
   #over = false;
 
-  constructor(call: LibraryCall, metadata: Metadata, listener: RawListener) {
+  constructor(
+    call: LibraryCall,
+    metadata: Metadata,
+    listener: RawListener,
+    onMoved: ((bytes: number) => void) | undefined,
+  ) {
     this.#call = call;
+    this.#onMoved = onMoved;
     call.start(metadata, {
       onReceiveMetadata() {},
-      onReceiveMessage: (message: Buffer) => listener.message(message),
+      onReceiveMessage: (message: Buffer) => {
+        onMoved?.(message.length);
+        listener.message(message);
+      },
       onReceiveStatus: (end) => {
         this.#over = true;
         this.#waiting = [];
@@ -29,7 +41,7 @@ export class GrpcClientStream implements RawClientStream {
     });
   }
 
-  send(bytes: Uint8Array, written: () => void): void {
+  send(bytes: Encoded, written: () => void): void {
     if (this.#over) return;
     if (this.#writing) this.#waiting.push({ bytes, written });
     else this.#write(bytes, written);
@@ -51,7 +63,7 @@ export class GrpcClientStream implements RawClientStream {
     this.#call.cancelWithStatus(status.CANCELLED, 'cancelled by the client');
   }
 
-  #write(bytes: Uint8Array, written: () => void): void {
+  #write(bytes: Encoded, written: () => void): void {
     this.#writing = true;
     const callback = (): void => {
       this.#writing = false;
@@ -61,6 +73,7 @@ export class GrpcClientStream implements RawClientStream {
       if (next !== undefined) this.#write(next.bytes, next.written);
       else if (this.#halfClosed) this.#call.halfClose();
     };
-    this.#call.sendMessageWithContext({ callback }, asBuffer(bytes));
+    this.#onMoved?.(bytes.length);
+    this.#call.sendMessageWithContext({ callback }, libraryMessage(bytes));
   }
 }

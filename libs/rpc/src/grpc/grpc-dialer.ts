@@ -17,6 +17,8 @@ export interface GrpcDialerOptions {
   readonly tls?: ClientTls | undefined;
   /** Sent as a bearer token with every call. */
   readonly token?: string | undefined;
+  /** Told how many bytes each message has that came in or goes out. */
+  readonly onMoved?: ((bytes: number) => void) | undefined;
 }
 
 /** Opens channels over sockets. Each is a TCP connection of its own, so bulk data never delays control. */
@@ -43,10 +45,13 @@ class GrpcRawChannel implements RawChannel {
   readonly #channel: LibraryChannel;
   readonly #metadata = new Metadata();
   readonly #forwardedMetadata: Metadata;
+  readonly #onMoved: GrpcDialerOptions['onMoved'];
 
-  constructor(address: string, purpose: ChannelPurpose, { clock, limits, tls, token }: GrpcDialerOptions) {
+  constructor(address: string, purpose: ChannelPurpose, options: GrpcDialerOptions) {
+    const { clock, limits, tls, token } = options;
     this.address = address;
     this.#clock = clock;
+    this.#onMoved = options.onMoved;
     this.#channel = new LibraryChannel(address, clientCredentials(tls), channelOptions(limits, purpose, tls));
     if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
     this.#forwardedMetadata = this.#metadata.clone();
@@ -56,7 +61,8 @@ class GrpcRawChannel implements RawChannel {
   open({ path, timeoutMs, forwarded }: CallHead, listener: RawListener): RawClientStream {
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.wallMs() + timeoutMs;
     const call = this.#channel.createCall(path, deadline, null, null, null);
-    return new GrpcClientStream(call, forwarded ? this.#forwardedMetadata : this.#metadata, listener);
+    const metadata = forwarded ? this.#forwardedMetadata : this.#metadata;
+    return new GrpcClientStream(call, metadata, listener, this.#onMoved);
   }
 
   close(): void {

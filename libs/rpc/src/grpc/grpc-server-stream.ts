@@ -1,12 +1,15 @@
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
-import { type Clock, MoldauError, type Timers } from '@moldau/kernel';
+import { MoldauError, type Timers } from '@moldau/kernel';
 import type { CallMemory } from '../call-memory.ts';
 import { toStatus } from '../errors.ts';
+import type { Encoded } from '../pieces.ts';
 import { okStatus, type RawListener, type RawServerStream, type WireStatus } from '../raw-stream.ts';
 import type { Incoming } from '../service-host.ts';
 import { forwardedKey } from './forwarded-header.ts';
-import { asBuffer, toGrpcStatus } from './grpc-status.ts';
+import type { GrpcServerOptions } from './grpc-server.ts';
+import { toGrpcStatus } from './grpc-status.ts';
 import type { HeldStream } from './held-stream.ts';
+import { libraryMessage } from './library-message.ts';
 
 /** How long a status has to go out, and the client to end its side, before the stream is reset. */
 const farewellMs = 100;
@@ -16,6 +19,7 @@ export class GrpcServerStream implements RawServerStream {
   readonly #call: ServerInterceptingCallInterface;
   readonly #held: HeldStream;
   readonly #timers: Timers;
+  readonly #onMoved: GrpcServerOptions['onMoved'];
   #listener: RawListener | undefined;
   #finished = false;
   #failed = false;
@@ -25,12 +29,13 @@ export class GrpcServerStream implements RawServerStream {
   constructor(
     call: ServerInterceptingCallInterface,
     held: HeldStream,
-    { clock, timers }: { readonly clock: Clock; readonly timers: Timers },
+    { clock, timers, onMoved }: Pick<GrpcServerOptions, 'clock' | 'timers' | 'onMoved'>,
     accept: (stream: GrpcServerStream, incoming: Incoming) => void,
   ) {
     this.#call = call;
     this.#held = held;
     this.#timers = timers;
+    this.#onMoved = onMoved;
     held.takenOver();
     call.start({
       onReceiveMetadata: (metadata) => {
@@ -49,6 +54,7 @@ export class GrpcServerStream implements RawServerStream {
       },
       onReceiveMessage: (message: Buffer) => {
         held.delivered(message.length);
+        onMoved?.(message.length);
         this.#listener?.message(message);
       },
       onReceiveHalfClose: () => {
@@ -72,8 +78,9 @@ export class GrpcServerStream implements RawServerStream {
     this.#listener = listener;
   }
 
-  send(bytes: Uint8Array, written: () => void): void {
-    this.#call.sendMessage(asBuffer(bytes), written);
+  send(bytes: Encoded, written: () => void): void {
+    this.#onMoved?.(bytes.length);
+    this.#call.sendMessage(libraryMessage(bytes), written);
   }
 
   read(): void {

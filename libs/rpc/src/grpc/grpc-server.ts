@@ -33,6 +33,8 @@ export interface GrpcServerOptions {
   /** Absent: with mTLS every certificate is a node's; without, everyone may call everything. */
   readonly authenticate?: Authenticate | undefined;
   readonly onAssertion?: ((error: AssertionFailed) => void) | undefined;
+  /** Told how many bytes each message has that came in or goes out. */
+  readonly onMoved?: ((bytes: number) => void) | undefined;
   /** Bounds what the calls of this server hold, and of those that share it. Absent: one of its own. */
   readonly budget?: CallBudget | undefined;
 }

@@ -1,6 +1,7 @@
 import type { Timers } from '@moldau/kernel';
 import { Code } from '@moldau/proto/google/rpc/code_pb';
 import type { CallMemory } from '../call-memory.ts';
+import { inOnePiece } from '../pieces.ts';
 import {
   type CallHead,
   okStatus,
@@ -60,7 +61,7 @@ export class MemoryStream {
       start: (listener) => {
         this.#serverListener = listener;
       },
-      send: (bytes, written) => this.#down.send({ kind: 'message', bytes }, written),
+      send: (message, written) => this.#down.send({ kind: 'message', bytes: inOnePiece(message) }, written),
       read: () => this.#up.read(),
       finish: (status) => this.#down.send({ kind: 'over', status }, () => this.closeServer()),
       abort: (status) => {
@@ -130,7 +131,7 @@ export class MemoryStream {
 
   #clientEnd(): RawClientStream {
     return {
-      send: (bytes, written) => this.#up.send({ kind: 'message', bytes }, written),
+      send: (message, written) => this.#up.send({ kind: 'message', bytes: inOnePiece(message) }, written),
       read: () => this.#down.read(),
       halfClose: () => this.#up.send({ kind: 'ended' }, () => {}),
       cancel: () => {

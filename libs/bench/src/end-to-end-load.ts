@@ -1,0 +1,67 @@
+import { codec, type Moldau } from '@moldau/client';
+import { NumberedValues, ValueCheck } from './numbered-values.ts';
+import { type Latencies, LatencyCollector } from './process-use.ts';
+import { type Progress, paced } from './produce-load.ts';
+
+/** Records at a steady rate, written and read by the same process. */
+export interface EndToEndLoad {
+  readonly topic: string;
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly valueBytes: number;
+  /** How long a batch waits for more. */
+  readonly lingerMs: number;
+}
+
+/** Both from the moment at which a record was due, of one that comes late too. */
+export interface EndToEndReport {
+  /** Until its acknowledgement. */
+  readonly acknowledged: Latencies;
+  /** Until its reader had it. */
+  readonly read: Latencies;
+}
+
+/** Records that are sent before the first one counts. */
+const warmUpSeconds = 1;
+
+/** The topic must be empty. */
+export async function endToEndLoad(
+  writing: Moldau,
+  reading: Moldau,
+  load: EndToEndLoad,
+  progress: Progress,
+): Promise<EndToEndReport> {
+  const { topic, perSecond, valueBytes, lingerMs: linger } = load;
+  const warmUp = warmUpSeconds * perSecond;
+  const records = warmUp + load.seconds * perSecond;
+  await using producer = writing.producer({ topic, key: codec.bytes, value: codec.bytes, linger });
+  await using consumer = reading.consumer({ topics: [topic], from: 'start', key: codec.bytes, value: codec.bytes });
+  const values = new NumberedValues(valueBytes, 0);
+  const acknowledged = new LatencyCollector();
+  const read = new LatencyCollector();
+  const dueAt = new Float64Array(records);
+  const acks: Promise<unknown>[] = [];
+  const seen = readAll();
+  await paced(records, perSecond, async (number, due) => {
+    dueAt[number] = due;
+    const { ack } = await producer.push({ value: values.at(number) });
+    if (number < warmUp) return;
+    acks.push(ack.then(() => acknowledged.add(performance.now() - due)));
+    progress.records = number + 1;
+  });
+  await Promise.all(acks);
+  await seen;
+  return { acknowledged: acknowledged.latencies, read: read.latencies };
+
+  async function readAll(): Promise<void> {
+    const check = new ValueCheck(valueBytes);
+    for await (const { partition, value } of consumer) {
+      check.take(partition, value);
+      // One writer, one partition: the order is the number.
+      const number = check.count - 1;
+      if (number >= warmUp) read.add(performance.now() - (dueAt[number] ?? 0));
+      if (check.count === records) break;
+    }
+    check.finish(records);
+  }
+}

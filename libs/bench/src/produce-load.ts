@@ -1,0 +1,129 @@
+import { codec, type Moldau, type OutgoingRecord, type Producer, type ProducerOptions } from '@moldau/client';
+import { NumberedValues } from './numbered-values.ts';
+import { type Latencies, LatencyCollector, type ProcessUse, ProcessWatch } from './process-use.ts';
+
+/** What one client is to write. */
+export interface ProduceLoad {
+  readonly topic: string;
+  readonly records: number;
+  readonly valueBytes: number;
+  /** Its number among the writers of a topic. */
+  readonly writer: number;
+  /** Keys are drawn from so many. Absent: none has a key. */
+  readonly keys?: number | undefined;
+  /** Records a second, at steady times. Absent: as fast as they are taken. */
+  readonly perSecond?: number | undefined;
+  readonly producer: Pick<ProducerOptions<Uint8Array, Uint8Array>, 'compression' | 'batchSize' | 'linger' | 'buffer'>;
+}
+
+/** What came of a load. */
+export interface LoadReport extends ProcessUse {
+  readonly records: number;
+  /** Milliseconds since 1970, of the first record and of the end. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** From `push` to the acknowledgement of every 1 024th record; of a load with a rate from the due time, of all. */
+  readonly latencies: Latencies;
+}
+
+/** How far a load has come. */
+export interface Progress {
+  records: number;
+}
+
+/** Records that are pushed at a time; the first of them is timed. */
+const piece = 1_024;
+/** A timer may come so late. */
+const timerLateMs = 2;
+
+export const epochMs = (): number => performance.timeOrigin + performance.now();
+
+/** Writes, and resolves when everything is acknowledged. Throws when a record was lost. */
+export async function produceLoad(client: Moldau, load: ProduceLoad, progress: Progress): Promise<LoadReport> {
+  const { topic, records, valueBytes, writer, keys, perSecond } = load;
+  await using producer = client.producer({ topic, key: codec.bytes, value: codec.bytes, ...load.producer });
+  const values = new NumberedValues(valueBytes, writer);
+  const keyOf = keyChooser(keys);
+  const record = (number: number): OutgoingRecord<Uint8Array, Uint8Array> => ({
+    key: keyOf(number),
+    value: values.at(number),
+  });
+  const latencies = new LatencyCollector();
+  const watch = new ProcessWatch();
+  const startedAtMs = epochMs();
+  if (perSecond === undefined) await pushFast(producer, record, records, latencies, progress);
+  else await pushPaced(producer, record, { records, perSecond }, latencies, progress);
+  await producer.flush();
+  return { ...watch.stop(), records, startedAtMs, endedAtMs: epochMs(), latencies: latencies.latencies };
+}
+
+type RecordOf = (number: number) => OutgoingRecord<Uint8Array, Uint8Array>;
+
+async function pushFast(
+  producer: Producer<Uint8Array, Uint8Array>,
+  record: RecordOf,
+  records: number,
+  latencies: LatencyCollector,
+  progress: Progress,
+): Promise<void> {
+  function* numbered(from: number, to: number): Generator<OutgoingRecord<Uint8Array, Uint8Array>> {
+    for (let number = from; number < to; number += 1) yield record(number);
+  }
+  while (progress.records < records) {
+    const from = progress.records;
+    const to = Math.min(records, from + piece);
+    const startedAt = performance.now();
+    const { ack } = await producer.push(record(from));
+    // A loss shows in `flush`.
+    ack.then(
+      () => latencies.add(performance.now() - startedAt),
+      () => {},
+    );
+    await producer.pushAll(numbered(from + 1, to));
+    progress.records = to;
+  }
+}
+
+/** Each latency counts from the moment at which its record was due: one that comes late counts as slow. */
+async function pushPaced(
+  producer: Producer<Uint8Array, Uint8Array>,
+  record: RecordOf,
+  { records, perSecond }: { readonly records: number; readonly perSecond: number },
+  latencies: LatencyCollector,
+  progress: Progress,
+): Promise<void> {
+  const acks: Promise<unknown>[] = [];
+  await paced(records, perSecond, async (number, dueAt) => {
+    const { ack } = await producer.push(record(number));
+    acks.push(ack.then(() => latencies.add(performance.now() - dueAt)));
+    progress.records = number + 1;
+  });
+  await Promise.all(acks);
+}
+
+/** Calls for each number at its time, or as soon as it can behind it. `dueAt`: by `performance.now`. */
+export async function paced(
+  count: number,
+  perSecond: number,
+  act: (number: number, dueAt: number) => Promise<void>,
+): Promise<void> {
+  const startAt = performance.now() + 1;
+  const dueAt = (number: number): number => startAt + (number * 1000) / perSecond;
+  for (let next = 0; next < count; ) {
+    const now = performance.now();
+    for (; next < count && dueAt(next) <= now; next += 1) await act(next, dueAt(next));
+    const leftMs = dueAt(next) - performance.now();
+    // Timers are too coarse for the last stretch: how late they are would count as latency.
+    await new Promise<void>((resolve) => {
+      if (leftMs > timerLateMs) setTimeout(resolve, leftMs - timerLateMs);
+      else setImmediate(resolve);
+    });
+  }
+}
+
+function keyChooser(keys: number | undefined): (number: number) => Uint8Array | null {
+  if (keys === undefined) return () => null;
+  const all = Array.from({ length: keys }, (_, index) => Buffer.from(`key-${index}`));
+  // A stride that no usual number of keys divides: neighbours go to different partitions.
+  return (number) => all[(number * 7_919) % keys] ?? null;
+}
