@@ -1,0 +1,5 @@
+import { kafka } from './kafka/kafka.ts';
+import type { System } from './system.ts';
+
+/** What people would use instead. */
+export const peers: readonly System[] = [kafka];
