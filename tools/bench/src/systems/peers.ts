@@ -1,5 +1,6 @@
 import { kafka } from './kafka/kafka.ts';
+import { redis } from './redis/redis.ts';
 import type { System } from './system.ts';
 
 /** What people would use instead. */
-export const peers: readonly System[] = [kafka];
+export const peers: readonly System[] = [kafka, redis];
