@@ -78,7 +78,16 @@ async function produce(client: StreamClient, { topic, valueBytes, share }: BulkT
 }
 
 async function consume(client: StreamClient, { topic, share, clients }: BulkTask, sum: OrderedSum): Promise<void> {
-  await client.readShare(topic, share, clients, (value) => sum.add(value));
+  const failure = Promise.withResolvers<never>();
+  const take = (value: Uint8Array): void => {
+    // A client may not care what its listeners throw.
+    try {
+      sum.add(value);
+    } catch (error) {
+      failure.reject(error);
+    }
+  };
+  await Promise.race([client.readShare(topic, share, clients, take), failure.promise]);
 }
 
 async function endToEnd(client: StreamClient, task: PacedTask): Promise<LatencyReport> {
@@ -94,7 +103,11 @@ async function endToEnd(client: StreamClient, task: PacedTask): Promise<LatencyR
   const write = await client.writer(topic);
   await client.follow(topic, (value) => {
     const takenMs = performance.now();
-    sum.add(value);
+    try {
+      sum.add(value);
+    } catch (error) {
+      all.reject(error);
+    }
     const sequence = sequenceOf(value);
     latencies[sequence] = takenMs - dueMs(sequence);
     if (sum.records === count) all.resolve();

@@ -6,10 +6,7 @@ export interface StreamClient {
   deleteTopic(topic: string): Promise<void>;
   /** Writes so many values, with as many under way as is its fast way. Resolves when all of them are acknowledged. */
   writeAll(topic: string, count: number, valueAt: (index: number) => Buffer): Promise<void>;
-  /**
-   * Reads its part of what was written: all of it together with the other clients. Resolves when it has. A `take` that
-   * throws ends it.
-   */
+  /** Reads its part of what was written: all of it together with the other clients. Resolves when it has. */
   readShare(topic: string, share: Share, clients: number, take: (value: Uint8Array) => void): Promise<void>;
   /** Prepares for writing one by one. What it gives writes a value at once; resolves when that is acknowledged. */
   writer(topic: string): Promise<(value: Buffer) => Promise<void>>;
