@@ -70,11 +70,12 @@ const now = (): number => performance.timeOrigin + performance.now();
 
 async function produce(client: StreamClient, { topic, valueBytes, share }: BulkTask, sum: OrderedSum): Promise<void> {
   const values = new NumberedValues(share.client, valueBytes);
-  await client.writeAll(topic, share.records, (index) => {
-    const value = values.at(index);
+  const next = (): Buffer => {
+    const value = values.at(sum.records);
     sum.add(value);
     return value;
-  });
+  };
+  await client.writeAll(topic, { count: share.records, valueBytes, next });
 }
 
 async function consume(client: StreamClient, { topic, share, clients }: BulkTask, sum: OrderedSum): Promise<void> {

@@ -11,7 +11,7 @@ import type { StreamArguments, StreamTask } from './stream-client.ts';
 export interface StreamServer {
   readonly name: string;
   readonly script: URL;
-  readonly process: TiedProcess;
+  readonly processes: readonly TiedProcess[];
   readonly port: number;
 }
 
@@ -26,7 +26,7 @@ export class RunningStreams implements RunningSystem {
   }
 
   get serverPids(): readonly number[] {
-    return [this.#server.process.pid];
+    return this.#server.processes.map(({ pid }) => pid);
   }
 
   async createTopic({ name, partitions, replicas }: TopicLayout): Promise<void> {
@@ -53,7 +53,7 @@ export class RunningStreams implements RunningSystem {
   }
 
   async stop(): Promise<void> {
-    await this.#server.process.kill();
+    await Promise.all(this.#server.processes.map((one) => one.kill()));
   }
 
   async #share(kind: 'produce' | 'consume', { topic, records, valueBytes, clients }: Load): Promise<ClientsReport> {

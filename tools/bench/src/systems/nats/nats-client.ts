@@ -3,7 +3,7 @@ import { connect } from '@nats-io/transport-node';
 import type { Share } from '../../shares.ts';
 import { runTask } from '../../streams/client-task.ts';
 import { InFlight } from '../../streams/in-flight.ts';
-import type { StreamClient } from '../../streams/stream-client.ts';
+import type { StreamClient, Values } from '../../streams/stream-client.ts';
 import { inFlightMax, pulledAhead } from './pipeline.ts';
 
 type Take = (value: Uint8Array) => void;
@@ -33,12 +33,12 @@ class JetStream implements StreamClient {
     await manager.streams.delete(topic);
   }
 
-  async writeAll(topic: string, count: number, valueAt: (index: number) => Buffer): Promise<void> {
+  async writeAll(topic: string, { count, next }: Values): Promise<void> {
     const client = jetstream(this.#connection);
     const inFlight = new InFlight(inFlightMax);
     for (let i = 0; i < count; i += 1) {
       if (inFlight.isFull) await inFlight.room();
-      inFlight.track(client.publish(topic, valueAt(i)));
+      inFlight.track(client.publish(topic, next()));
     }
     await inFlight.none();
   }

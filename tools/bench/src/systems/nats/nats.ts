@@ -33,7 +33,7 @@ async function start({ root, env }: DebianServer, directory: string): Promise<Ru
     return new RunningStreams({
       name,
       script: new URL('nats-client.ts', import.meta.url),
-      process,
+      processes: [process],
       port: Number(port),
     });
   } catch (error) {

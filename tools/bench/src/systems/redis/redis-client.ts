@@ -2,7 +2,7 @@ import { createClient, RESP_TYPES } from 'redis';
 import type { Share } from '../../shares.ts';
 import { runTask } from '../../streams/client-task.ts';
 import { InFlight } from '../../streams/in-flight.ts';
-import type { StreamClient } from '../../streams/stream-client.ts';
+import type { StreamClient, Values } from '../../streams/stream-client.ts';
 import { inFlightMax, readCount } from './pipeline.ts';
 
 type Take = (value: Uint8Array) => void;
@@ -37,11 +37,11 @@ class RedisStreams implements StreamClient {
     await this.#redis.unlink(topic);
   }
 
-  async writeAll(topic: string, count: number, valueAt: (index: number) => Buffer): Promise<void> {
+  async writeAll(topic: string, { count, next }: Values): Promise<void> {
     const inFlight = new InFlight(inFlightMax);
     for (let i = 0; i < count; i += 1) {
       if (inFlight.isFull) await inFlight.room();
-      inFlight.track(this.#add(topic, valueAt(i)));
+      inFlight.track(this.#add(topic, next()));
     }
     await inFlight.none();
   }

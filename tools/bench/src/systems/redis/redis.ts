@@ -37,7 +37,12 @@ async function start({ root, env }: DebianServer, directory: string): Promise<Ru
     const process = new TiedProcess(program, [...args, ...appending], { env, isRead: true });
     try {
       await process.says(/Ready to accept connections/);
-      return new RunningStreams({ name, script: new URL('redis-client.ts', import.meta.url), process, port });
+      return new RunningStreams({
+        name,
+        script: new URL('redis-client.ts', import.meta.url),
+        processes: [process],
+        port,
+      });
     } catch (error) {
       await process.kill();
       // Between finding a free port and using it, somebody else may take it.
