@@ -30,25 +30,30 @@ for (const peer of peers) {
 }
 
 async function useAll(t: ExecutionContext, running: RunningSystem, nodes: number): Promise<void> {
-  for (const clients of nodes === 1 ? [1, 2] : [1]) {
-    const topic = `bench-${clients}`;
-    await running.createTopic({ name: topic, partitions: 1, replicas: nodes });
-    const load = { topic, records, valueBytes, clients };
-    for (const report of [await running.produce(load), await running.consume(load)]) {
-      t.is(report.records, records);
-      t.true(report.seconds > 0);
-      t.true(report.cpuSeconds > 0);
-      t.true(report.peakMiB > 10);
-      t.log(`${clients} clients: ${Math.round(records / report.seconds)} records/s, ${report.peakMiB.toFixed()} MiB`);
-    }
-    await running.deleteTopic(topic);
-  }
-  await running.createTopic({ name: 'paced', partitions: 1, replicas: nodes });
-  const latency = await running.endToEnd({ topic: 'paced', perSecond: 200, seconds: 2, valueBytes });
+  const topic = 'bench';
+  await running.createTopic({ name: topic, partitions: 1, replicas: nodes });
+  await writeAndRead(t, running, topic, 1);
+  // What is there already must not be taken for what comes.
+  const latency = await running.endToEnd({ topic, perSecond: 200, seconds: 2, valueBytes });
   t.is(latency.records, 400);
   t.true(latency.p50 > 0);
   t.true(latency.p50 <= latency.p99 && latency.p99 <= latency.p999 && latency.p999 <= latency.max);
   t.log(`p50 ${latency.p50.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`);
+  await running.deleteTopic(topic);
+  if (nodes > 1) return;
+  await running.createTopic({ name: topic, partitions: 1, replicas: nodes });
+  await writeAndRead(t, running, topic, 2);
+}
+
+async function writeAndRead(t: ExecutionContext, running: RunningSystem, topic: string, clients: number) {
+  const load = { topic, records, valueBytes, clients };
+  for (const report of [await running.produce(load), await running.consume(load)]) {
+    t.is(report.records, records);
+    t.true(report.seconds > 0);
+    t.true(report.cpuSeconds > 0);
+    t.true(report.peakMiB > 10);
+    t.log(`${clients} clients: ${Math.round(records / report.seconds)} records/s, ${report.peakMiB.toFixed()} MiB`);
+  }
 }
 
 async function installedOr(t: ExecutionContext, peer: System): Promise<InstalledSystem | undefined> {
