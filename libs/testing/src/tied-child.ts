@@ -7,15 +7,27 @@ import type { Duplex } from 'node:stream';
  */
 const guarded = '(read -r _ <&3 || kill -9 $$) >/dev/null 2>&1 & exec "$@" 3<&-';
 
+/** What a program wants otherwise than usual. */
+export interface TiedSetup {
+  /** Its environment, besides the PATH. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Somebody reads its stdout. Usually what it says there is dropped. */
+  readonly isRead?: boolean;
+}
+
 /**
  * Starts a program that dies with this process, or with the thread of it that called, even where that is killed and
- * cleans up nothing. What it says on stdout is dropped.
+ * cleans up nothing.
  */
-export function spawnTied(program: string, args: readonly string[]): ChildProcess {
+export function spawnTied(
+  program: string,
+  args: readonly string[],
+  { env = {}, isRead = false }: TiedSetup = {},
+): ChildProcess {
   const child = spawn('sh', ['-c', guarded, 'sh', program, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', isRead ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     // Nothing of the developer's own settings.
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...env },
   });
   const lifeline = child.stdio[3] as Duplex;
   // The guard may be gone already.

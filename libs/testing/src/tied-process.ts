@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Gate } from '@moldau/kernel';
-import { spawnTied } from './tied-child.ts';
+import { spawnTied, type TiedSetup } from './tied-child.ts';
 
 const charactersKept = 100_000;
 const saysWithinMs = 60_000;
 
-/** A program that was started, and dies with this process, or with the thread of it that called. It tells how it is on stderr. */
+/** A program that was started, and dies with this process, or with the thread of it that called. It tells how it is on stderr; on stdout, too, where that is read. */
 export class TiedProcess {
   readonly #child: ChildProcess;
   readonly #heard = new Gate();
@@ -14,17 +14,19 @@ export class TiedProcess {
   #said = '';
   #isOver = false;
 
-  constructor(program: string, args: readonly string[]) {
-    this.#child = spawnTied(program, args);
+  constructor(program: string, args: readonly string[], setup: TiedSetup = {}) {
+    this.#child = spawnTied(program, args, setup);
     this.#over = once(this.#child, 'close').then(() => {
       this.#isOver = true;
       this.#heard.open();
     });
     // What it says is read to its end: a full pipe would stop it.
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#said = (this.#said + text).slice(-charactersKept);
-      this.#heard.open();
-    });
+    for (const stream of [this.#child.stderr, this.#child.stdout]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#said = (this.#said + text).slice(-charactersKept);
+        this.#heard.open();
+      });
+    }
   }
 
   get pid(): number {

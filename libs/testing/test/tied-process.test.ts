@@ -25,3 +25,12 @@ test('one that is paused ends all the same', async (t) => {
   await one.stop();
   t.is(await one.ended(), 0);
 });
+
+test('one that is given an environment has it, and is heard on stdout if asked', async (t) => {
+  const one = new TiedProcess('sh', ['-c', 'echo "$GREETING"; exec sleep 60'], {
+    env: { GREETING: 'hello' },
+    isRead: true,
+  });
+  t.truthy(await one.says(/hello/));
+  await one.kill();
+});

@@ -1,4 +1,5 @@
-import { cachedEtcd, etcdCache, fetchEtcd, onPath } from './fetch-etcd.ts';
+import { onPath } from '../fetch/on-path.ts';
+import { fetchEtcd } from './fetch-etcd.ts';
 
 let found: Promise<string> | undefined;
 
@@ -9,8 +10,7 @@ export function findEtcd(): Promise<string> {
 }
 
 async function find(): Promise<string> {
-  const cache = etcdCache();
-  return (await onPath('etcd')) ?? (await cachedEtcd(cache)) ?? (await fetchEtcd(cache));
+  return (await onPath('etcd')) ?? (await fetchEtcd());
 }
 
 /**

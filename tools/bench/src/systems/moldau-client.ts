@@ -8,7 +8,7 @@ import {
   produceLoad,
 } from '@moldau/bench';
 import { connect } from '@moldau/client';
-import { connected, found, given } from '../client-process.ts';
+import { connected, found, given } from '../started-client.ts';
 
 /** What it is to do. */
 export type ClientTask = { readonly endpoints: readonly string[] } & (

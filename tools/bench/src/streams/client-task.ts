@@ -1,0 +1,128 @@
+import { found, given } from '@moldau/measure-tool/children';
+import { latencyReport } from '../latencies.ts';
+import { NumberedValues, OrderedSum, type ReadSum, sequenceOf } from '../numbered-values.ts';
+import { sendPaced } from '../pace.ts';
+import type { LatencyReport } from '../systems/system.ts';
+import { failWhenStalled } from './stall.ts';
+import type { StreamArguments, StreamClient, StreamTask } from './stream-client.ts';
+
+/** How long one client took, as the clock of the machine says, and what it took. */
+export interface Measured extends ReadSum {
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly cpuSeconds: number;
+  readonly peakMiB: number;
+}
+
+type BulkTask = Extract<StreamTask, { kind: 'produce' | 'consume' }>;
+type PacedTask = Extract<StreamTask, { kind: 'endToEnd' }>;
+
+const msPerSecond = 1_000;
+const microsPerSecond = 1_000_000;
+const KiBPerMiB = 1_024;
+
+/** For the script of a system: connects, does what it is given, prints what it found, and goes. */
+export async function runTask(connect: (port: number) => Promise<StreamClient>): Promise<void> {
+  const { port, task } = given<StreamArguments>();
+  found(await carryOut(await connect(port), task));
+  // It has nothing left to say to its server: its connections end with it.
+  process.exit();
+}
+
+async function carryOut(client: StreamClient, task: StreamTask): Promise<object> {
+  switch (task.kind) {
+    case 'create':
+      await client.createTopic(task.topic);
+      return {};
+    case 'delete':
+      await client.deleteTopic(task.topic);
+      return {};
+    case 'produce':
+      return measured(task, (sum) => produce(client, task, sum));
+    case 'consume':
+      return measured(task, (sum) => consume(client, task, sum));
+    case 'endToEnd':
+      return endToEnd(client, task);
+  }
+}
+
+async function measured(task: BulkTask, run: (sum: OrderedSum) => Promise<void>): Promise<Measured> {
+  const sum = new OrderedSum();
+  const stall = failWhenStalled(() => sum.records, task.kind);
+  const cpuBefore = process.cpuUsage();
+  const startedAtMs = now();
+  await Promise.race([run(sum), stall.failed]);
+  const endedAtMs = now();
+  const cpu = process.cpuUsage(cpuBefore);
+  stall.stop();
+  return {
+    startedAtMs,
+    endedAtMs,
+    records: sum.records,
+    sequences: sum.sequences,
+    cpuSeconds: (cpu.user + cpu.system) / microsPerSecond,
+    peakMiB: process.resourceUsage().maxRSS / KiBPerMiB,
+  };
+}
+
+/** Processes on one machine agree on it. */
+const now = (): number => performance.timeOrigin + performance.now();
+
+async function produce(client: StreamClient, { topic, valueBytes, share }: BulkTask, sum: OrderedSum): Promise<void> {
+  const values = new NumberedValues(share.client, valueBytes);
+  const next = (): Buffer => {
+    const value = values.at(sum.records);
+    sum.add(value);
+    return value;
+  };
+  await client.writeAll(topic, { count: share.records, valueBytes, next });
+}
+
+async function consume(client: StreamClient, { topic, share, clients }: BulkTask, sum: OrderedSum): Promise<void> {
+  const failure = Promise.withResolvers<never>();
+  const take = (value: Uint8Array): void => {
+    // A client may not care what its listeners throw.
+    try {
+      sum.add(value);
+    } catch (error) {
+      failure.reject(error);
+    }
+  };
+  await Promise.race([client.readShare(topic, share, clients, take), failure.promise]);
+}
+
+async function endToEnd(client: StreamClient, task: PacedTask): Promise<LatencyReport> {
+  const { topic, valueBytes, perSecond, warmUpSeconds, seconds } = task;
+  const warmUp = perSecond * warmUpSeconds;
+  const count = warmUp + perSecond * seconds;
+  const latencies = new Float64Array(count).fill(Number.NaN);
+  const values = new NumberedValues(0, valueBytes);
+  const sum = new OrderedSum();
+  const all = Promise.withResolvers<void>();
+  let startMs = 0;
+  const dueMs = (index: number): number => startMs + (index * msPerSecond) / perSecond;
+  const write = await client.writer(topic);
+  await client.follow(topic, (value) => {
+    const takenMs = performance.now();
+    try {
+      sum.add(value);
+    } catch (error) {
+      all.reject(error);
+    }
+    const sequence = sequenceOf(value);
+    latencies[sequence] = takenMs - dueMs(sequence);
+    if (sum.records === count) all.resolve();
+  });
+  const stall = failWhenStalled(() => sum.records, task.kind);
+  const acknowledged: Promise<void>[] = [];
+  startMs = performance.now();
+  const sent = sendPaced(count, dueMs, (index) => {
+    const one = write(values.at(index));
+    one.catch(all.reject);
+    acknowledged.push(one);
+  });
+  await Promise.race([Promise.all([sent, all.promise]), stall.failed]);
+  await Promise.all(acknowledged);
+  stall.stop();
+  return latencyReport(latencies.subarray(warmUp));
+}
