@@ -1,5 +1,5 @@
-import { codec, type Moldau } from '@moldau/client';
-import { ValueCheck } from './numbered-values.ts';
+import { type Consumer as BytesConsumer, codec, type Moldau } from '@moldau/client';
+import { type ReadSum, ValueCheck } from './numbered-values.ts';
 import { LatencyCollector, ProcessWatch } from './process-use.ts';
 import { epochMs, type LoadReport, type Progress } from './produce-load.ts';
 
@@ -18,8 +18,11 @@ export interface ConsumeLoad {
   readonly mode: ConsumeMode;
 }
 
-/** Reads from the start of a topic. Throws unless what came is what was written: of raw batches, by their offsets alone. */
-export async function consumeLoad(client: Moldau, load: ConsumeLoad, progress: Progress): Promise<LoadReport> {
+/** What was read. `numbers`: see {@link ReadSum}; 0 of raw batches, of which the offsets alone are looked at. */
+export type ConsumeReport = LoadReport & ReadSum;
+
+/** Reads from the start of a topic. Throws when what comes is not what was written, or not in its order. */
+export async function consumeLoad(client: Moldau, load: ConsumeLoad, progress: Progress): Promise<ConsumeReport> {
   const { topic, partitions, records } = load;
   await using consumer = client.consumer({
     ...(partitions === undefined
@@ -31,34 +34,35 @@ export async function consumeLoad(client: Moldau, load: ConsumeLoad, progress: P
   });
   const watch = new ProcessWatch();
   const startedAtMs = epochMs();
-  await readers[load.mode](consumer, load, progress);
+  const numbers = await readers[load.mode](consumer, load, progress);
+  const endedAtMs = epochMs();
+  if (progress.records !== records) throw new Error(`${progress.records} of ${records} records were read`);
   const latencies = new LatencyCollector().latencies;
-  return { ...watch.stop(), records, startedAtMs, endedAtMs: epochMs(), latencies };
+  return { ...watch.stop(), records, numbers, startedAtMs, endedAtMs, latencies };
 }
 
-type Consumer = ReturnType<typeof client>;
-const client = (moldau: Moldau) => moldau.consumer({ key: codec.bytes, value: codec.bytes });
+type Consumer = BytesConsumer<Uint8Array, Uint8Array>;
 
 const readers: Readonly<
-  Record<ConsumeMode, (consumer: Consumer, load: ConsumeLoad, progress: Progress) => Promise<void>>
+  Record<ConsumeMode, (consumer: Consumer, load: ConsumeLoad, progress: Progress) => Promise<number>>
 > = {
   async records(consumer, { records, valueBytes }, progress) {
     const check = new ValueCheck(valueBytes);
     for await (const { partition, value } of consumer) {
       check.take(partition, value);
-      progress.records = check.count;
-      if (check.count >= records) break;
+      progress.records = check.records;
+      if (check.records >= records) break;
     }
-    check.finish(records);
+    return check.numbers;
   },
   async batches(consumer, { records, valueBytes }, progress) {
     const check = new ValueCheck(valueBytes);
     for await (const batch of consumer.batches()) {
       for (const { partition, value } of batch.records) check.take(partition, value);
-      progress.records = check.count;
-      if (check.count >= records) break;
+      progress.records = check.records;
+      if (check.records >= records) break;
     }
-    check.finish(records);
+    return check.numbers;
   },
   async raw(consumer, { records }, progress) {
     const next = new Map<number, bigint>();
@@ -69,6 +73,6 @@ const readers: Readonly<
       progress.records += Number(nextOffset - baseOffset);
       if (progress.records >= records) break;
     }
-    if (progress.records !== records) throw new Error(`${progress.records} of ${records} records were read`);
+    return 0;
   },
 };

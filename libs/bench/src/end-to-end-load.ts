@@ -1,5 +1,5 @@
 import { codec, type Moldau } from '@moldau/client';
-import { NumberedValues, ValueCheck } from './numbered-values.ts';
+import { NumberedValues, sumWritten, ValueCheck } from './numbered-values.ts';
 import { type Latencies, LatencyCollector } from './process-use.ts';
 import { type Progress, paced } from './produce-load.ts';
 
@@ -8,6 +8,8 @@ export interface EndToEndLoad {
   readonly topic: string;
   readonly perSecond: number;
   readonly seconds: number;
+  /** Before what counts: for what compiles as it runs, and for windows to open. */
+  readonly warmUpSeconds: number;
   readonly valueBytes: number;
   /** How long a batch waits for more. */
   readonly lingerMs: number;
@@ -21,9 +23,6 @@ export interface EndToEndReport {
   readonly read: Latencies;
 }
 
-/** Records that are sent before the first one counts. */
-const warmUpSeconds = 1;
-
 /** The topic must be empty. */
 export async function endToEndLoad(
   writing: Moldau,
@@ -32,7 +31,7 @@ export async function endToEndLoad(
   progress: Progress,
 ): Promise<EndToEndReport> {
   const { topic, perSecond, valueBytes, lingerMs: linger } = load;
-  const warmUp = warmUpSeconds * perSecond;
+  const warmUp = load.warmUpSeconds * perSecond;
   const records = warmUp + load.seconds * perSecond;
   await using producer = writing.producer({ topic, key: codec.bytes, value: codec.bytes, linger });
   await using consumer = reading.consumer({ topics: [topic], from: 'start', key: codec.bytes, value: codec.bytes });
@@ -56,12 +55,11 @@ export async function endToEndLoad(
   async function readAll(): Promise<void> {
     const check = new ValueCheck(valueBytes);
     for await (const { partition, value } of consumer) {
-      check.take(partition, value);
-      // One writer, one partition: the order is the number.
-      const number = check.count - 1;
+      const number = check.take(partition, value);
       if (number >= warmUp) read.add(performance.now() - (dueAt[number] ?? 0));
-      if (check.count === records) break;
+      if (check.records === records) break;
     }
-    check.finish(records);
+    const { numbers } = sumWritten([records]);
+    if (check.numbers !== numbers) throw new Error('the records that were read are not those that were written');
   }
 }

@@ -1,5 +1,5 @@
-export { type ConsumeLoad, type ConsumeMode, consumeLoad, consumeModes } from './consume-load.ts';
+export { type ConsumeLoad, type ConsumeMode, type ConsumeReport, consumeLoad, consumeModes } from './consume-load.ts';
 export { type EndToEndLoad, type EndToEndReport, endToEndLoad } from './end-to-end-load.ts';
-export { NumberedValues, ValueCheck, valueBytesMin } from './numbered-values.ts';
+export { NumberedValues, type ReadSum, sumWritten, ValueCheck, valueBytesMin } from './numbered-values.ts';
 export { type Latencies, LatencyCollector, type ProcessUse, ProcessWatch } from './process-use.ts';
 export { epochMs, type LoadReport, type ProduceLoad, type Progress, paced, produceLoad } from './produce-load.ts';

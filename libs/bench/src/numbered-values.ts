@@ -3,9 +3,11 @@
 /** What carries writer and number. */
 export const valueBytesMin = 8;
 /** Every so many values the whole text is compared: the number tells where it stands, and few would not notice a shift. */
-const comparedEvery = 64;
+const comparedEvery = 61;
 
-const textBytes = 64 * 1024;
+/** Different texts, and how far one begins behind the other. */
+const texts = 256;
+const textStride = 131;
 const words = ['river', 'order', 'paid', 'basket', 'error', 'user', 'item', 'GET', 'POST', 'retry', 'ok', 'price'];
 
 /** Text as a log has it: it compresses as logs do. The same in every process. */
@@ -22,53 +24,57 @@ function logText(bytes: number): Buffer {
 
 /** Numbered values of one size: who reads them can tell that each came, once, in order and whole. */
 export class NumberedValues {
-  readonly #value: Buffer;
-  readonly #text: Buffer;
+  readonly #values: readonly Buffer[];
 
   /** `writer`: below 65 536. */
   constructor(valueBytes: number, writer: number) {
     if (valueBytes < valueBytesMin) throw new RangeError(`a value takes ${valueBytesMin} bytes at least`);
-    this.#value = Buffer.alloc(valueBytes);
-    this.#value.writeUInt16BE(writer, 0);
-    this.#text = logText(textBytes + valueBytes);
+    const text = logText(texts * textStride + valueBytes);
+    this.#values = Array.from({ length: texts }, (_, index) => {
+      const value = Buffer.alloc(valueBytes);
+      value.writeUInt16BE(writer, 0);
+      text.copy(value, valueBytesMin, index * textStride);
+      return value;
+    });
   }
 
-  /** The value of a number. It lies in the same buffer as the one before. */
+  /** The value of a number. It lies in the same buffer as the one 256 before: to be copied by who keeps it. */
   at(number: number): Buffer {
-    const value = this.#value;
-    value.writeUIntBE(number, 2, 6);
-    const start = (number * 131) % textBytes;
-    this.#text.copy(value, valueBytesMin, start, start + value.length - valueBytesMin);
+    const value = this.#values[number % texts];
+    if (value === undefined) throw new RangeError(`${number} is no number of a value`);
+    const high = Math.floor(number / 2 ** 32);
+    value[2] = high >>> 8;
+    value[3] = high;
+    value[4] = number >>> 24;
+    value[5] = number >>> 16;
+    value[6] = number >>> 8;
+    value[7] = number;
     return value;
   }
 }
 
-interface WriterCount {
-  records: number;
-  /** Of the numbers: with their count, and each partition in order, it shows that none is missing or there twice. */
-  sum: number;
+/** How many values were read, and the sum of their numbers: together with the order it shows that each came once. */
+export interface ReadSum {
+  readonly records: number;
+  readonly numbers: number;
 }
 
-/** Checks values as they are read: order within a partition, and at the end that each number of each writer came once. */
-export class ValueCheck {
+/** Checks values as they are read, of one reader among several: those of a writer come in order in each partition, and whole. */
+export class ValueCheck implements ReadSum {
   readonly #valueBytes: number;
-  readonly #writers = new Map<number, WriterCount>();
   /** The last number, by partition and writer. */
   readonly #last = new Map<number, number>();
   readonly #expected: NumberedValues;
-  #count = 0;
+  records = 0;
+  numbers = 0;
 
   constructor(valueBytes: number) {
     this.#valueBytes = valueBytes;
     this.#expected = new NumberedValues(valueBytes, 0);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Throws when it is not what belongs there. */
-  take(partition: number, value: Uint8Array | null): void {
+  /** Its number. Throws when it is not what belongs there. */
+  take(partition: number, value: Uint8Array | null): number {
     if (value?.length !== this.#valueBytes) throw new Error(`a value of ${value?.length} bytes: not what was written`);
     const writer = readUint(value, 0, 2);
     const number = readUint(value, 2, 6);
@@ -77,26 +83,9 @@ export class ValueCheck {
     if (number <= last) throw new Error(`partition ${partition}: number ${number} of writer ${writer} behind ${last}`);
     this.#last.set(key, number);
     if (number % comparedEvery === 0) this.#compare(number, value);
-    this.#note(writer, number);
-    this.#count += 1;
-  }
-
-  /** Throws unless every writer's numbers from 0 on have come, once each, `records` in all. */
-  finish(records: number): void {
-    if (this.#count !== records) throw new Error(`${this.#count} of ${records} records were read`);
-    for (const [writer, { records: count, sum }] of this.#writers) {
-      if (sum !== (count * (count - 1)) / 2)
-        throw new Error(`writer ${writer}: some of its ${count} numbers are wrong`);
-    }
-  }
-
-  #note(writer: number, number: number): void {
-    const counted = this.#writers.get(writer);
-    if (counted === undefined) this.#writers.set(writer, { records: 1, sum: number });
-    else {
-      counted.records += 1;
-      counted.sum += number;
-    }
+    this.records += 1;
+    this.numbers += number;
+    return number;
   }
 
   #compare(number: number, value: Uint8Array): void {
@@ -104,6 +93,12 @@ export class ValueCheck {
     if (this.#expected.at(number).subarray(valueBytesMin).compare(text) === 0) return;
     throw new Error(`the value of number ${number} is not what was written`);
   }
+}
+
+/** What all readers together must have read, of writers that have written so many each. */
+export function sumWritten(records: readonly number[]): ReadSum {
+  const add = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  return { records: add(records), numbers: add(records.map((count) => (count * (count - 1)) / 2)) };
 }
 
 function readUint(bytes: Uint8Array, at: number, length: number): number {

@@ -105,7 +105,7 @@ async function pushPaced(
 export async function paced(
   count: number,
   perSecond: number,
-  act: (number: number, dueAt: number) => Promise<void>,
+  act: (number: number, dueAt: number) => Promise<void> | void,
 ): Promise<void> {
   const startAt = performance.now() + 1;
   const dueAt = (number: number): number => startAt + (number * 1000) / perSecond;

@@ -1,7 +1,5 @@
+import { epochMs, LatencyCollector, NumberedValues, paced, type ReadSum, ValueCheck } from '@moldau/bench';
 import { found, given } from '@moldau/measure-tool/children';
-import { latencyReport } from '../latencies.ts';
-import { NumberedValues, OrderedSum, type ReadSum, sequenceOf } from '../numbered-values.ts';
-import { sendPaced } from '../pace.ts';
 import type { LatencyReport } from '../systems/system.ts';
 import { failWhenStalled } from './stall.ts';
 import type { StreamArguments, StreamClient, StreamTask } from './stream-client.ts';
@@ -17,7 +15,6 @@ export interface Measured extends ReadSum {
 type BulkTask = Extract<StreamTask, { kind: 'produce' | 'consume' }>;
 type PacedTask = Extract<StreamTask, { kind: 'endToEnd' }>;
 
-const msPerSecond = 1_000;
 const microsPerSecond = 1_000_000;
 const KiBPerMiB = 1_024;
 
@@ -46,44 +43,42 @@ async function carryOut(client: StreamClient, task: StreamTask): Promise<object>
   }
 }
 
-async function measured(task: BulkTask, run: (sum: OrderedSum) => Promise<void>): Promise<Measured> {
-  const sum = new OrderedSum();
+async function measured(task: BulkTask, run: (sum: ValueCheck) => Promise<void>): Promise<Measured> {
+  const sum = new ValueCheck(task.valueBytes);
   const stall = failWhenStalled(() => sum.records, task.kind);
   const cpuBefore = process.cpuUsage();
-  const startedAtMs = now();
+  const startedAtMs = epochMs();
   await Promise.race([run(sum), stall.failed]);
-  const endedAtMs = now();
+  const endedAtMs = epochMs();
   const cpu = process.cpuUsage(cpuBefore);
   stall.stop();
   return {
     startedAtMs,
     endedAtMs,
     records: sum.records,
-    sequences: sum.sequences,
+    numbers: sum.numbers,
     cpuSeconds: (cpu.user + cpu.system) / microsPerSecond,
     peakMiB: process.resourceUsage().maxRSS / KiBPerMiB,
   };
 }
 
-/** Processes on one machine agree on it. */
-const now = (): number => performance.timeOrigin + performance.now();
-
-async function produce(client: StreamClient, { topic, valueBytes, share }: BulkTask, sum: OrderedSum): Promise<void> {
-  const values = new NumberedValues(share.client, valueBytes);
+async function produce(client: StreamClient, { topic, valueBytes, share }: BulkTask, sum: ValueCheck): Promise<void> {
+  const values = new NumberedValues(valueBytes, share.client);
   const next = (): Buffer => {
-    const value = values.at(sum.records);
-    sum.add(value);
+    // A client may keep it until it is acknowledged.
+    const value = Buffer.from(values.at(sum.records));
+    sum.take(0, value);
     return value;
   };
   await client.writeAll(topic, { count: share.records, valueBytes, next });
 }
 
-async function consume(client: StreamClient, { topic, share, clients }: BulkTask, sum: OrderedSum): Promise<void> {
+async function consume(client: StreamClient, { topic, share, clients }: BulkTask, sum: ValueCheck): Promise<void> {
   const failure = Promise.withResolvers<never>();
   const take = (value: Uint8Array): void => {
     // A client may not care what its listeners throw.
     try {
-      sum.add(value);
+      sum.take(0, value);
     } catch (error) {
       failure.reject(error);
     }
@@ -95,34 +90,32 @@ async function endToEnd(client: StreamClient, task: PacedTask): Promise<LatencyR
   const { topic, valueBytes, perSecond, warmUpSeconds, seconds } = task;
   const warmUp = perSecond * warmUpSeconds;
   const count = warmUp + perSecond * seconds;
-  const latencies = new Float64Array(count).fill(Number.NaN);
-  const values = new NumberedValues(0, valueBytes);
-  const sum = new OrderedSum();
+  const latencies = new LatencyCollector();
+  const values = new NumberedValues(valueBytes, 0);
+  const sum = new ValueCheck(valueBytes);
   const all = Promise.withResolvers<void>();
-  let startMs = 0;
-  const dueMs = (index: number): number => startMs + (index * msPerSecond) / perSecond;
+  const dueAtMs = new Float64Array(count);
   const write = await client.writer(topic);
   await client.follow(topic, (value) => {
     const takenMs = performance.now();
     try {
-      sum.add(value);
+      const number = sum.take(0, value);
+      if (number >= warmUp) latencies.add(takenMs - (dueAtMs[number] ?? 0));
     } catch (error) {
       all.reject(error);
     }
-    const sequence = sequenceOf(value);
-    latencies[sequence] = takenMs - dueMs(sequence);
     if (sum.records === count) all.resolve();
   });
   const stall = failWhenStalled(() => sum.records, task.kind);
   const acknowledged: Promise<void>[] = [];
-  startMs = performance.now();
-  const sent = sendPaced(count, dueMs, (index) => {
-    const one = write(values.at(index));
+  const sent = paced(count, perSecond, (number, dueAt) => {
+    dueAtMs[number] = dueAt;
+    const one = write(Buffer.from(values.at(number)));
     one.catch(all.reject);
     acknowledged.push(one);
   });
   await Promise.race([Promise.all([sent, all.promise]), stall.failed]);
   await Promise.all(acknowledged);
   stall.stop();
-  return latencyReport(latencies.subarray(warmUp));
+  return latencies.latencies;
 }

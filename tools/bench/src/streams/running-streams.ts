@@ -1,6 +1,6 @@
+import { sumWritten } from '@moldau/bench';
 import type { TiedProcess } from '@moldau/testing/tied-process';
 import { runClientScript } from '../client-process.ts';
-import { sumWritten } from '../numbered-values.ts';
 import { type Share, sharesOf } from '../shares.ts';
 import type { ClientsReport, LatencyReport, Load, PacedLoad, RunningSystem, TopicLayout } from '../systems/system.ts';
 import { warmUpSeconds } from '../warm-up.ts';
@@ -62,7 +62,7 @@ export class RunningStreams implements RunningSystem {
     const runs = await Promise.all(shares.map(run));
     const sum = (of: (one: Measured) => number): number => runs.reduce((total, one) => total + of(one), 0);
     const written = sumWritten(shares.map((share) => share.records));
-    if (sum((one) => one.records) !== written.records || sum((one) => one.sequences) !== written.sequences) {
+    if (sum((one) => one.records) !== written.records || sum((one) => one.numbers) !== written.numbers) {
       throw new Error(`${this.#server.name}, ${kind}: not each of ${records} records once`);
     }
     const startMs = Math.min(...runs.map(({ startedAtMs }) => startedAtMs));

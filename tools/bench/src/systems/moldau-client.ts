@@ -8,7 +8,7 @@ import {
   produceLoad,
 } from '@moldau/bench';
 import { connect } from '@moldau/client';
-import { connected, found, given } from '../started-client.ts';
+import { found, given } from '@moldau/measure-tool/children';
 
 /** What it is to do. */
 export type ClientTask = { readonly endpoints: readonly string[] } & (
@@ -20,7 +20,6 @@ export type ClientTask = { readonly endpoints: readonly string[] } & (
 const task = given<ClientTask>();
 const { endpoints } = task;
 await using client = await connect({ endpoints });
-await connected();
 const progress = { records: 0 };
 switch (task.kind) {
   case 'produce':

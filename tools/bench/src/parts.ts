@@ -1,0 +1,150 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { compressions } from '@moldau/records';
+import { Ceiling } from './ceiling/ceiling.ts';
+import { measureLatency } from './latency.ts';
+import type { Measured } from './samples.ts';
+import { startMoldau } from './systems/moldau.ts';
+import type { InstalledSystem, RunningSystem } from './systems/system.ts';
+import { type Contender, type Effort, measureThroughput } from './throughput.ts';
+
+/** What the parts of the benchmark share. */
+export interface Bench {
+  readonly directory: string;
+  readonly effort: Effort;
+  readonly measured: Measured;
+  /** What there is to compare with, by name. */
+  readonly peers: ReadonlyMap<string, InstalledSystem>;
+  readonly say: (text: string) => void;
+}
+
+const us = 'Moldau';
+const kafka = 'Apache Kafka';
+const allModes = ['records', 'batches', 'raw'] as const;
+
+/** Runs with systems of so many nodes that were started for it, ours first, and stops them. */
+async function among(
+  { directory, peers, say }: Bench,
+  names: readonly string[],
+  nodes: number,
+  work: (contenders: readonly Contender[], ceiling: Ceiling) => Promise<void>,
+): Promise<void> {
+  const ceiling = await Ceiling.start(directory);
+  const started: RunningSystem[] = [];
+  try {
+    const contenders: Contender[] = [];
+    const add = (name: string, system: RunningSystem): void => {
+      started.push(system);
+      contenders.push({ name, system });
+    };
+    say(`starting ${us}`);
+    add(us, await startMoldau(nodes));
+    for (const name of names) {
+      const peer = peers.get(name);
+      if (peer === undefined) continue;
+      say(`starting ${name}`);
+      const folder = join(directory, `${name.replaceAll(' ', '-')}-${nodes}`);
+      mkdirSync(folder, { recursive: true });
+      add(name, await peer.start(folder, nodes));
+    }
+    await work(contenders, ceiling);
+  } finally {
+    ceiling.stop();
+    await Promise.all(started.map((system) => system.stop()));
+  }
+}
+
+type Part = (bench: Bench) => Promise<void>;
+
+/** The parts of the benchmark, by the names that `--only` takes. */
+export const parts: Readonly<Record<string, Part>> = {
+  small: (bench) =>
+    among(bench, [...bench.peers.keys()], 1, (contenders, ceiling) => {
+      const shape = { valueBytes: 100, partitions: 1, replicas: 1, modes: allModes };
+      return measureThroughput(
+        '100 B, 1 partition',
+        shape,
+        contenders,
+        ceiling,
+        bench.effort,
+        bench.measured,
+        bench.say,
+      );
+    }),
+  medium: (bench) =>
+    among(bench, [kafka], 1, (contenders, ceiling) => {
+      const shape = { valueBytes: 1024, partitions: 1, replicas: 1, modes: allModes };
+      return measureThroughput(
+        '1 KiB, 1 partition',
+        shape,
+        contenders,
+        ceiling,
+        bench.effort,
+        bench.measured,
+        bench.say,
+      );
+    }),
+  large: (bench) =>
+    among(bench, [kafka], 1, (contenders, ceiling) => {
+      const shape = { valueBytes: 16 * 1024, partitions: 1, replicas: 1 };
+      return measureThroughput(
+        '16 KiB, 1 partition',
+        shape,
+        contenders,
+        ceiling,
+        bench.effort,
+        bench.measured,
+        bench.say,
+      );
+    }),
+  replicated: (bench) =>
+    among(bench, [kafka], 3, async (contenders) => {
+      for (const [name, valueBytes] of [
+        ['1 KiB', 1024],
+        ['100 B', 100],
+      ] as const) {
+        const shape = { valueBytes, partitions: 1, replicas: 3 };
+        await measureThroughput(
+          `${name}, 3 copies`,
+          shape,
+          contenders,
+          undefined,
+          bench.effort,
+          bench.measured,
+          bench.say,
+        );
+      }
+    }),
+  latency: (bench) =>
+    among(bench, [...bench.peers.keys()], 1, async (contenders, ceiling) => {
+      const { rounds, seconds } = bench.effort;
+      const pace = { rounds, seconds: Math.ceil(seconds) };
+      const steady = { ...pace, perSecond: 1_000 };
+      await measureLatency('end to end at 1 000 records/s', steady, contenders, ceiling, bench.measured, bench.say);
+      const fast = contenders.filter(({ name }) => name === us || name === kafka);
+      const many = { ...pace, perSecond: 100_000 };
+      await measureLatency('end to end at 100 000 records/s', many, fast, undefined, bench.measured, bench.say);
+    }),
+  partitions: (bench) =>
+    among(bench, [], 1, async (contenders) => {
+      for (const partitions of [10, 100, 1_000]) {
+        const name = partitions === 1_000 ? '1 000' : String(partitions);
+        const shape = { valueBytes: 100, partitions, replicas: 1 };
+        const { effort, measured, say } = bench;
+        await measureThroughput(`${name} partitions, no key`, shape, contenders, undefined, effort, measured, say);
+        const keyed = { ...shape, variant: { keys: 100_000 } };
+        await measureThroughput(`${name} partitions, keyed`, keyed, contenders, undefined, effort, measured, say);
+      }
+    }),
+  variants: (bench) =>
+    among(bench, [], 1, async (contenders) => {
+      const base = { valueBytes: 1024, partitions: 1, replicas: 1 };
+      const { effort, measured, say } = bench;
+      const measure = (title: string, shape: Parameters<typeof measureThroughput>[1]): Promise<void> =>
+        measureThroughput(`1 KiB, ${title}`, { ...base, ...shape }, contenders, undefined, effort, measured, say);
+      await measure('flushed every so often', { ...base, flush: 'interval' });
+      await measure('4 partitions, 4 clients', { ...base, partitions: 4, clients: 4 });
+      for (const compression of compressions)
+        await measure(compression, { ...base, variant: { producer: { compression } } });
+    }),
+};

@@ -1,0 +1,33 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Reached } from './goals.ts';
+
+const recordedPath = fileURLToPath(new URL('../results/recorded-ratios.json', import.meta.url));
+
+/** A ratio may fall so far below what was recorded, and a time rise so far above: machines are busy with other things, too. */
+const allowedPart = 1 / 3;
+
+type Recorded = Readonly<Record<string, number>>;
+
+const keyOf = ({ what, who, to }: Reached): string => `${what}: ${who} / ${to}`;
+const isCeiling = ({ to }: Reached): boolean => to.startsWith('bare');
+
+/** Which ratios to the ceiling have become worse than what was recorded, by more than a third. */
+export function regressions(all: readonly Reached[]): string[] {
+  const recorded = JSON.parse(readFileSync(recordedPath, 'utf8')) as Recorded;
+  const ours = all.filter(isCeiling);
+  if (ours.length === 0) return ['no ratio to the ceiling was measured'];
+  return ours.flatMap((one) => {
+    const before = recorded[keyOf(one)];
+    if (before === undefined) return [`${keyOf(one)} has no recorded value: record it with --record`];
+    const { better, ratio } = one;
+    const isWorse = better === 'more' ? ratio < before * (1 - allowedPart) : ratio > before / (1 - allowedPart);
+    return isWorse ? [`${keyOf(one)} is ${ratio.toFixed(3)}, and was ${before.toFixed(3)} when it was recorded`] : [];
+  });
+}
+
+/** Keeps the ratios to the ceiling as what later runs are held against. */
+export function record(all: readonly Reached[]): void {
+  const ratios = all.filter(isCeiling).map((one) => [keyOf(one), Number(one.ratio.toFixed(3))] as const);
+  writeFileSync(recordedPath, `${JSON.stringify(Object.fromEntries(ratios), undefined, 2)}\n`);
+}

@@ -1,0 +1,145 @@
+import type { ConsumeMode } from '@moldau/bench';
+import type { Ceiling } from './ceiling/ceiling.ts';
+import type { Measured } from './samples.ts';
+import { cpuSecondsOfProcesses, writtenBytesOf } from './server-use.ts';
+import { type MoldauTopic, RunningMoldau, type Variant } from './systems/moldau.ts';
+import type { ClientsReport, RunningSystem } from './systems/system.ts';
+
+/** A system that is measured, by its name in the tables. */
+export interface Contender {
+  readonly name: string;
+  readonly system: RunningSystem;
+}
+
+/** One shape of topic and records, written and then read in each round by everyone in turn. */
+export interface ThroughputShape {
+  readonly valueBytes: number;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly clients?: number;
+  readonly flush?: MoldauTopic['flush'];
+  readonly variant?: Variant;
+  /** How ours is read. Default: record by record. */
+  readonly modes?: readonly ConsumeMode[];
+}
+
+/** How long and how often. */
+export interface Effort {
+  readonly rounds: number;
+  /** What one run is to last, about. */
+  readonly seconds: number;
+}
+
+/** The first run of each: what it compiles as it runs, and how many records make up a run, come from that. */
+const firstRecords = 100_000;
+const firstBytesMax = 50_000_000;
+const runBytesMax = 1_500_000_000;
+
+/** Frames of the bare stream are as large as the batches of our producer. */
+export const frameBytes = 256 * 1024;
+
+/** Measures writing and reading of one shape. `title` begins the name of each figure. */
+export async function measureThroughput(
+  title: string,
+  shape: ThroughputShape,
+  contenders: readonly Contender[],
+  ceiling: Ceiling | undefined,
+  { rounds, seconds }: Effort,
+  measured: Measured,
+  say: (text: string) => void,
+): Promise<void> {
+  const { valueBytes } = shape;
+  const first = Math.max(1_000, Math.min(firstRecords, Math.floor(firstBytesMax / valueBytes)));
+  const records = new Map<string, number>();
+  for (const contender of contenders) {
+    say(`${title}: ${contender.name} warms up`);
+    const { produced } = await writeAndRead(contender, shape, first, `${topicOf(title)}-first`);
+    const wanted = (produced.records / produced.seconds) * seconds;
+    records.set(contender.name, Math.round(Math.max(first, Math.min(wanted, runBytesMax / valueBytes))));
+  }
+  const ceilingBytes = Math.min(runBytesMax, 300_000_000 * seconds);
+  for (let round = 1; round <= rounds; round += 1) {
+    if (ceiling !== undefined) {
+      say(`${title}: round ${round} of ${rounds}, ceiling`);
+      const up = await ceiling.upload(ceilingBytes, frameBytes);
+      measured.add(`${title}, produce`, 'bare gRPC stream', 'MB/s', up / 1e6);
+      const disk = await ceiling.disk(ceilingBytes / 2, frameBytes);
+      measured.add(`${title}, produce`, 'bare append + fdatasync', 'MB/s', disk / 1e6);
+      const down = await ceiling.download(ceilingBytes, frameBytes);
+      measured.add(`${title}, consume`, 'bare gRPC stream', 'MB/s', down / 1e6);
+    }
+    for (const contender of contenders) {
+      say(`${title}: round ${round} of ${rounds}, ${contender.name}`);
+      const count = records.get(contender.name) ?? first;
+      const topic = `${topicOf(title)}-${round}`;
+      const { produced, consumed } = await writeAndRead(contender, shape, count, topic);
+      note(measured, `${title}, produce`, contender.name, valueBytes, produced);
+      for (const [mode, report] of consumed)
+        note(measured, `${title}, consume`, nameOf(contender, mode), valueBytes, report);
+    }
+  }
+}
+
+/** With what its servers took. */
+interface Run extends ClientsReport {
+  readonly serverCpuSeconds: number;
+  readonly writtenBytes: number;
+}
+
+async function writeAndRead(
+  { system }: Contender,
+  shape: ThroughputShape,
+  records: number,
+  topic: string,
+): Promise<{ produced: Run; consumed: Map<ConsumeMode, Run> }> {
+  const { partitions, replicas, valueBytes, clients = 1, flush, variant } = shape;
+  const load = { topic, records, valueBytes, clients };
+  const isOurs = system instanceof RunningMoldau;
+  const layout: MoldauTopic = { name: topic, partitions, replicas, ...(flush !== undefined && { flush }) };
+  await system.createTopic(layout);
+  const produced = await observed(system, () => (isOurs ? system.produce(load, variant) : system.produce(load)));
+  const consumed = new Map<ConsumeMode, Run>();
+  const readers = Math.min(clients, partitions);
+  const modes = isOurs ? (shape.modes ?? ['records']) : (['records'] as const);
+  for (const mode of modes) {
+    const read = { ...load, clients: readers };
+    const run = await observed(system, () => (isOurs ? system.consume(read, { mode }, clients) : system.consume(read)));
+    consumed.set(mode, run);
+  }
+  await system.deleteTopic(topic);
+  return { produced, consumed };
+}
+
+async function observed(system: RunningSystem, run: () => Promise<ClientsReport>): Promise<Run> {
+  const cpuBefore = cpuSecondsOfProcesses(system.serverPids);
+  const writtenBefore = writtenBytesOf(system.serverPids);
+  const report = await run();
+  return {
+    ...report,
+    serverCpuSeconds: cpuSecondsOfProcesses(system.serverPids) - cpuBefore,
+    writtenBytes: writtenBytesOf(system.serverPids) - writtenBefore,
+  };
+}
+
+function note(measured: Measured, what: string, who: string, valueBytes: number, run: Run): void {
+  const { records, seconds, cpuSeconds, serverCpuSeconds, writtenBytes } = run;
+  const millions = records / 1e6;
+  measured.add(what, who, 'MB/s', (records * valueBytes) / 1e6 / seconds);
+  measured.add(`${what}: CPU seconds per million records, clients`, who, 's', cpuSeconds / millions);
+  measured.add(`${what}: CPU seconds per million records, servers`, who, 's', serverCpuSeconds / millions);
+  measured.add(`${what}: CPU seconds per million records, all`, who, 's', (cpuSeconds + serverCpuSeconds) / millions);
+  measured.add(`${what}: peak memory of the clients`, who, 'MiB', run.peakMiB);
+  if (what.endsWith('produce'))
+    measured.add(`${what}: bytes to the disk per byte of values`, who, 'bytes', writtenBytes / (records * valueBytes));
+}
+
+const nameOf = ({ name, system }: Contender, mode: ConsumeMode): string =>
+  system instanceof RunningMoldau ? `${name}, ${waysToRead[mode]}` : name;
+
+const waysToRead: Readonly<Record<ConsumeMode, string>> = {
+  records: 'for await',
+  batches: 'batches()',
+  raw: 'rawBatches()',
+};
+
+const topicOf = (title: string): string => title.toLowerCase().replace(/[^a-z0-9]+/g, '-');
