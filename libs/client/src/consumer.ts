@@ -1,18 +1,12 @@
-import { MoldauError } from '@moldau/kernel';
-import type { StoredRecord } from '@moldau/records';
+import { type CancelTimer, MoldauError } from '@moldau/kernel';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import { FetchSource } from './fetch-source.ts';
-import { recordsIn } from './fetched-batches.ts';
+import { FetchedRecords } from './fetched-batches.ts';
 import type { Place } from './place.ts';
 import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
 import { Reader } from './reader.ts';
 import { type ConsumedRecord, consumedRecord } from './records-of.ts';
-
-interface Undecoded {
-  readonly source: FetchSource;
-  readonly record: StoredRecord;
-}
 
 /** One partition of one topic. */
 export interface TopicPartition {
@@ -65,8 +59,8 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   readonly #value: Codec<V>;
   readonly #closing = new AbortController();
   #assigned: Promise<void> | undefined;
-  /** Not given out yet. Decoded when it is: one that a codec refuses costs no other. */
-  #rest: Undecoded[] = [];
+  /** What is being given out. Decoded when it is: a record that a codec refuses costs no other. */
+  #open: { readonly source: FetchSource; readonly records: FetchedRecords } | undefined;
 
   constructor(ports: ClientPorts, options: ConsumerOptions<K, V>) {
     this.#ports = ports;
@@ -76,22 +70,31 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     this.#value = orText(options.value);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedRecord<K, V>> {
-    await this.#assign();
-    for (;;) {
-      const next = this.#rest.shift();
-      if (next !== undefined) yield this.#decode(next);
-      else if (!(await this.#fill(this.#closing.signal))) return;
-    }
+  /** By hand and not as a generator, whose three promises a record would cost more than the record. */
+  [Symbol.asyncIterator](): AsyncIterator<ConsumedRecord<K, V>, undefined> {
+    return {
+      next: () => {
+        try {
+          const value = this.#take();
+          return value === undefined ? this.#takeLater() : Promise.resolve({ done: false, value });
+        } catch (error) {
+          return Promise.reject(error);
+        }
+      },
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    };
   }
 
   /** The same, by the handful. */
   async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<ConsumedBatch<K, V>> {
-    await this.#assign();
     for (;;) {
-      while (this.#rest.length === 0) if (!(await this.#fill(this.#closing.signal))) return;
-      await this.#fillUp(maxRecords, toMs(maxWait));
-      yield { records: this.#rest.splice(0, maxRecords).map((next) => this.#decode(next)) };
+      const first = await this.#takeLater();
+      if (first.done === true) return;
+      const records = [first.value];
+      const failure = await this.#fillUp(records, maxRecords, toMs(maxWait));
+      yield { records };
+      // What came before the one that can't be given is given first.
+      if (failure !== undefined) throw failure.error;
     }
   }
 
@@ -111,8 +114,9 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
 
   /** Goes on elsewhere; what was read ahead is dropped. */
   seek(at: TopicPartition, to: Place): void {
-    this.#rest = this.#rest.filter(({ source }) => source.topic !== at.topic || source.partition !== at.partition);
-    this.#reader.seek(this.#source(at), to);
+    const source = this.#source(at);
+    if (this.#open?.source === source) this.#open = undefined;
+    this.#reader.seek(source, to);
   }
 
   /** Stops fetching a partition. What was read ahead still comes. */
@@ -126,7 +130,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
 
   /** True when everything that is committed has been given out. */
   get isAtEnd(): boolean {
-    return this.#rest.length === 0 && this.#reader.isAtEnd;
+    return (this.#open === undefined || this.#open.records.isEmpty) && this.#reader.isAtEnd;
   }
 
   close(): Promise<void> {
@@ -139,8 +143,26 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     return this.close();
   }
 
-  #decode({ source, record }: Undecoded): ConsumedRecord<K, V> {
-    return consumedRecord(source, record, this.#key, this.#value);
+  /** The next record of what is here. `undefined`: that has been given out. Throws what a codec throws, and CORRUPT_BATCH. */
+  #take(): ConsumedRecord<K, V> | undefined {
+    for (;;) {
+      const record = this.#open?.records.next();
+      if (this.#open !== undefined && record !== undefined)
+        return consumedRecord(this.#open.source, record, this.#key, this.#value);
+      const fetched = this.#reader.take();
+      this.#open = fetched && { source: fetched.source, records: new FetchedRecords(fetched) };
+      if (fetched === undefined) return undefined;
+    }
+  }
+
+  /** The same, when there is one. Done: there will be none any more. */
+  async #takeLater(): Promise<IteratorResult<ConsumedRecord<K, V>, undefined>> {
+    await this.#assign();
+    for (;;) {
+      const value = this.#take();
+      if (value !== undefined) return { done: false, value };
+      if (!(await this.#reader.arrived(this.#closing.signal))) return { done: true, value: undefined };
+    }
   }
 
   #assign(): Promise<void> {
@@ -159,19 +181,29 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
       this.#reader.add(new FetchSource(one.topic, one.partition, one.from ?? from, undefined));
   }
 
-  /** Waits for records. False: there will be none any more, or `signal` was aborted. */
-  async #fill(signal: AbortSignal): Promise<boolean> {
-    const fetched = await this.#reader.next(signal);
-    if (fetched === undefined) return false;
-    for (const record of recordsIn(fetched)) this.#rest.push({ source: fetched.source, record });
-    return true;
-  }
-
-  async #fillUp(maxRecords: number, maxWaitMs: number): Promise<void> {
+  /** Adds what comes within the time. Returns why the next one can't be given, if that is so. */
+  async #fillUp(
+    records: ConsumedRecord<K, V>[],
+    maxRecords: number,
+    maxWaitMs: number,
+  ): Promise<{ readonly error: unknown } | undefined> {
     const waited = new AbortController();
-    const cancel = this.#ports.timers.after(maxWaitMs, () => waited.abort());
-    while (this.#rest.length < maxRecords && (await this.#fill(waited.signal)));
-    cancel();
+    let cancel: CancelTimer | undefined;
+    try {
+      while (records.length < maxRecords) {
+        const record = this.#take();
+        if (record !== undefined) records.push(record);
+        else {
+          cancel ??= this.#ports.timers.after(maxWaitMs, () => waited.abort());
+          if (!(await this.#reader.arrived(waited.signal))) return undefined;
+        }
+      }
+      return undefined;
+    } catch (error) {
+      return { error };
+    } finally {
+      cancel?.();
+    }
   }
 
   #source(at: TopicPartition): FetchSource {

@@ -1,4 +1,4 @@
-import { BatchHeader, readRecords, type StoredRecord } from '@moldau/records';
+import { BatchHeader, openBatch, type RecordReader, type StoredRecord } from '@moldau/records';
 
 /** Batches of one partition that came together, and what of them was asked for. */
 export interface FetchedBatches {
@@ -12,21 +12,57 @@ export interface FetchedBatches {
 }
 
 /**
- * Decodes them, a batch at a time as they are asked for: what is read ahead stays as small as it came, however far it
- * unfolds. Each record once, in order. Throws CORRUPT_BATCH.
+ * Decodes them, a record at a time as they are asked for: what is read ahead stays as small as it came, however far it
+ * unfolds. Each record once, in order.
  */
-export function* recordsIn({ batches, from, until }: FetchedBatches): Generator<StoredRecord> {
-  let floor = from;
-  for (let at = 0; at < batches.length; ) {
-    const header = new BatchHeader(batches, at);
-    const isWanted = holdsRecords(header, floor, until);
-    if (isWanted) {
-      for (const record of readRecords(batches.subarray(at, at + header.sizeBytes))) {
-        if (record.offset >= floor && (until === undefined || record.offset < until)) yield record;
+export class FetchedRecords {
+  readonly #fetched: FetchedBatches;
+  /** What is asked for of the batch that is open, and of the one behind it. */
+  #floor: bigint;
+  #nextFloor: bigint;
+  #at = 0;
+  #reader: RecordReader | undefined;
+
+  constructor(fetched: FetchedBatches) {
+    this.#fetched = fetched;
+    this.#floor = fetched.from;
+    this.#nextFloor = fetched.from;
+  }
+
+  /** The next record. `undefined`: there is none left. Throws CORRUPT_BATCH; the next call goes on behind that batch. */
+  next(): StoredRecord | undefined {
+    const { until } = this.#fetched;
+    for (;;) {
+      const reader = this.#reader ?? this.#open();
+      if (reader === undefined) return undefined;
+      // Should it throw, the batch is done with.
+      this.#reader = undefined;
+      while (reader.left > 0) {
+        const record = reader.next();
+        if (record.offset < this.#floor || (until !== undefined && record.offset >= until)) continue;
+        if (reader.left > 0) this.#reader = reader;
+        return record;
       }
     }
-    if (header.nextOffset > floor) floor = header.nextOffset;
-    at += header.sizeBytes;
+  }
+
+  /** Whether everything was given that was asked for. */
+  get isEmpty(): boolean {
+    return this.#reader === undefined && this.#at >= this.#fetched.batches.length;
+  }
+
+  /** The next batch that may hold records that were asked for. */
+  #open(): RecordReader | undefined {
+    const { batches, until } = this.#fetched;
+    while (this.#at < batches.length) {
+      const at = this.#at;
+      const header = new BatchHeader(batches, at);
+      this.#at = at + header.sizeBytes;
+      this.#floor = this.#nextFloor;
+      if (header.nextOffset > this.#nextFloor) this.#nextFloor = header.nextOffset;
+      if (holdsRecords(header, this.#floor, until)) return openBatch(batches.subarray(at, this.#at));
+    }
+    return undefined;
   }
 }
 

@@ -71,14 +71,18 @@ export class Reader {
 
   /** What came next, of whichever partition. `undefined`: every source is done, or `signal` was aborted. Throws what broke it. */
   async next(signal?: AbortSignal): Promise<Fetched | undefined> {
-    for (;;) {
-      const fetched = this.#take();
-      if (fetched !== undefined) return fetched;
+    return (await this.arrived(signal)) ? this.take() : undefined;
+  }
+
+  /** Resolves when there is something to take. False: every source is done, or `signal` was aborted. Throws what broke it. */
+  async arrived(signal?: AbortSignal): Promise<boolean> {
+    while (this.#buffer.length === 0) {
       if (this.#error !== undefined) throw this.#error;
       if (signal?.aborted || this.#closing.signal.aborted || [...this.#sources].every((source) => source.isDone))
-        return undefined;
+        return false;
       await this.#change(signal);
     }
+    return true;
   }
 
   /** Resolves when something has changed: records came, or the end. */
@@ -97,7 +101,8 @@ export class Reader {
     this.#changed.open();
   }
 
-  #take(): Fetched | undefined {
+  /** What has come, and was not taken. */
+  take(): Fetched | undefined {
     const fetched = this.#buffer.shift();
     if (fetched !== undefined) this.#giveBack(fetched);
     return fetched;

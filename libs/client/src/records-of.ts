@@ -1,7 +1,7 @@
 import type { StoredRecord } from '@moldau/records';
 import type { Codec } from './codec.ts';
 import type { Fetched, FetchSource } from './fetch-source.ts';
-import { recordsIn } from './fetched-batches.ts';
+import { FetchedRecords } from './fetched-batches.ts';
 
 /** A record that was read. */
 export interface ConsumedRecord<K, V> {
@@ -18,7 +18,9 @@ export interface ConsumedRecord<K, V> {
 
 /** Decodes what was fetched, as it is asked for. Throws CORRUPT_BATCH, and what a codec throws. */
 export function* recordsOf<K, V>(fetched: Fetched, key: Codec<K>, value: Codec<V>): Generator<ConsumedRecord<K, V>> {
-  for (const record of recordsIn(fetched)) yield consumedRecord(fetched.source, record, key, value);
+  const records = new FetchedRecords(fetched);
+  for (let record = records.next(); record !== undefined; record = records.next())
+    yield consumedRecord(fetched.source, record, key, value);
 }
 
 /** Decodes one record. Throws what a codec throws. */

@@ -1,8 +1,8 @@
-import { hasReason } from '@moldau/kernel';
+import { hasReason, type Offset } from '@moldau/kernel';
 import { BatchBuilder, stampBatch } from '@moldau/records';
 import test from 'ava';
 import { FetchSource } from '../src/fetch-source.ts';
-import { recordsIn } from '../src/fetched-batches.ts';
+import { FetchedRecords } from '../src/fetched-batches.ts';
 
 /** A batch of `count` records that a leader has given these offsets. */
 function batchAt(baseOffset: number, count: number): Uint8Array {
@@ -14,8 +14,12 @@ function batchAt(baseOffset: number, count: number): Uint8Array {
   return batch;
 }
 
-const offsetsIn = (fetched: Parameters<typeof recordsIn>[0]): number[] =>
-  [...recordsIn(fetched)].map(({ offset }) => Number(offset));
+function offsetsIn(fetched: ConstructorParameters<typeof FetchedRecords>[0]): number[] {
+  const records = new FetchedRecords(fetched);
+  const offsets: number[] = [];
+  for (let record = records.next(); record !== undefined; record = records.next()) offsets.push(Number(record.offset));
+  return offsets;
+}
 
 test('what was asked for comes once, from the middle of a batch to the middle of another', (t) => {
   const source = new FetchSource('t', 0, { offset: 13n }, 26n);
@@ -39,11 +43,12 @@ test('what arrives again is not given again', (t) => {
 test('a batch is decoded when its turn comes, not when it arrives', (t) => {
   const rotten = batchAt(3, 3);
   rotten.fill(0xff, 61);
-  const fetched = new FetchSource('t', 0, 'start', undefined).accept(Buffer.concat([batchAt(0, 3), rotten]), 0n);
+  const arrived = Buffer.concat([batchAt(0, 3), rotten, batchAt(6, 1)]);
+  const fetched = new FetchSource('t', 0, 'start', undefined).accept(arrived, 0n);
   t.false(fetched.isEmpty);
-  const records = recordsIn(fetched);
+  const records = new FetchedRecords(fetched);
   t.deepEqual(
-    [records.next(), records.next(), records.next()].map(({ value }) => Number(value?.offset)),
+    [records.next(), records.next(), records.next()].map((record) => Number(record?.offset)),
     [0, 1, 2],
   );
   t.true(
@@ -52,4 +57,6 @@ test('a batch is decoded when its turn comes, not when it arrives', (t) => {
       'CORRUPT_BATCH',
     ),
   );
+  t.is(records.next()?.offset, 6n as Offset, 'what stands behind it is not lost');
+  t.is(records.next(), undefined);
 });

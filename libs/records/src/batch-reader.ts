@@ -38,7 +38,8 @@ export function* iterateRecords(batch: Uint8Array, maxUnfoldedBytes: number): Ge
   while (reader.left > 0) yield reader.next();
 }
 
-function openBatch(batch: Uint8Array, maxUnfoldedBytes: number): RecordReader {
+/** Opens one whole batch, to be read record by record. Throws CORRUPT_BATCH as {@link readRecords} does. */
+export function openBatch(batch: Uint8Array, maxUnfoldedBytes = defaultMaxUnfoldedBytes): RecordReader {
   const header = new BatchHeader(batch);
   const compression = compressionOf(header.compressionCode);
   if (compression === undefined) throw faults.corruptBatch(`unknown compression ${header.compressionCode}`);
@@ -51,7 +52,8 @@ function openBatch(batch: Uint8Array, maxUnfoldedBytes: number): RecordReader {
   return new RecordReader(body, header);
 }
 
-class RecordReader {
+/** Decodes the records of a batch as they are asked for. */
+export class RecordReader {
   readonly #bytes: Uint8Array;
   #left: number;
   #previousDelta = -1;

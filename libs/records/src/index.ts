@@ -1,6 +1,13 @@
 export { BatchBuilder, type NewRecord, type Producer, type RecordHeader, reassignProducer } from './batch-builder.ts';
 export { BatchHeader, headerBytes, lengthPrefixBytes, noProducer, stampBatch } from './batch-header.ts';
-export { defaultMaxUnfoldedBytes, iterateRecords, readRecords, type StoredRecord } from './batch-reader.ts';
+export {
+  defaultMaxUnfoldedBytes,
+  iterateRecords,
+  openBatch,
+  type RecordReader,
+  readRecords,
+  type StoredRecord,
+} from './batch-reader.ts';
 export { type Compression, compress, compressionOf, compressions, decompress } from './compression.ts';
 export { crc32c } from './crc32c.ts';
 export { crcMatches, type Scanned, scanBatch } from './frame-scan.ts';

@@ -40,6 +40,16 @@ export class VarintReader {
 
   /** A number that fits 53 bits; NaN when the bytes end first or the number is larger. */
   next(): number {
+    const first = this.#bytes[this.position];
+    // Nearly every one is that short.
+    if (first !== undefined && first < 0x80) {
+      this.position += 1;
+      return (first >>> 1) ^ -(first & 1);
+    }
+    return this.#long();
+  }
+
+  #long(): number {
     let value = 0;
     let scale = 1;
     for (let length = 0; length < 10; length += 1) {

@@ -19,7 +19,7 @@ export type ClientTask = { readonly endpoints: readonly string[] } & (
 
 const task = given<ClientTask>();
 const { endpoints } = task;
-await using client = await connect({ endpoints });
+await using client = await connect({ endpoints, collectEarly: true });
 const progress = { records: 0 };
 switch (task.kind) {
   case 'produce':
@@ -29,7 +29,7 @@ switch (task.kind) {
     found(await consumeLoad(client, task.load, progress));
     break;
   case 'end-to-end': {
-    await using reading = await connect({ endpoints });
+    await using reading = await connect({ endpoints, collectEarly: true });
     found(await endToEndLoad(client, reading, task.load, progress));
   }
 }
