@@ -47,6 +47,8 @@ export function clientOf(settings: Settings): Moldau {
   return open({
     endpoints: settings.endpoints ?? '',
     timeout: settings.timeout,
+    // This process does nothing else.
+    collectEarly: true,
     ...(tls !== undefined && { tls }),
     ...(settings.token !== undefined && { token: settings.token }),
   });

@@ -23,8 +23,8 @@ export interface LinkHandle {
   readonly moved: (error: MoldauError) => void;
 }
 
-/** A frame is filled with the entries of one turn up to this. */
-const frameBytes = 512 * 1024;
+/** A frame is filled with the entries of one turn up to this. A large batch has one for itself: the node need not copy it then. */
+const frameBytes = 64 * 1024;
 
 /** One AppendSession with one node, shared by all partitions of a producer that the node leads. */
 export class AppendLink {

@@ -8,11 +8,9 @@ import { measureGateway } from './gateway.ts';
 import { measureIdlePartitions } from './idle-partitions.ts';
 import { measureLargeTopic } from './large-topic.ts';
 import { machine } from './machine.ts';
-import { measureRoundTrip } from './round-trip.ts';
 import { full, quick, type Sizes } from './sizes.ts';
 import { measureStartUp } from './start-up.ts';
 import { table } from './table.ts';
-import { measureThroughput } from './throughput.ts';
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' } },
@@ -24,10 +22,8 @@ const parts: Readonly<Record<string, Measure>> = {
   'start-up': (directory, { startUps }) => measureStartUp(directory, startUps),
   engine: (directory, { engine }) => measureEngine(directory, engine),
   'large-topic': (directory, { largeBytes }) => measureLargeTopic(directory, largeBytes),
-  'round-trip': (directory, { tripSeconds }) => measureRoundTrip(directory, tripSeconds, [5, 0]),
   gateway: (_, { gatewayBytes, gatewayRuns }) => measureGateway(gatewayBytes, gatewayRuns),
   idle: (_, { idlePartitions, idleWindows }) => measureIdlePartitions(idlePartitions, idleWindows),
-  throughput: (directory, { loadBytes, loads }) => measureThroughput(directory, loadBytes, loads),
 };
 
 /** Measures one part after the other, each in a directory of its own that goes before the next one begins. */

@@ -5,9 +5,6 @@ const MiB = 2 ** 20;
 /** How much is measured. */
 export interface Sizes {
   readonly startUps: number;
-  readonly tripSeconds: number;
-  readonly loadBytes: number;
-  readonly loads: number;
   readonly gatewayBytes: number;
   readonly gatewayRuns: number;
   readonly idlePartitions: number;
@@ -21,9 +18,6 @@ export interface Sizes {
 
 export const full: Sizes = {
   startUps: 5,
-  tripSeconds: 10,
-  loadBytes: 64 * MiB,
-  loads: 3,
   gatewayBytes: 256 * MiB,
   gatewayRuns: 5,
   idlePartitions: 10_000,
@@ -43,9 +37,6 @@ export const full: Sizes = {
 
 export const quick: Sizes = {
   startUps: 3,
-  tripSeconds: 2,
-  loadBytes: 8 * MiB,
-  loads: 1,
   gatewayBytes: 32 * MiB,
   gatewayRuns: 1,
   idlePartitions: 100,

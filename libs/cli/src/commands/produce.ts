@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { codec, type Moldau, type Producer } from '@moldau/client';
 import { MoldauError } from '@moldau/kernel';
-import { type Compression, compressions } from '@moldau/records';
+import type { Compression } from '@moldau/records';
+import { compressionOf } from '../compression-flag.ts';
 import { delayNotice } from '../delay-notice.ts';
 import { CommandFailed, exitCode, exitCodeOf, usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
@@ -145,9 +146,3 @@ async function reportTo(file: string): Promise<Writable> {
 const closed = async (report: Writable | undefined): Promise<void> => {
   if (report !== undefined) await new Promise<void>((resolve) => report.end(resolve));
 };
-
-function compressionOf(name: string | undefined): Compression {
-  const found = compressions.find((compression) => compression === (name ?? 'none'));
-  if (found === undefined) throw usage(`no compression ${JSON.stringify(name)}: use one of ${compressions.join(', ')}`);
-  return found;
-}
