@@ -69,7 +69,12 @@ const before = machine();
 const installed = await installPeers(options.peers?.split(','));
 const bench: Bench = {
   directory,
-  effort: { rounds: Number(options.rounds ?? plan.rounds), seconds: Number(options.seconds ?? plan.seconds) },
+  effort: {
+    rounds: Number(options.rounds ?? plan.rounds),
+    seconds: Number(options.seconds ?? plan.seconds),
+    coldBytes: 4 * 2 ** 30,
+    memoryMinutes: 10,
+  },
   measured: new Measured(),
   peers: installed,
   say,

@@ -2,9 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compressions } from '@moldau/records';
 import { Ceiling } from './ceiling/ceiling.ts';
+import { measureColdRead } from './cold-read.ts';
 import { measureLatency } from './latency.ts';
+import { measureMemory } from './memory.ts';
 import type { Measured } from './samples.ts';
-import { startMoldau } from './systems/moldau.ts';
+import { RunningMoldau, startMoldau } from './systems/moldau.ts';
 import type { InstalledSystem, RunningSystem } from './systems/system.ts';
 import { type Contender, type Effort, measureThroughput } from './throughput.ts';
 
@@ -125,6 +127,12 @@ export const parts: Readonly<Record<string, Part>> = {
       const many = { ...pace, perSecond: 100_000 };
       await measureLatency('end to end at 100 000 records/s', many, fast, undefined, bench.measured, bench.say);
     }),
+  cold: (bench) =>
+    among(bench, [], 1, async ([us], ceiling) => {
+      if (!(us?.system instanceof RunningMoldau)) return;
+      const { directory, effort, measured, say } = bench;
+      await measureColdRead(effort.coldBytes, effort.rounds, { system: us.system, ceiling, directory }, measured, say);
+    }),
   partitions: (bench) =>
     among(bench, [], 1, async (contenders) => {
       for (const partitions of [10, 100, 1_000]) {
@@ -136,6 +144,7 @@ export const parts: Readonly<Record<string, Part>> = {
         await measureThroughput(`${name} partitions, keyed`, keyed, contenders, undefined, effort, measured, say);
       }
     }),
+  memory: ({ effort, measured, say }) => measureMemory(effort.memoryMinutes, measured, say),
   variants: (bench) =>
     among(bench, [], 1, async (contenders) => {
       const base = { valueBytes: 1024, partitions: 1, replicas: 1 };

@@ -28,6 +28,10 @@ export interface Effort {
   readonly rounds: number;
   /** What one run is to last, about. */
   readonly seconds: number;
+  /** What is read that lies in no cache. */
+  readonly coldBytes: number;
+  /** How long the memory of a loaded node is watched. */
+  readonly memoryMinutes: number;
 }
 
 /** The first run of each: what it compiles as it runs, and how many records make up a run, come from that. */

@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly coordinatorFlags?: readonly string[];
   /** Of every storage node. */
   readonly nodeFlags?: readonly string[];
+  /** Storage nodes run what `npm run build` has made. Default false: they run the source. */
+  readonly isBuilt?: boolean;
   /** Every storage node is reached through a {@link TcpProxy} of its own, by clients and by other nodes. Default false. */
   readonly proxied?: boolean;
   /** Called with the data directory of each storage node before that starts for the first time. */
@@ -76,11 +78,17 @@ export class Cluster {
     this.gateway = new ServiceProcess('gateway', 'gateway', port(2), ['--coordinators', coordinators]);
     this.nodes = ids.map(
       (id) =>
-        new ServiceProcess(`node-${id}`, 'storage-node', port(id + 2), [
-          ...['--node-id', String(id), '--data-dir', this.directoryOf(id), '--coordinators', coordinators],
-          ...advertised(id),
-          ...nodeFlags,
-        ]),
+        new ServiceProcess(
+          `node-${id}`,
+          'storage-node',
+          port(id + 2),
+          [
+            ...['--node-id', String(id), '--data-dir', this.directoryOf(id), '--coordinators', coordinators],
+            ...advertised(id),
+            ...nodeFlags,
+          ],
+          options.isBuilt,
+        ),
     );
   }
 

@@ -1,4 +1,4 @@
-import { startApp } from '@moldau/testing/service-app';
+import { startApp, startBuilt } from '@moldau/testing/service-app';
 import type { TiedProcess } from '@moldau/testing/tied-process';
 
 /** One service as a process: it keeps its settings, and its processes come and go. */
@@ -7,12 +7,15 @@ export class ServiceProcess {
   readonly port: number;
   readonly #app: string;
   readonly #flags: readonly string[];
+  readonly #start: typeof startApp;
   #process: TiedProcess | undefined;
 
-  constructor(name: string, app: string, port: number, flags: readonly string[]) {
+  /** `isBuilt`: it runs what `npm run build` has made. */
+  constructor(name: string, app: string, port: number, flags: readonly string[], isBuilt = false) {
     this.name = name;
     this.port = port;
     this.#app = app;
+    this.#start = isBuilt ? startBuilt : startApp;
     this.#flags = [...flags, '--listen-port', String(port), '--http-port', '0', '--log-format', 'pretty'];
   }
 
@@ -33,7 +36,7 @@ export class ServiceProcess {
 
   /** Starts a process, and resolves when it says that it is ready; rejects when it ends before. */
   async start(): Promise<void> {
-    this.#process = startApp(this.#app, this.#flags);
+    this.#process = this.#start(this.#app, this.#flags);
     try {
       await this.#process.says(/is ready/);
     } catch (cause) {

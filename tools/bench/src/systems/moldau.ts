@@ -132,9 +132,9 @@ function merged(reports: readonly LoadReport[]): ClientsReport {
   };
 }
 
-/** Starts it with its data below the temporary directory of the system. */
-export async function startMoldau(nodes: number): Promise<RunningMoldau> {
-  const cluster = await Cluster.start({ gateway: false, nodes });
+/** Starts it with its data below the temporary directory of the system. `isBuilt`: its nodes run what `npm run build` made. */
+export async function startMoldau(nodes: number, isBuilt = false): Promise<RunningMoldau> {
+  const cluster = await Cluster.start({ gateway: false, nodes, isBuilt });
   return new RunningMoldau(cluster, await cluster.clientOfNodes());
 }
 
