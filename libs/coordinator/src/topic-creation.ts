@@ -55,7 +55,7 @@ const replicasMax = 7;
 
 /**
  * Creates topics. Partitions are written first, in batches, and nobody sees them; one last transaction makes the topic
- * visible, and proves that the sweeper has not taken its partitions for left-overs meanwhile.
+ * visible, and proves that the sweeper has not taken its partitions for left-overs meanwhile, and that nobody has deleted it.
  */
 export class TopicCreation {
   readonly #ports: { clock: Clock; timers: Timers; random: Random; logger: Logger };
@@ -136,6 +136,9 @@ export class TopicCreation {
           { key: keys.topic(id), modRevision: 0n },
           { key: keys.topicName(record.name), modRevision: 0n },
           { key: keys.partition(id, partitionIndex(0)), modRevision: first },
+          // An attempt that was given up may arrive when the topic was made by another one, and is deleted. Its tombstone
+          // stays for as long as its partitions do.
+          { key: keys.tombstone(id), modRevision: 0n },
         ],
         ops: (nonce) => [
           { kind: 'put', key: keys.topic(id), value: topicCodec.encode(record, nonce) },

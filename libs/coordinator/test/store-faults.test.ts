@@ -75,6 +75,24 @@ test('a creation that was given up, and whose last write comes late, leaves all 
   }
 });
 
+test('a creation whose first attempt comes when its topic is deleted does not bring that back', async (t) => {
+  const world = new World(t);
+  const office = await world.started();
+  await world.activeNode(office, 1);
+  const stored = async (kind: string): Promise<number> =>
+    (await world.store.range('')).entries.filter(({ key }) => key.includes(kind)).length;
+  world.store.faults.delayMs = 5;
+  const creating = office.createTopic({ name: 'a', partitions: 3 });
+  await world.until(async () => (await stored('/partitions/')) === 3);
+  world.store.faults.delayNextTxn(5_000);
+  await world.run(creating);
+  await world.run(office.deleteTopic({ name: 'a' }));
+  await world.time.runFor(20_000);
+  t.is(await world.run(stored('/topics/')), 0);
+  await world.run(office.createTopic({ name: 'a' }));
+  t.is(await world.run(stored('/topics/')), 1);
+});
+
 test('while the store is away nothing changes and nobody is active; afterwards everything goes on', async (t) => {
   const world = new World(t);
   const office = await world.started();

@@ -19,7 +19,7 @@ export const kafka: System = {
     return {
       version: kafkaVersion,
       settings,
-      start: async (directory, nodes) => new RunningKafka(java, await startNodes(java, directory, nodes)),
+      start: async (directory, nodes) => new RunningKafka(java, await startNodes(java, directory, nodes), directory),
     };
   },
 };

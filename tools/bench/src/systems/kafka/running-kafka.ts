@@ -1,3 +1,6 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NumberedValues } from '@moldau/bench';
 import { type ClientRun, runClient } from '../../client-process.ts';
 import { type Share, sharesOf } from '../../shares.ts';
 import { warmUpSeconds } from '../../warm-up.ts';
@@ -16,14 +19,18 @@ export const producerProperties = [
 ];
 export const consumerProperties = ['fetch.min.bytes=100000'];
 
+const valuesInFile = 250;
+
 /** Kafka, by its own tools. */
 export class RunningKafka implements RunningSystem {
   readonly #java: KafkaJava;
   readonly #nodes: KafkaNodes;
+  readonly #directory: string;
 
-  constructor(java: KafkaJava, nodes: KafkaNodes) {
+  constructor(java: KafkaJava, nodes: KafkaNodes, directory: string) {
     this.#java = java;
     this.#nodes = nodes;
+    this.#directory = directory;
   }
 
   get serverPids(): readonly number[] {
@@ -42,7 +49,9 @@ export class RunningKafka implements RunningSystem {
 
   produce({ topic, records, valueBytes, clients }: Load): Promise<ClientsReport> {
     return shared(records, clients, producedOf, (share) => {
-      const count = ['--num-records', String(share.records), '--record-size', String(valueBytes), '--throughput', '-1'];
+      // Values from a file: made up one by one at random, they would cost the tool more than Kafka costs it.
+      const values = ['--payload-file', this.#valuesOf(valueBytes)];
+      const count = ['--num-records', String(share.records), ...values, '--throughput', '-1'];
       return this.#tool('ProducerPerformance', [
         '--topic',
         topic,
@@ -77,6 +86,21 @@ export class RunningKafka implements RunningSystem {
 
   async stop(): Promise<void> {
     await Promise.all(this.#nodes.processes.map((one) => one.kill()));
+  }
+
+  /** A file with values of that size, a line each. */
+  #valuesOf(valueBytes: number): string {
+    const path = join(this.#directory, `values-${valueBytes}`);
+    if (existsSync(path)) return path;
+    const values = new NumberedValues(valueBytes, 0);
+    const lines = Array.from({ length: valuesInFile }, (_, number) =>
+      values
+        .at(number)
+        .toString('latin1')
+        .replaceAll(/[^ -~]/g, '.'),
+    );
+    writeFileSync(path, lines.join('\n'), 'latin1');
+    return path;
   }
 
   #readShare(topic: string, { client }: Share, clients: number): Promise<ClientRun> {
