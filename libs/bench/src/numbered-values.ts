@@ -65,6 +65,9 @@ export class ValueCheck implements ReadSum {
   /** The last number, by partition and writer. */
   readonly #last = new Map<number, number>();
   readonly #expected: NumberedValues;
+  /** Of the value before: mostly the next one is of the same partition and writer. */
+  #key = -1;
+  #lastOfKey = -1;
   records = 0;
   numbers = 0;
 
@@ -76,16 +79,25 @@ export class ValueCheck implements ReadSum {
   /** Its number. Throws when it is not what belongs there. */
   take(partition: number, value: Uint8Array | null): number {
     if (value?.length !== this.#valueBytes) throw new Error(`a value of ${value?.length} bytes: not what was written`);
-    const writer = readUint(value, 0, 2);
-    const number = readUint(value, 2, 6);
+    const at = (index: number): number => value[index] ?? 0;
+    const writer = at(0) * 256 + at(1);
+    const low = ((at(4) << 24) | (at(5) << 16) | (at(6) << 8) | at(7)) >>> 0;
+    const number = (at(2) * 256 + at(3)) * 2 ** 32 + low;
     const key = partition * 65_536 + writer;
-    const last = this.#last.get(key) ?? -1;
-    if (number <= last) throw new Error(`partition ${partition}: number ${number} of writer ${writer} behind ${last}`);
-    this.#last.set(key, number);
+    if (key !== this.#key) this.#turnTo(key);
+    if (number <= this.#lastOfKey)
+      throw new Error(`partition ${partition}: number ${number} of writer ${writer} behind ${this.#lastOfKey}`);
+    this.#lastOfKey = number;
     if (number % comparedEvery === 0) this.#compare(number, value);
     this.records += 1;
     this.numbers += number;
     return number;
+  }
+
+  #turnTo(key: number): void {
+    this.#last.set(this.#key, this.#lastOfKey);
+    this.#key = key;
+    this.#lastOfKey = this.#last.get(key) ?? -1;
   }
 
   #compare(number: number, value: Uint8Array): void {
@@ -99,10 +111,4 @@ export class ValueCheck implements ReadSum {
 export function sumWritten(records: readonly number[]): ReadSum {
   const add = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
   return { records: add(records), numbers: add(records.map((count) => (count * (count - 1)) / 2)) };
-}
-
-function readUint(bytes: Uint8Array, at: number, length: number): number {
-  let value = 0;
-  for (let i = at; i < at + length; i += 1) value = value * 256 + (bytes[i] ?? 0);
-  return value;
 }

@@ -22,6 +22,8 @@ export class FetchedRecords {
   #nextFloor: bigint;
   #at = 0;
   #reader: RecordReader | undefined;
+  /** The open batch holds what was not asked for, too. */
+  #isPartly = false;
 
   constructor(fetched: FetchedBatches) {
     this.#fetched = fetched;
@@ -29,19 +31,18 @@ export class FetchedRecords {
     this.#nextFloor = fetched.from;
   }
 
-  /** The next record. `undefined`: there is none left. Throws CORRUPT_BATCH; the next call goes on behind that batch. */
+  /** The next record, until the one after that is asked for. `undefined`: there is none left. Throws CORRUPT_BATCH; the next call goes on behind that batch. */
   next(): StoredRecord | undefined {
-    const { until } = this.#fetched;
     for (;;) {
       const reader = this.#reader ?? this.#open();
       if (reader === undefined) return undefined;
       // Should it throw, the batch is done with.
       this.#reader = undefined;
       while (reader.left > 0) {
-        const record = reader.next();
-        if (record.offset < this.#floor || (until !== undefined && record.offset >= until)) continue;
+        reader.advance();
+        if (this.#isPartly && !this.#isWanted(reader)) continue;
         if (reader.left > 0) this.#reader = reader;
-        return record;
+        return reader;
       }
     }
   }
@@ -49,6 +50,11 @@ export class FetchedRecords {
   /** Whether everything was given that was asked for. */
   get isEmpty(): boolean {
     return this.#reader === undefined && this.#at >= this.#fetched.batches.length;
+  }
+
+  #isWanted({ offset }: StoredRecord): boolean {
+    const { until } = this.#fetched;
+    return offset >= this.#floor && (until === undefined || offset < until);
   }
 
   /** The next batch that may hold records that were asked for. */
@@ -60,7 +66,9 @@ export class FetchedRecords {
       this.#at = at + header.sizeBytes;
       this.#floor = this.#nextFloor;
       if (header.nextOffset > this.#nextFloor) this.#nextFloor = header.nextOffset;
-      if (holdsRecords(header, this.#floor, until)) return openBatch(batches.subarray(at, this.#at));
+      if (!holdsRecords(header, this.#floor, until)) continue;
+      this.#isPartly = header.baseOffset < this.#floor || (until !== undefined && header.nextOffset > until);
+      return openBatch(batches.subarray(at, this.#at));
     }
     return undefined;
   }

@@ -47,10 +47,7 @@ test('a batch is decoded when its turn comes, not when it arrives', (t) => {
   const fetched = new FetchSource('t', 0, 'start', undefined).accept(arrived, 0n);
   t.false(fetched.isEmpty);
   const records = new FetchedRecords(fetched);
-  t.deepEqual(
-    [records.next(), records.next(), records.next()].map((record) => Number(record?.offset)),
-    [0, 1, 2],
-  );
+  t.deepEqual([records.next()?.offset, records.next()?.offset, records.next()?.offset].map(Number), [0, 1, 2]);
   t.true(
     hasReason(
       t.throws(() => records.next()),

@@ -24,8 +24,11 @@ export interface WalkOptions {
   readonly checkCrc: boolean;
   /** How much is read at a time. */
   readonly windowBytes: number;
-  /** How much the visitor still wants: no more is read, one batch apart. Absent: everything. */
-  readonly wantedBytes?: () => number;
+  /**
+   * How much the visitor still wants, of a next batch that has so many bytes at least: no more is read, one batch apart, and
+   * nothing when it is 0. Absent: everything.
+   */
+  readonly wantedBytes?: (nextBytes: number) => number;
   /** Called between windows: lets others have their turn. */
   readonly pause?: () => Promise<void>;
 }
@@ -43,7 +46,7 @@ export async function walkBatches(options: WalkOptions, visit: (batch: WalkedBat
   let { position, offset } = options;
   let neededBytes = headerBytes;
   while (position < options.endPosition) {
-    const wantedBytes = options.wantedBytes?.() ?? options.windowBytes;
+    const wantedBytes = options.wantedBytes?.(neededBytes) ?? options.windowBytes;
     if (wantedBytes <= 0) return { kind: 'stopped', position, offset, problem: '' };
     const windowBytes = Math.max(Math.min(wantedBytes, options.windowBytes), neededBytes);
     const window = new Uint8Array(Math.min(windowBytes, options.endPosition - position));

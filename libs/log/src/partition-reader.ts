@@ -137,7 +137,7 @@ export class PartitionReader {
       const walked = await this.#walk(
         segment,
         place,
-        { windowBytes, checkCrc: true, wantedBytes: () => gathered.wantedBytes },
+        { windowBytes, checkCrc: true, wantedBytes: (nextBytes) => gathered.wantedBytes(nextBytes) },
         (batch) => gathered.take(batch),
       );
       if (gathered.sizeBytes > 0 || walked.kind === 'stopped') return gathered.slice();
@@ -224,9 +224,12 @@ class Gathered {
     this.#nextOffset = from;
   }
 
-  /** How many bytes still fit. Before the first batch more: that one is taken whatever its size. */
-  get wantedBytes(): number {
-    return this.sizeBytes === 0 ? Math.max(windowMin, this.#limits.maxBytes) : this.#limits.maxBytes - this.sizeBytes;
+  /** How many bytes still fit, if the next batch does. Before the first one more: that is taken whatever its size. */
+  wantedBytes(nextBytes: number): number {
+    const { maxBytes } = this.#limits;
+    if (this.sizeBytes === 0) return Math.max(windowMin, maxBytes);
+    const left = maxBytes - this.sizeBytes;
+    return nextBytes > left ? 0 : left;
   }
 
   /** False: the read is full, and the batch not taken. */

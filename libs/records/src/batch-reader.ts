@@ -52,8 +52,13 @@ export function openBatch(batch: Uint8Array, maxUnfoldedBytes = defaultMaxUnfold
   return new RecordReader(body, header);
 }
 
-/** Decodes the records of a batch as they are asked for. */
-export class RecordReader {
+/** Decodes the records of a batch as they are asked for. It is the record that it stands at itself: whoever keeps one copies it. */
+export class RecordReader implements StoredRecord {
+  offset = 0n as Offset;
+  timestampMs = 0;
+  key: Uint8Array | null = null;
+  value: Uint8Array | null = null;
+  headers: readonly RecordHeader[] = noHeaders;
   readonly #bytes: Uint8Array;
   #left: number;
   #previousDelta = -1;
@@ -78,8 +83,15 @@ export class RecordReader {
     return this.#left;
   }
 
-  /** The next record. Throws CORRUPT_BATCH, also when bytes are left behind the last one. */
+  /** The next record, to be kept. Throws as `advance` does. */
   next(): StoredRecord {
+    this.advance();
+    const { offset, timestampMs, key, value, headers } = this;
+    return { offset, timestampMs, key, value, headers };
+  }
+
+  /** Goes to the next record. Throws CORRUPT_BATCH, also when bytes are left behind the last one. */
+  advance(): void {
     const varints = this.#varints;
     const length = varints.next();
     const end = varints.position + length;
@@ -92,21 +104,16 @@ export class RecordReader {
       throw faults.corruptBatch(`a record with offset delta ${offsetDelta} of ${this.#lastDelta}`);
     }
     this.#previousDelta = offsetDelta;
-    const key = this.#field('key');
-    const value = this.#field('value');
-    const headers = this.#headers();
+    this.key = this.#field('key');
+    this.value = this.#field('value');
+    this.headers = this.#headers();
     if (varints.position !== end) throw faults.corruptBatch('a record whose fields do not fill its length');
     this.#left -= 1;
     if (this.#left === 0 && end !== this.#bytes.length) {
       throw faults.corruptBatch('bytes are left behind its last record');
     }
-    return {
-      offset: (this.#baseOffset + BigInt(offsetDelta)) as Offset,
-      timestampMs: this.#appendTime ?? this.#baseTimestamp + timestampDelta,
-      key,
-      value,
-      headers,
-    };
+    this.offset = (this.#baseOffset + BigInt(offsetDelta)) as Offset;
+    this.timestampMs = this.#appendTime ?? this.#baseTimestamp + timestampDelta;
   }
 
   #headers(): readonly RecordHeader[] {

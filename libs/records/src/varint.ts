@@ -40,11 +40,18 @@ export class VarintReader {
 
   /** A number that fits 53 bits; NaN when the bytes end first or the number is larger. */
   next(): number {
-    const first = this.#bytes[this.position];
-    // Nearly every one is that short.
+    const at = this.position;
+    const first = this.#bytes[at];
+    const second = this.#bytes[at + 1];
+    // Nearly all of them are that short.
     if (first !== undefined && first < 0x80) {
-      this.position += 1;
+      this.position = at + 1;
       return (first >>> 1) ^ -(first & 1);
+    }
+    if (first !== undefined && second !== undefined && second < 0x80) {
+      this.position = at + 2;
+      const coded = (first & 0x7f) | (second << 7);
+      return (coded >>> 1) ^ -(coded & 1);
     }
     return this.#long();
   }

@@ -53,6 +53,8 @@ export class FetchHandle {
   /** Waits for the disk. */
   #reading = false;
   #loaded: LogSlice | undefined;
+  /** What was taken last came from the disk. */
+  #wasCold = false;
   #saidCaughtUpAt: Offset | undefined;
 
   constructor(number: number, partition: Partition, maxBytes: number, events: FetchHandleEvents) {
@@ -124,6 +126,7 @@ export class FetchHandle {
     if (slice === undefined) return 'cold';
     // Of the tail cache nothing is left over: it was asked for no more than that.
     const { head, rest } = cutHead(slice, limits.maxBytes);
+    this.#wasCold = this.#loaded !== undefined;
     assert(head.nextOffset > from, 'a read goes forward');
     assert(rest === undefined || this.#loaded !== undefined, 'what is kept was read from the disk');
     this.#keep(rest);
@@ -148,6 +151,11 @@ export class FetchHandle {
   /** Reads what comes next from the disk; says that it is ready when the bytes are there. */
   load(): void {
     if (this.#next !== undefined && !this.#reading) this.#load(this.#next);
+  }
+
+  /** Reads on from the disk while what was taken from there is on its way. */
+  loadAhead(): void {
+    if (this.#wasCold && this.#loaded === undefined && !this.#paused && this.next < this.highWatermark) this.load();
   }
 
   /** What was taken is on its way. The next turn comes behind those that wait already. */

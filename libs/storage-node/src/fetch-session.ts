@@ -186,6 +186,8 @@ export class FetchStream {
         served.push(handle);
       }
       if (entries.length > 0) this.#say({ case: 'batches', value: { entries } });
+      // Not while others wait for the disk: whoever has read makes room for them.
+      if (this.#cold.length === 0) for (const handle of served) handle.loadAhead();
       for (const handle of served) handle.sent();
       this.#serveCold();
     }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compressions } from '@moldau/records';
 import { Ceiling } from './ceiling/ceiling.ts';
@@ -8,7 +8,7 @@ import { measureMemory } from './memory.ts';
 import type { Measured } from './samples.ts';
 import { RunningMoldau, startMoldau } from './systems/moldau.ts';
 import type { InstalledSystem, RunningSystem } from './systems/system.ts';
-import { type Contender, type Effort, measureThroughput } from './throughput.ts';
+import { type Ceilings, type Contender, type Effort, measureThroughput } from './throughput.ts';
 
 /** What the parts of the benchmark share. */
 export interface Bench {
@@ -29,9 +29,10 @@ async function among(
   { directory, peers, say }: Bench,
   names: readonly string[],
   nodes: number,
-  work: (contenders: readonly Contender[], ceiling: Ceiling) => Promise<void>,
+  work: (contenders: readonly Contender[], ceiling: Ceilings) => Promise<void>,
 ): Promise<void> {
-  const ceiling = await Ceiling.start(directory);
+  const place = mkdtempSync(join(directory, 'part-'));
+  const ceiling = { plain: await Ceiling.start(place, false), early: await Ceiling.start(place, true) };
   const started: RunningSystem[] = [];
   try {
     const contenders: Contender[] = [];
@@ -45,14 +46,14 @@ async function among(
       const peer = peers.get(name);
       if (peer === undefined) continue;
       say(`starting ${name}`);
-      const folder = join(directory, `${name.replaceAll(' ', '-')}-${nodes}`);
-      mkdirSync(folder, { recursive: true });
-      add(name, await peer.start(folder, nodes));
+      add(name, await peer.start(mkdtempSync(join(place, 'system-')), nodes));
     }
     await work(contenders, ceiling);
   } finally {
-    ceiling.stop();
+    ceiling.plain.stop();
+    ceiling.early.stop();
     await Promise.all(started.map((system) => system.stop()));
+    rmSync(place, { recursive: true, force: true });
   }
 }
 
@@ -122,7 +123,14 @@ export const parts: Readonly<Record<string, Part>> = {
       const { rounds, seconds } = bench.effort;
       const pace = { rounds, seconds: Math.ceil(seconds) };
       const steady = { ...pace, perSecond: 1_000 };
-      await measureLatency('end to end at 1 000 records/s', steady, contenders, ceiling, bench.measured, bench.say);
+      await measureLatency(
+        'end to end at 1 000 records/s',
+        steady,
+        contenders,
+        ceiling.plain,
+        bench.measured,
+        bench.say,
+      );
       const fast = contenders.filter(({ name }) => name === us || name === kafka);
       const many = { ...pace, perSecond: 100_000 };
       await measureLatency('end to end at 100 000 records/s', many, fast, undefined, bench.measured, bench.say);
@@ -131,7 +139,13 @@ export const parts: Readonly<Record<string, Part>> = {
     among(bench, [], 1, async ([us], ceiling) => {
       if (!(us?.system instanceof RunningMoldau)) return;
       const { directory, effort, measured, say } = bench;
-      await measureColdRead(effort.coldBytes, effort.rounds, { system: us.system, ceiling, directory }, measured, say);
+      await measureColdRead(
+        effort.coldBytes,
+        effort.rounds,
+        { system: us.system, ceiling: ceiling.plain, directory },
+        measured,
+        say,
+      );
     }),
   partitions: (bench) =>
     among(bench, [], 1, async (contenders) => {

@@ -13,10 +13,12 @@ export interface BareTask {
   readonly frameBytes: number;
   readonly path?: string;
   readonly perSecond?: number;
+  /** With the care for buffers that ours has. */
+  readonly early: boolean;
 }
 
-const { port, mode, frames, frameBytes, path = '', perSecond = 0 } = given<BareTask>();
-const moved = collectEarly();
+const { port, mode, frames, frameBytes, path = '', perSecond = 0, early } = given<BareTask>();
+const moved = early ? collectEarly() : () => {};
 const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
   'grpc.max_receive_message_length': -1,
   'grpc-node.flow_control_window': windowBytes,

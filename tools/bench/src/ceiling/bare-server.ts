@@ -9,8 +9,8 @@ import { ackBytes, type BareMode, bareService, windowBytes } from './bare-stream
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
-const { directory } = given<{ directory: string }>();
-const moved = collectEarly();
+const { directory, early } = given<{ directory: string; early: boolean }>();
+const moved = early ? collectEarly() : () => {};
 const ack = Buffer.alloc(ackBytes);
 
 /** The next write comes when there is room for it. */

@@ -19,20 +19,23 @@ const here = (script: string): URL => new URL(script, import.meta.url);
 /** What a system like ours could reach at most here: a gRPC stream that moves frames, and a file that is appended to. */
 export class Ceiling {
   readonly #directory: string;
+  readonly #early: boolean;
   readonly #server: Child;
   readonly #port: number;
 
-  private constructor(directory: string, server: Child, port: number) {
+  private constructor(directory: string, early: boolean, server: Child, port: number) {
     this.#directory = directory;
+    this.#early = early;
     this.#server = server;
     this.#port = port;
   }
 
-  static async start(directory: string): Promise<Ceiling> {
-    const server = start([fileURLToPath(here('bare-server.ts')), JSON.stringify({ directory })]);
+  /** `early`: both ends collect buffers while they are young, as ours do. */
+  static async start(directory: string, early: boolean): Promise<Ceiling> {
+    const server = start([fileURLToPath(here('bare-server.ts')), JSON.stringify({ directory, early })]);
     for await (const line of server.stdout as AsyncIterable<Buffer>) {
       const { port } = JSON.parse(String(line)) as { port: number };
-      return new Ceiling(directory, server, port);
+      return new Ceiling(directory, early, server, port);
     }
     throw new Error('the bare server has ended');
   }
@@ -71,12 +74,12 @@ export class Ceiling {
     this.#server.kill();
   }
 
-  async #rate(task: Omit<BareTask, 'port'>, bytes: number): Promise<number> {
+  async #rate(task: Omit<BareTask, 'port' | 'early'>, bytes: number): Promise<number> {
     return bytes / seconds(await this.#run(task));
   }
 
-  #run(task: Omit<BareTask, 'port'>): Promise<BareReport> {
-    return runClientScript(here('bare-client.ts'), { port: this.#port, ...task });
+  #run(task: Omit<BareTask, 'port' | 'early'>): Promise<BareReport> {
+    return runClientScript(here('bare-client.ts'), { port: this.#port, early: this.#early, ...task });
   }
 }
 

@@ -15,7 +15,7 @@ import type { ClientTask } from './moldau-client.ts';
 import type { ClientsReport, LatencyReport, Load, PacedLoad, RunningSystem, System, TopicLayout } from './system.ts';
 
 /** What a producer is set to, in every measurement that says nothing else. */
-export const producerSettings = { batchSize: '256KiB', linger: '5ms', buffer: '32MiB' } as const;
+export const producerSettings = { batchSize: '512KiB', linger: '5ms', buffer: '32MiB' } as const;
 
 /** How a load differs from the usual one. */
 export interface Variant {
