@@ -19,6 +19,8 @@ export class HandlePool<H extends Handle> {
   readonly #limit: number;
   // In the order of their last use.
   readonly #entries = new Map<string, Entry<H>>();
+  /** The one used last, which need not move: a map that is changed for each write is garbage for the old heap. */
+  #newestPath: string | undefined;
   readonly #closing = new Set<Promise<void>>();
 
   constructor(limit: number, open: (path: string) => Promise<H>) {
@@ -80,6 +82,8 @@ export class HandlePool<H extends Handle> {
 
   #entry(path: string): Entry<H> {
     const found = this.#entries.get(path);
+    if (found !== undefined && path === this.#newestPath) return found;
+    this.#newestPath = path;
     const entry = found ?? { opening: this.#open(path), users: 0, held: false };
     if (found === undefined) entry.opening.catch(() => {});
     this.#entries.delete(path);
