@@ -67,7 +67,7 @@ const directory = mkdtempSync(join(tmpdir(), 'moldau-bench-'));
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 const before = machine();
 const installed = await installPeers(options.peers?.split(','));
-const bench: Bench = {
+const bench = (): Bench => ({
   directory,
   effort: {
     rounds: Number(options.rounds ?? plan.rounds),
@@ -78,30 +78,41 @@ const bench: Bench = {
   measured: new Measured(),
   peers: installed,
   say,
-};
-for (const name of options.only?.split(',') ?? plan.parts) {
-  const part = parts[name];
-  if (part === undefined) throw new Error(`no part ${name}: there are ${Object.keys(parts).join(', ')}`);
-  await part(bench);
+});
+
+async function measureAll(): Promise<Measured> {
+  const one = bench();
+  for (const name of options.only?.split(',') ?? plan.parts) {
+    const part = parts[name];
+    if (part === undefined) throw new Error(`no part ${name}: there are ${Object.keys(parts).join(', ')}`);
+    await part(one);
+  }
+  return one.measured;
 }
 
-const all = reached(bench.measured);
+const measured = await measureAll();
+const all = reached(measured);
 const { batchSize, linger, buffer } = producerSettings;
 console.log(`${before}, commit ${commit()}\n`);
 console.log(
   `Moldau: synced before it is acknowledged; pushAll, batches of ${batchSize}, linger ${linger}, buffer ${buffer}.`,
 );
 for (const [name, { version, settings }] of installed) console.log(`${name} ${version}: ${settings}.`);
-console.log(`\n${tables(bench.measured)}\n\n${goalTable(all)}`);
+console.log(`\n${tables(measured)}\n\n${goalTable(all)}`);
 if (options.json !== undefined) {
   const versions = Object.fromEntries([...installed].map(([name, { version }]) => [name, version]));
-  const result = { machine: before, commit: commit(), versions, measured: [...bench.measured.all], goals: all };
+  const result = { machine: before, commit: commit(), versions, measured: [...measured.all], goals: all };
   writeFileSync(options.json, `${JSON.stringify(result, undefined, 2)}\n`);
 }
 if (options.record) record(all);
 if (options.check) {
-  const worse = regressions(all);
-  for (const line of worse) console.log(`slower: ${line}`);
+  let worse = regressions(all);
+  if (worse.length > 0) {
+    say('slower than it was: measured once more, for this machine may have been busy');
+    const again = new Set(regressions(reached(await measureAll())).map(({ key }) => key));
+    worse = worse.filter(({ key }) => again.has(key));
+  }
+  for (const { text } of worse) console.log(`slower, twice: ${text}`);
   console.log(worse.length === 0 ? '\nNo ratio to the ceiling has fallen by more than a third.' : '');
   process.exitCode = worse.length === 0 ? 0 : 1;
 }

@@ -13,6 +13,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
+    // Freed with its neighbour when that leaves the tail cache.
+    name: 'cached-batch-shares-memory',
+    patches: [{ file: 'log/src/own-memory.ts', from: 'bytes.length > slackBytes && ', to: '' }],
+  },
+  {
     name: 'torn-tail-not-cut',
     patches: [{ file: 'log/src/recovery/scan-tail.ts', from: 'checkCrc: true,', to: 'checkCrc: false,' }],
   },
