@@ -1,3 +1,4 @@
+const leastBytes = 1024;
 /** Free buffers that are kept, at most. */
 const keptMax = 16;
 
@@ -10,13 +11,16 @@ export class BatchBuffers {
     this.#sizeBytes = sizeBytes;
   }
 
-  take(): Buffer {
+  /** For a batch that is likely to take so much: thousands of partitions that fill slowly hold no whole batch each. */
+  take(bytes: number): Buffer {
+    const likelyBytes = bytes + bytes / 4;
+    if (likelyBytes < this.#sizeBytes / 2) return Buffer.allocUnsafeSlow(Math.max(leastBytes, Math.ceil(likelyBytes)));
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#sizeBytes);
   }
 
   /** Nobody may look at it any more. */
   giveBack(buffer: Buffer): void {
-    // One that had to grow for a large record is not like the others.
+    // A small one, or one that had to grow for a large record, is not like the others.
     if (buffer.length === this.#sizeBytes && this.#free.length < keptMax) this.#free.push(buffer);
   }
 }

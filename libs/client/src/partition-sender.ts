@@ -22,8 +22,8 @@ export interface SenderContext {
   readonly idempotent: boolean;
   /** How long a record may take in all, every attempt included. */
   readonly deliveryTimeoutMs: number;
-  /** Where the next batch is encoded: it grows beyond that if it must. */
-  room(): Buffer;
+  /** Where the next batch is encoded, which is likely to take so much: it grows beyond that if it must. */
+  room(bytes: number): Buffer;
   /** A link to this address that takes new entries. */
   link(address: string): AppendLink;
   /** A batch is decided: its memory is free. */
@@ -34,6 +34,8 @@ export interface SenderContext {
 
 /** More batches than this are never unacknowledged: the duplicate check of a leader reaches back so far. */
 const maxInFlight = 5;
+/** What the first batch of a partition is likely to take. */
+const firstBatchBytes = 16 * 1024;
 const firstPauseMs = 20;
 const lastPauseMs = 1_000;
 
@@ -50,6 +52,8 @@ export class PartitionSender {
   readonly #ports: ClientPorts;
   readonly #context: SenderContext;
   #filling: OutgoingBatch | undefined;
+  /** What the last batch took. */
+  #lastBytes = firstBatchBytes;
   #cancelLinger: CancelTimer | undefined;
   #lingered = false;
   #queue: OutgoingBatch[] = [];
@@ -83,12 +87,19 @@ export class PartitionSender {
   /** Takes a record that counts for so many bytes; the batch that has it, as its last one. */
   add(record: NewRecord, chargedBytes: number): OutgoingBatch {
     const filling = this.#filling;
-    const batch = filling ?? new OutgoingBatch(this.partition, this.#context.room(), this.#ports.clock.monotonicMs());
+    const batch =
+      filling ??
+      new OutgoingBatch(this.partition, this.#context.room(this.#lastBytes), this.#ports.clock.monotonicMs());
     this.#filling = batch;
     batch.add(record, chargedBytes);
     if (batch.sizeBytes >= this.#context.batchBytes) this.#close();
     else if (filling === undefined) this.#linger();
     return batch;
+  }
+
+  /** Whether a batch is closed and not decided. */
+  get isUnderway(): boolean {
+    return this.#queue.length > 0;
   }
 
   /** Whether a record of this size still goes into the batch that is being filled. */
@@ -126,9 +137,14 @@ export class PartitionSender {
   #close(): void {
     assert(this.#filling !== undefined, 'there is a batch to close');
     this.#cancelLinger?.();
-    this.#queue.push(this.#filling);
-    this.#filling = undefined;
+    this.#enqueue(this.#filling);
     this.#pump();
+  }
+
+  #enqueue(batch: OutgoingBatch): void {
+    this.#lastBytes = batch.sizeBytes;
+    this.#queue.push(batch);
+    this.#filling = undefined;
   }
 
   #pump(): void {
@@ -138,8 +154,7 @@ export class PartitionSender {
     // A batch that has lingered long enough goes when there is a place for it, and fills up until then.
     if (this.#filling !== undefined && this.#lingered && this.#queue.length < maxInFlight) {
       this.#lingered = false;
-      this.#queue.push(this.#filling);
-      this.#filling = undefined;
+      this.#enqueue(this.#filling);
     }
     while (this.#sent < this.#queue.length && this.#sent < maxInFlight) {
       const handle = this.#openHandle();

@@ -184,9 +184,15 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     for (;;) {
       const batch = this.#tryTake(record);
       if (batch !== undefined) return batch;
-      for (const sender of this.#senders.values()) sender.flush();
+      // Room comes with the next answer. Only if none is to come is what gathers sent: else each wait would make batches smaller.
+      if (!this.#isAnythingUnderway) for (const sender of this.#senders.values()) sender.flush();
       await this.#changed.wait();
     }
+  }
+
+  get #isAnythingUnderway(): boolean {
+    for (const sender of this.#senders.values()) if (sender.isUnderway) return true;
+    return false;
   }
 
   /** Lets the sockets have their turn: whoever pushes without end would fill the buffer before anything leaves. */
@@ -224,7 +230,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       batchBytes: Math.min(this.#batchBytes, this.#topic?.maxBatchBytes ?? this.#batchBytes),
       idempotent: idempotent ?? true,
       deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
-      room: () => this.#buffers.take(),
+      room: (bytes) => this.#buffers.take(bytes),
       link: (address) => this.#link(address),
       decided: (batch, error) => this.#decided(batch, error),
       delayed: (delay) => this.#delayed(delay),
