@@ -23,10 +23,6 @@ export interface EndToEndReport {
   readonly read: Latencies;
 }
 
-const whenTaken = async (pushed: Promise<unknown>): Promise<void> => {
-  await pushed;
-};
-
 /** The topic must be empty. */
 export async function endToEndLoad(
   writing: Moldau,
@@ -46,18 +42,16 @@ export async function endToEndLoad(
   // Of so many a thousand times a second: a promise for each would cost more than what it times.
   const ackTimedEvery = Math.ceil(perSecond / 1_000);
   const seen = readAll();
-  await paced(records, perSecond, (number, due) => {
+  await paced(records, perSecond, async (number, due) => {
     dueAt[number] = due;
     progress.records = number + 1;
-    const pushed = producer.push({ value: values.at(number) });
-    if (number < warmUp || number % ackTimedEvery !== 0) return whenTaken(pushed);
-    return pushed.then(({ ack }) => {
-      // A loss shows in `flush`.
-      ack.then(
-        () => acknowledged.add(performance.now() - due),
-        () => {},
-      );
-    });
+    const ticket = await producer.push({ value: values.at(number) });
+    if (number < warmUp || number % ackTimedEvery !== 0) return;
+    // A loss shows in `flush`.
+    ticket.ack.then(
+      () => acknowledged.add(performance.now() - due),
+      () => {},
+    );
   });
   await producer.flush();
   await seen;

@@ -8,7 +8,7 @@ import { measureMemory } from './memory.ts';
 import type { Measured } from './samples.ts';
 import { RunningMoldau, startMoldau } from './systems/moldau.ts';
 import type { InstalledSystem, RunningSystem } from './systems/system.ts';
-import { type Ceilings, type Contender, type Effort, measureThroughput } from './throughput.ts';
+import { type Ceilings, type Contender, type Effort, measureThroughput, type ThroughputShape } from './throughput.ts';
 
 /** What the parts of the benchmark share. */
 export interface Bench {
@@ -56,49 +56,27 @@ async function among(
   }
 }
 
+const besideCeiling = (bench: Bench, names: readonly string[], title: string, shape: ThroughputShape): Promise<void> =>
+  among(bench, names, 1, (contenders, ceiling) =>
+    measureThroughput(title, shape, contenders, ceiling, bench.effort, bench.measured, bench.say),
+  );
+
 type Part = (bench: Bench) => Promise<void>;
 
 /** The parts of the benchmark, by the names that `--only` takes. */
 export const parts: Readonly<Record<string, Part>> = {
-  small: (bench) =>
-    among(bench, [us, ...bench.peers.keys()], 1, (contenders, ceiling) => {
-      const shape = { valueBytes: 100, partitions: 1, replicas: 1, modes: allModes };
-      return measureThroughput(
-        '100 B, 1 partition',
-        shape,
-        contenders,
-        ceiling,
-        bench.effort,
-        bench.measured,
-        bench.say,
-      );
-    }),
-  medium: (bench) =>
-    among(bench, [us, kafka], 1, (contenders, ceiling) => {
-      const shape = { valueBytes: 1024, partitions: 1, replicas: 1, modes: allModes };
-      return measureThroughput(
-        '1 KiB, 1 partition',
-        shape,
-        contenders,
-        ceiling,
-        bench.effort,
-        bench.measured,
-        bench.say,
-      );
-    }),
-  large: (bench) =>
-    among(bench, [us, kafka], 1, (contenders, ceiling) => {
-      const shape = { valueBytes: 16 * 1024, partitions: 1, replicas: 1 };
-      return measureThroughput(
-        '16 KiB, 1 partition',
-        shape,
-        contenders,
-        ceiling,
-        bench.effort,
-        bench.measured,
-        bench.say,
-      );
-    }),
+  small: (bench) => {
+    const shape = { valueBytes: 100, partitions: 1, replicas: 1, modes: allModes };
+    return besideCeiling(bench, [us, ...bench.peers.keys()], '100 B, 1 partition', shape);
+  },
+  medium: (bench) => {
+    const shape = { valueBytes: 1024, partitions: 1, replicas: 1, modes: allModes };
+    return besideCeiling(bench, [us, kafka], '1 KiB, 1 partition', shape);
+  },
+  large: (bench) => {
+    const shape = { valueBytes: 16 * 1024, partitions: 1, replicas: 1 };
+    return besideCeiling(bench, [us, kafka], '16 KiB, 1 partition', shape);
+  },
   replicated: (bench) =>
     among(bench, [us, kafka], 3, async (contenders) => {
       for (const [name, valueBytes] of [
@@ -160,7 +138,7 @@ export const parts: Readonly<Record<string, Part>> = {
     among(bench, [us], 1, async (contenders) => {
       const base = { valueBytes: 1024, partitions: 1, replicas: 1 };
       const { effort, measured, say } = bench;
-      const measure = (title: string, shape: Parameters<typeof measureThroughput>[1]): Promise<void> =>
+      const measure = (title: string, shape: ThroughputShape): Promise<void> =>
         measureThroughput(`1 KiB, ${title}`, { ...base, ...shape }, contenders, undefined, effort, measured, say);
       await measure('flushed every so often', { ...base, flush: 'interval' });
       await measure('4 partitions, 4 clients', { ...base, partitions: 4, clients: 4 });
