@@ -95,8 +95,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   /** Takes one record; resolves as soon as there is room for it. What becomes of it: `ticket.ack`, or `flush`. */
   async push(record: OutgoingRecord<K, V>): Promise<Ticket> {
-    const batch = this.#tryTake(record) ?? (await this.#take(record));
-    const ticket = batch.delivery.ticket(batch.count - 1);
+    const ticket = this.#tryTake(record, ticketOfLast) ?? (await this.#take(record, ticketOfLast));
     if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
     return ticket;
   }
@@ -107,8 +106,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
    */
   async pushAll(records: Iterable<OutgoingRecord<K, V>>): Promise<void> {
     for (const record of records) {
-      const batch = this.#tryTake(record) ?? (await this.#take(record));
-      batch.delivery.unnoticed();
+      if (this.#tryTake(record, unnoticed) === undefined) await this.#take(record, unnoticed);
       if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
     }
   }
@@ -166,8 +164,11 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     };
   }
 
-  /** The batch that took it, as its last one. `undefined`: there is no room now, or the topic is not known. */
-  #tryTake(record: OutgoingRecord<K, V>): OutgoingBatch | undefined {
+  /**
+   * What `note` makes of the batch in which the record is the last one: in the same turn, for then another may be. `undefined`:
+   * there is no room now, or the topic is not known.
+   */
+  #tryTake<T>(record: OutgoingRecord<K, V>, note: (batch: OutgoingBatch) => T): T | undefined {
     if (this.#closed) throw closed();
     const topic = this.#topic;
     if (topic === undefined) return undefined;
@@ -175,15 +176,15 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     const bytes = sizeOf(encoded);
     if (bytes > topic.maxBatchBytes) throw tooLarge(bytes, topic.maxBatchBytes);
     if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bufferBytes) return undefined;
-    return this.#add(encoded, bytes, record.partition, topic.partitions.length);
+    return note(this.#add(encoded, bytes, record.partition, topic.partitions.length));
   }
 
   /** The same, however long that takes. */
-  async #take(record: OutgoingRecord<K, V>): Promise<OutgoingBatch> {
+  async #take<T>(record: OutgoingRecord<K, V>, note: (batch: OutgoingBatch) => T): Promise<T> {
     if (this.#topic === undefined) await this.#findTopic();
     for (;;) {
-      const batch = this.#tryTake(record);
-      if (batch !== undefined) return batch;
+      const noted = this.#tryTake(record, note);
+      if (noted !== undefined) return noted;
       // Room comes with the next answer. Only if none is to come is what gathers sent: else each wait would make batches smaller.
       if (!this.#isAnythingUnderway) for (const sender of this.#senders.values()) sender.flush();
       await this.#changed.wait();
@@ -273,6 +274,13 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       this.#ports.logger.warn('the listener of delays threw', { error });
     }
   }
+}
+
+const ticketOfLast = ({ delivery, count }: OutgoingBatch): Ticket => delivery.ticket(count - 1);
+
+function unnoticed({ delivery }: OutgoingBatch): true {
+  delivery.unnoticed();
+  return true;
 }
 
 function encodedHeaders(

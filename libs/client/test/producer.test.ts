@@ -30,6 +30,14 @@ test('a record goes in and comes out', async (t) => {
   t.deepEqual(await everything(cluster, 'greetings'), ['0/0 hello, river']);
 });
 
+test('records that are pushed side by side are each told where they are', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 'many', buffer: 400 });
+  const values = Array.from({ length: 20 }, (_, i) => `v${i}`);
+  const sent = await cluster.time.run(Promise.all(values.map((value) => producer.send({ value }))));
+  t.deepEqual(sent.map(({ offset }, i) => `0/${offset} v${i}`).sort(), (await everything(cluster, 'many')).sort());
+});
+
 test('order within a key holds over many batches and partitions', async (t) => {
   const cluster = await running();
   const client = cluster.client('app');
