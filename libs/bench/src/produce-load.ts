@@ -112,13 +112,21 @@ export async function paced(
   for (let next = 0; next < count; ) {
     const now = performance.now();
     for (; next < count && dueAt(next) <= now; next += 1) await act(next, dueAt(next));
-    const leftMs = dueAt(next) - performance.now();
-    // Timers are too coarse for the last stretch: how late they are would count as latency.
-    await new Promise<void>((resolve) => {
-      if (leftMs > timerLateMs) setTimeout(resolve, leftMs - timerLateMs);
-      else setImmediate(resolve);
-    });
+    if (next < count) await momentOf(dueAt(next));
   }
+}
+
+/** Timers are too coarse for the last stretch: how late they are would count as latency. What waits there leaves no garbage. */
+function momentOf(dueMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (performance.now() >= dueMs) resolve();
+      else setImmediate(look);
+    };
+    const leftMs = dueMs - performance.now();
+    if (leftMs > timerLateMs) setTimeout(look, leftMs - timerLateMs);
+    else setImmediate(look);
+  });
 }
 
 function keyChooser(keys: number | undefined): (number: number) => Uint8Array | null {

@@ -9,12 +9,10 @@ import {
   LogService,
 } from '@moldau/proto/moldau/log/v1/log_pb';
 import { type Channel, fromWireError, type Session, SessionLiveness } from '@moldau/rpc';
+import { type Acked, Unacknowledged } from './unacknowledged.ts';
 
 type Entry = MessageInitShape<typeof AppendEntrySchema>;
 type Request = MessageInitShape<typeof AppendSessionRequestSchema>;
-
-/** Told once for each entry: the base offset, or why not. */
-export type Acked = (error: MoldauError | undefined, baseOffset: bigint | undefined) => void;
 
 /** A partition, open on a link. */
 export interface LinkHandle {
@@ -31,7 +29,7 @@ export class AppendLink {
   readonly address: string;
   readonly #session: Session<Request, AppendSessionResponse>;
   readonly #handles = new Map<number, LinkHandle>();
-  readonly #unacked = new Map<bigint, Acked>();
+  readonly #unacked = new Unacknowledged();
   readonly #liveness: SessionLiveness;
   readonly #onRoom: () => void;
   readonly #onEnd: () => void;
@@ -41,7 +39,6 @@ export class AppendLink {
   #creditBytes = 0;
   #congested = false;
   #nextHandle = 1;
-  #nextSequence = 0n;
   #over = false;
   #draining = false;
 
@@ -87,9 +84,7 @@ export class AppendLink {
 
   /** Sends one batch. Only while `hasRoom`. */
   send(handle: LinkHandle, batch: Uint8Array, timeoutMs: number, acked: Acked): void {
-    const sequence = this.#nextSequence;
-    this.#nextSequence += 1n;
-    this.#unacked.set(sequence, acked);
+    const sequence = this.#unacked.add(acked);
     this.#creditBytes -= batch.length;
     if (this.#outgoingBytes + batch.length > frameBytes) this.#flush();
     this.#outgoing.push({ handle: handle.number, sequence, batch, timeoutMs });
@@ -105,7 +100,7 @@ export class AppendLink {
   /** Ends the session once everything is answered. */
   end(): void {
     this.#draining = true;
-    if (this.#unacked.size === 0) this.#session.end();
+    if (this.#unacked.isEmpty) this.#session.end();
   }
 
   #flush(): void {
@@ -143,18 +138,14 @@ export class AppendLink {
     this.#session.cancel();
     // Whatever was sent and not answered may be written.
     const lost = broken.outcome === 'UNKNOWN' ? broken : unreachable(this.address, broken);
-    const unacked = [...this.#unacked.values()];
-    this.#unacked.clear();
-    for (const acked of unacked) acked(lost, undefined);
+    for (const acked of this.#unacked.takeAll()) acked(lost, undefined);
     this.#onEnd();
     for (const { moved } of this.#handles.values()) moved(broken);
   }
 
   #ack({ sequence, error, baseOffset }: AppendAck): void {
-    const acked = this.#unacked.get(sequence);
-    this.#unacked.delete(sequence);
-    acked?.(error === undefined ? undefined : fromWireError(error), baseOffset);
-    if (this.#draining && this.#unacked.size === 0) this.#session.end();
+    this.#unacked.take(sequence)?.(error === undefined ? undefined : fromWireError(error), baseOffset);
+    if (this.#draining && this.#unacked.isEmpty) this.#session.end();
   }
 
   #credit(bytes: number): void {

@@ -57,7 +57,6 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   readonly #reader: Reader;
   readonly #key: Codec<K>;
   readonly #value: Codec<V>;
-  readonly #closing = new AbortController();
   #assigned: Promise<void> | undefined;
   /** What is being given out. Decoded when it is: a record that a codec refuses costs no other. */
   #open: { readonly source: FetchSource; readonly records: FetchedRecords } | undefined;
@@ -105,7 +104,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   async *rawBatches(): AsyncGenerator<RawBatches> {
     await this.#assign();
     for (;;) {
-      const fetched = await this.#reader.next(this.#closing.signal);
+      const fetched = await this.#reader.next();
       if (fetched === undefined) return;
       const { source, batches, from, to } = fetched;
       yield { topic: source.topic, partition: source.partition, baseOffset: from, nextOffset: to, bytes: batches };
@@ -134,7 +133,6 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   }
 
   close(): Promise<void> {
-    this.#closing.abort();
     this.#reader.close();
     return Promise.resolve();
   }
@@ -161,7 +159,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     for (;;) {
       const value = this.#take();
       if (value !== undefined) return { done: false, value };
-      if (!(await this.#reader.arrived(this.#closing.signal))) return { done: true, value: undefined };
+      if (!(await this.#reader.arrived())) return { done: true, value: undefined };
     }
   }
 

@@ -23,6 +23,8 @@ export class FetchSource {
   #lastEpoch: number | undefined;
   #generation = 0;
   isPaused = false;
+  /** Everything that is committed has arrived. */
+  isAtEnd = false;
 
   constructor(topic: string, partition: number, from: Place, until: bigint | undefined) {
     this.topic = topic;

@@ -7,6 +7,12 @@ import type { Place } from './place.ts';
 const firstPauseMs = 20;
 const lastPauseMs = 1_000;
 
+/** What nobody has taken, and the link that it came by. */
+interface Arrived {
+  readonly fetched: Fetched;
+  readonly sender: FetchLink;
+}
+
 /**
  * Reads many partitions at once, wherever they are led. Holds at most `bufferBytes` that nobody has taken: what is taken
  * gives the server credit for more.
@@ -16,11 +22,9 @@ export class Reader {
   readonly #bufferBytes: number;
   readonly #sources = new Set<FetchSource>();
   readonly #links = new Map<string, FetchLink>();
-  readonly #creditOf = new WeakMap<Fetched, FetchLink>();
   readonly #changed = new Gate();
   readonly #closing = new AbortController();
-  #buffer: Fetched[] = [];
-  #waitingAtEnd = new Set<FetchSource>();
+  #buffer: Arrived[] = [];
   #error: MoldauError | undefined;
 
   constructor(ports: ClientPorts, bufferBytes: number) {
@@ -48,7 +52,7 @@ export class Reader {
   /** Goes on elsewhere; what is buffered of it is dropped. */
   seek(source: FetchSource, to: Place): void {
     source.seek(to);
-    this.#waitingAtEnd.delete(source);
+    source.isAtEnd = false;
     this.#dropBuffered(source);
     this.#linkOf(source)?.seek(source);
   }
@@ -66,7 +70,7 @@ export class Reader {
   /** True when every source has been read to its end, or to where it was to stop, and nothing is buffered. */
   get isAtEnd(): boolean {
     if (this.#buffer.length > 0) return false;
-    return [...this.#sources].every((source) => source.isDone || this.#waitingAtEnd.has(source));
+    return [...this.#sources].every((source) => source.isDone || source.isAtEnd);
   }
 
   /** What came next, of whichever partition. `undefined`: every source is done, or `signal` was aborted. Throws what broke it. */
@@ -103,25 +107,24 @@ export class Reader {
 
   /** What has come, and was not taken. */
   take(): Fetched | undefined {
-    const fetched = this.#buffer.shift();
-    if (fetched !== undefined) this.#giveBack(fetched);
-    return fetched;
+    const arrived = this.#buffer.shift();
+    if (arrived !== undefined) this.#giveBack(arrived);
+    return arrived?.fetched;
   }
 
-  #giveBack(fetched: Fetched): void {
-    const sender = this.#creditOf.get(fetched);
+  #giveBack({ fetched, sender }: Arrived): void {
     // The link that it came by may be over: whoever reads the partition now was given less for it.
-    const link = sender === undefined || sender.isOver ? this.#linkOf(fetched.source) : sender;
+    const link = sender.isOver ? this.#linkOf(fetched.source) : sender;
     link?.credit(fetched.batches.length);
   }
 
   #dropBuffered(source: FetchSource): void {
-    for (const fetched of this.#buffer) if (fetched.source === source) this.#giveBack(fetched);
-    this.#buffer = this.#buffer.filter((fetched) => fetched.source !== source);
+    for (const arrived of this.#buffer) if (arrived.fetched.source === source) this.#giveBack(arrived);
+    this.#buffer = this.#buffer.filter(({ fetched }) => fetched.source !== source);
   }
 
   #detach(source: FetchSource): void {
-    this.#waitingAtEnd.delete(source);
+    source.isAtEnd = false;
     this.#dropBuffered(source);
     this.#linkOf(source)?.remove(source);
   }
@@ -160,12 +163,12 @@ export class Reader {
     const known = this.#links.get(address);
     if (known !== undefined && !known.isOver) return known;
     const channel = this.#ports.connections.to(address, 'data');
-    const bufferedBytes = this.#buffer.reduce((sum, { batches }) => sum + batches.length, 0);
+    const bufferedBytes = this.#buffer.reduce((sum, { fetched }) => sum + fetched.batches.length, 0);
     const creditBytes = Math.max(1, this.#bufferBytes - bufferedBytes);
     const link: FetchLink = new FetchLink(channel, this.#ports, creditBytes, {
       fetched: (fetched) => this.#fetched(link, fetched),
       caughtUp: (source) => {
-        this.#waitingAtEnd.add(source);
+        source.isAtEnd = true;
         this.#changed.open();
       },
       gap: (source, from, to) => this.#tellGap(source, from, to),
@@ -180,13 +183,10 @@ export class Reader {
 
   #fetched(link: FetchLink, fetched: Fetched): void {
     const { source } = fetched;
-    this.#waitingAtEnd.delete(source);
+    source.isAtEnd = false;
     if (source.isDone) link.remove(source);
     if (fetched.isEmpty) link.credit(fetched.batches.length);
-    else {
-      this.#creditOf.set(fetched, link);
-      this.#buffer.push(fetched);
-    }
+    else this.#buffer.push({ fetched, sender: link });
     this.#changed.open();
   }
 

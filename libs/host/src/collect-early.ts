@@ -11,11 +11,13 @@ const everyBytes = 8 * 1024 * 1024;
  * V8 frees a buffer that died young in a millisecond, with all others that did. But of those that come from sockets it knows
  * only that there are 64 MiB more of them than before, dead ones too, and then marks the whole heap: twenty times the cost,
  * and in steps beside the program, as it likes to, twice that (docs/performance.md). So it marks at once where it has to,
- * which would stop a process with a large heap for too long, and seldom has to.
+ * which would stop a process with a large heap for too long, and seldom has to: the old heap may grow to four times what
+ * lived when it was marked last.
  */
 export function collectEarly(): (movedBytes: number) => void {
   setFlagsFromString('--no-incremental-marking');
   setFlagsFromString('--no-concurrent-marking');
+  setFlagsFromString('--heap-growing-percent=300');
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void;
   let sinceBytes = 0;

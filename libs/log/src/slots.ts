@@ -28,15 +28,25 @@ export async function forEachParallel<T>(
 ): Promise<void> {
   const iterator = items[Symbol.iterator]();
   const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (let next = iterator.next(); !next.done && failures.length === 0; next = iterator.next()) {
+  const worker = async (first: T): Promise<void> => {
+    for (let item = first; ; ) {
       try {
-        await task(next.value);
+        await task(item);
       } catch (error) {
         failures.push(error);
       }
+      const next = failures.length === 0 ? iterator.next() : undefined;
+      if (next === undefined || next.done === true) return;
+      item = next.value;
     }
   };
-  await Promise.all(Array.from({ length: width }, worker));
+  // No more of them than there are items: of a sync round there are a thousand a second, mostly of one file.
+  const workers: Promise<void>[] = [];
+  while (workers.length < width && failures.length === 0) {
+    const next = iterator.next();
+    if (next.done === true) break;
+    workers.push(worker(next.value));
+  }
+  await Promise.all(workers);
   if (failures.length > 0) throw failures[0];
 }

@@ -24,6 +24,8 @@ interface Known {
 export class ProducerTable {
   // In the order of their last batch.
   #known = new Map<bigint, Known>();
+  /** Stands last already: a map that is rearranged for each batch is copied again and again. */
+  #newest: bigint | undefined;
 
   get size(): number {
     return this.#known.size;
@@ -42,8 +44,9 @@ export class ProducerTable {
     const id = header.producerId;
     const before = this.#known.get(id)?.window;
     const window = extend(before, batchOf(header), header.baseOffset as Offset, header.lastOffset as Offset);
-    this.#known.delete(id);
+    if (id !== this.#newest) this.#known.delete(id);
     this.#known.set(id, { window, lastActiveMs: nowMs });
+    this.#newest = id;
     if (this.#known.size <= producersMax) return;
     for (const oldest of this.#known.keys()) {
       this.#known.delete(oldest);
