@@ -1,7 +1,7 @@
-import { codec, type Moldau } from '@moldau/client';
+import { codec, type Moldau, type ProducerOptions } from '@moldau/client';
 import { NumberedValues, sumWritten, ValueCheck } from './numbered-values.ts';
 import { type Latencies, LatencyCollector } from './process-use.ts';
-import { type Progress, paced } from './produce-load.ts';
+import { type Progress, pacedRuns } from './produce-load.ts';
 
 /** Records at a steady rate, written and read by the same process. */
 export interface EndToEndLoad {
@@ -11,8 +11,7 @@ export interface EndToEndLoad {
   /** Before what counts: for what compiles as it runs, and for windows to open. */
   readonly warmUpSeconds: number;
   readonly valueBytes: number;
-  /** How long a batch waits for more. */
-  readonly lingerMs: number;
+  readonly producer: Pick<ProducerOptions<Uint8Array, Uint8Array>, 'batchSize' | 'linger'>;
 }
 
 /** Both from the moment at which a record was due, of one that comes late too. */
@@ -30,38 +29,45 @@ export async function endToEndLoad(
   load: EndToEndLoad,
   progress: Progress,
 ): Promise<EndToEndReport> {
-  const { topic, perSecond, valueBytes, lingerMs: linger } = load;
+  const { topic, perSecond, valueBytes } = load;
   const warmUp = load.warmUpSeconds * perSecond;
   const records = warmUp + load.seconds * perSecond;
-  await using producer = writing.producer({ topic, key: codec.bytes, value: codec.bytes, linger });
+  await using producer = writing.producer({ topic, key: codec.bytes, value: codec.bytes, ...load.producer });
   await using consumer = reading.consumer({ topics: [topic], from: 'start', key: codec.bytes, value: codec.bytes });
   const values = new NumberedValues(valueBytes, 0);
   const acknowledged = new LatencyCollector();
   const read = new LatencyCollector();
-  const dueAt = new Float64Array(records);
+  let dueAt: (number: number) => number = () => 0;
   // Of so many a thousand times a second: a promise for each would cost more than what it times.
   const ackTimedEvery = Math.ceil(perSecond / 1_000);
   const seen = readAll();
-  await paced(records, perSecond, async (number, due) => {
-    dueAt[number] = due;
-    progress.records = number + 1;
-    const ticket = await producer.push({ value: values.at(number) });
-    if (number < warmUp || number % ackTimedEvery !== 0) return;
+  await pacedRuns(records, perSecond, async (from, to, dueAtOf) => {
+    dueAt = dueAtOf;
+    progress.records = to;
+    const timed = Math.ceil(Math.max(from, warmUp) / ackTimedEvery) * ackTimedEvery;
+    if (timed >= to) return producer.pushAll(numbered(from, to));
+    await producer.pushAll(numbered(from, timed));
+    const ticket = await producer.push({ value: values.at(timed) });
     // A loss shows in `flush`.
     ticket.ack.then(
-      () => acknowledged.add(performance.now() - due),
+      () => acknowledged.add(performance.now() - dueAtOf(timed)),
       () => {},
     );
+    await producer.pushAll(numbered(timed + 1, to));
   });
   await producer.flush();
   await seen;
   return { acknowledged: acknowledged.latencies, read: read.latencies };
 
+  function* numbered(from: number, to: number): Generator<{ value: Uint8Array }> {
+    for (let number = from; number < to; number += 1) yield { value: values.at(number) };
+  }
+
   async function readAll(): Promise<void> {
     const check = new ValueCheck(valueBytes);
     for await (const { partition, value } of consumer) {
       const number = check.take(partition, value);
-      if (number >= warmUp) read.add(performance.now() - (dueAt[number] ?? 0));
+      if (number >= warmUp) read.add(performance.now() - dueAt(number));
       if (check.records === records) break;
     }
     const { numbers } = sumWritten([records]);

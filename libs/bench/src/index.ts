@@ -2,4 +2,12 @@ export { type ConsumeLoad, type ConsumeMode, type ConsumeReport, consumeLoad, co
 export { type EndToEndLoad, type EndToEndReport, endToEndLoad } from './end-to-end-load.ts';
 export { NumberedValues, type ReadSum, sumWritten, ValueCheck, valueBytesMin } from './numbered-values.ts';
 export { type Latencies, LatencyCollector, type ProcessUse, ProcessWatch } from './process-use.ts';
-export { epochMs, type LoadReport, type ProduceLoad, type Progress, paced, produceLoad } from './produce-load.ts';
+export {
+  epochMs,
+  type LoadReport,
+  type ProduceLoad,
+  type Progress,
+  paced,
+  pacedRuns,
+  produceLoad,
+} from './produce-load.ts';

@@ -35,6 +35,8 @@ export interface Progress {
 const piece = 1_024;
 /** A timer may come so late. */
 const timerLateMs = 2;
+/** Of more than this, what has come due is taken once a millisecond: whoever waits for each one takes a core from the others. */
+const waitedPerSecond = 10_000;
 
 export const epochMs = (): number => performance.timeOrigin + performance.now();
 
@@ -107,12 +109,26 @@ export async function paced(
   perSecond: number,
   act: (number: number, dueAt: number) => Promise<void> | void,
 ): Promise<void> {
+  await pacedRuns(count, perSecond, async (from, to, dueAt) => {
+    for (let number = from; number < to; number += 1) await act(number, dueAt(number));
+  });
+}
+
+/** The same for all at once whose time has come: from `from` on, and below `to`. */
+export async function pacedRuns(
+  count: number,
+  perSecond: number,
+  act: (from: number, to: number, dueAt: (number: number) => number) => Promise<void>,
+): Promise<void> {
   const startAt = performance.now() + 1;
   const dueAt = (number: number): number => startAt + (number * 1000) / perSecond;
   for (let next = 0; next < count; ) {
-    const now = performance.now();
-    for (; next < count && dueAt(next) <= now; next += 1) await act(next, dueAt(next));
-    if (next < count) await momentOf(dueAt(next));
+    if (perSecond > waitedPerSecond) await new Promise((resolve) => setTimeout(resolve, 1));
+    else await momentOf(dueAt(next));
+    const passed = Math.floor(((performance.now() - startAt) * perSecond) / 1000) + 1;
+    const to = Math.min(count, Math.max(next + 1, passed));
+    await act(next, to, dueAt);
+    next = to;
   }
 }
 
@@ -124,7 +140,8 @@ function momentOf(dueMs: number): Promise<void> {
       else setImmediate(look);
     };
     const leftMs = dueMs - performance.now();
-    if (leftMs > timerLateMs) setTimeout(look, leftMs - timerLateMs);
+    if (leftMs <= 0) resolve();
+    else if (leftMs > timerLateMs) setTimeout(look, leftMs - timerLateMs);
     else setImmediate(look);
   });
 }

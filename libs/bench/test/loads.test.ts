@@ -34,7 +34,14 @@ test('loads write, read in every way, and time what they do', async (t) => {
     { message: /not what was written/ },
   );
 
-  const steady = { topic: 'steady', perSecond: 200, seconds: 1, warmUpSeconds: 1, valueBytes: 50, lingerMs: 0 };
+  const steady = {
+    topic: 'steady',
+    perSecond: 200,
+    seconds: 1,
+    warmUpSeconds: 1,
+    valueBytes: 50,
+    producer: { linger: 0 },
+  };
   const { acknowledged, read } = await endToEndLoad(client, client, steady, { records: 0 });
   t.is(acknowledged.records, 200);
   t.is(read.records, 200);

@@ -1,4 +1,4 @@
-import { faults, Gate, MoldauError } from '@moldau/kernel';
+import { faults, Gate, type Millis, MoldauError } from '@moldau/kernel';
 import type { Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import { AppendLink } from './append-link.ts';
@@ -50,12 +50,16 @@ export interface OutgoingRecord<K, V> {
   readonly partition?: number;
 }
 
+const noHeaders: NonNullable<NewRecord['headers']> = [];
+
 // What a record takes in a batch of its own beside its key, value and headers, at most: 61 bytes of the batch's header,
 // and six numbers of its own.
 const recordOverheadBytes = 96;
 
 /** What is taken between two turns of the loop. */
 const turnBytes = 256 * 1024;
+/** Records of `pushAll` for which the clock is asked once. */
+const stampedAtOnce = 16;
 
 /** Writes records to one topic: batched, pipelined, idempotent, in order within a partition. */
 export class Producer<K = string, V = string> implements AsyncDisposable {
@@ -95,19 +99,27 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   /** Takes one record; resolves as soon as there is room for it. What becomes of it: `ticket.ack`, or `flush`. */
   async push(record: OutgoingRecord<K, V>): Promise<Ticket> {
-    const ticket = this.#tryTake(record, ticketOfLast) ?? (await this.#take(record, ticketOfLast));
+    const nowMs = this.#ports.clock.wallMs();
+    const ticket = this.#tryTake(record, nowMs, ticketOfLast) ?? (await this.#take(record, nowMs, ticketOfLast));
     if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
     return ticket;
   }
 
   /**
    * Takes many, in order; resolves when there was room for the last. Each is encoded before the next is asked for. What
-   * becomes of them: `flush`. Throws as `push` does: what stands before the record that is refused is taken.
+   * becomes of them: `flush`. Throws as `push` does: what stands before the record that is refused is taken. Those without a
+   * timestamp get that of the first of every sixteen: to ask a clock takes a sixth of what a small record takes.
    */
   async pushAll(records: Iterable<OutgoingRecord<K, V>>): Promise<void> {
+    let nowMs: Millis = 0;
+    let stamps = 0;
     for (const record of records) {
-      if (this.#tryTake(record, unnoticed) === undefined) await this.#take(record, unnoticed);
-      if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
+      if (stamps === 0) nowMs = this.#ports.clock.wallMs();
+      stamps = (stamps + 1) % stampedAtOnce;
+      if (this.#tryTake(record, nowMs, unnoticed) === undefined) await this.#take(record, nowMs, unnoticed);
+      if (this.#sinceTurnBytes < turnBytes) continue;
+      await this.#turn();
+      stamps = 0;
     }
   }
 
@@ -155,12 +167,12 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#topic = await metadata.topic(this.#options.topic, { autoCreate: true, timeoutMs });
   }
 
-  #encode({ key, value, headers, timestampMs }: OutgoingRecord<K, V>): NewRecord {
+  #encode({ key, value, headers, timestampMs }: OutgoingRecord<K, V>, nowMs: Millis): NewRecord {
     return {
       key: key === undefined || key === null ? null : this.#key.encode(key),
       value: value === null ? null : this.#value.encode(value),
-      timestampMs: timestampMs ?? this.#ports.clock.wallMs(),
-      ...(headers !== undefined && { headers: encodedHeaders(headers) }),
+      timestampMs: timestampMs ?? nowMs,
+      headers: headers === undefined ? noHeaders : encodedHeaders(headers),
     };
   }
 
@@ -168,11 +180,11 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
    * What `note` makes of the batch in which the record is the last one: in the same turn, for then another may be. `undefined`:
    * there is no room now, or the topic is not known.
    */
-  #tryTake<T>(record: OutgoingRecord<K, V>, note: (batch: OutgoingBatch) => T): T | undefined {
+  #tryTake<T>(record: OutgoingRecord<K, V>, nowMs: Millis, note: (batch: OutgoingBatch) => T): T | undefined {
     if (this.#closed) throw closed();
     const topic = this.#topic;
     if (topic === undefined) return undefined;
-    const encoded = this.#encode(record);
+    const encoded = this.#encode(record, nowMs);
     const bytes = sizeOf(encoded);
     if (bytes > topic.maxBatchBytes) throw tooLarge(bytes, topic.maxBatchBytes);
     if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bufferBytes) return undefined;
@@ -180,10 +192,10 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   }
 
   /** The same, however long that takes. */
-  async #take<T>(record: OutgoingRecord<K, V>, note: (batch: OutgoingBatch) => T): Promise<T> {
+  async #take<T>(record: OutgoingRecord<K, V>, nowMs: Millis, note: (batch: OutgoingBatch) => T): Promise<T> {
     if (this.#topic === undefined) await this.#findTopic();
     for (;;) {
-      const noted = this.#tryTake(record, note);
+      const noted = this.#tryTake(record, nowMs, note);
       if (noted !== undefined) return noted;
       // Room comes with the next answer. Only if none is to come is what gathers sent: else each wait would make batches smaller.
       if (!this.#isAnythingUnderway) for (const sender of this.#senders.values()) sender.flush();
@@ -303,7 +315,7 @@ function isHeader(header: unknown): header is { name: string; value: string | Ui
   return typeof name === 'string' && isValue;
 }
 
-function sizeOf({ key, value, headers = [] }: NewRecord): number {
+function sizeOf({ key, value, headers = noHeaders }: NewRecord): number {
   let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0);
   for (const header of headers) bytes += Buffer.byteLength(header.name) + (header.value?.length ?? 0) + 10;
   return bytes;

@@ -47,6 +47,7 @@ export class TailCache {
     if (!chunk.alive) return;
     chunk.alive = false;
     this.#bytes -= chunk.bytes.length;
+    freeMemory(chunk.bytes);
     // Its place in the order stays until its turn comes; the bytes need not.
     chunk.bytes = noBytes;
   }
@@ -61,9 +62,7 @@ export class TailCache {
       this.#head = 0;
     }
     if (!chunk.alive) return;
-    const { bytes } = chunk;
     this.drop(chunk);
-    freeMemory(bytes);
     // The oldest chunk of all is the oldest of its partition.
     chunk.tail.chunks.shift();
   }

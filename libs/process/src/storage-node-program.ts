@@ -20,7 +20,7 @@ const settings = {
   coordinators: addresses('Every coordinator of the cluster.'),
   rack: text({ default: '', doc: 'The rack, zone or host. Replicas of a partition are spread over racks.' }),
   'tail.cache.bytes': bytes({
-    default: '64MiB',
+    default: '32MiB',
     min: '1MiB',
     doc: 'Memory for the last batches of all partitions: who reads at the end needs no disk.',
   }),

@@ -60,6 +60,8 @@ export class RecordReader implements StoredRecord {
   value: Uint8Array | null = null;
   headers: readonly RecordHeader[] = noHeaders;
   readonly #bytes: Uint8Array;
+  readonly #buffer: ArrayBufferLike;
+  readonly #bufferOffset: number;
   #left: number;
   #previousDelta = -1;
   readonly #varints: VarintReader;
@@ -70,6 +72,8 @@ export class RecordReader implements StoredRecord {
 
   constructor(bytes: Uint8Array, header: BatchHeader) {
     this.#bytes = bytes;
+    this.#buffer = bytes.buffer;
+    this.#bufferOffset = bytes.byteOffset;
     this.#left = header.recordsCount;
     this.#varints = new VarintReader(bytes, 0);
     this.#baseOffset = header.baseOffset;
@@ -137,6 +141,7 @@ export class RecordReader implements StoredRecord {
     if (!(length >= 0) || end > this.#bytes.length)
       throw faults.corruptBatch(`a ${what} of ${length} bytes does not fit`);
     this.#varints.position = end;
-    return this.#bytes.subarray(start, end);
+    // Not `subarray`, which takes twice as long.
+    return new Uint8Array(this.#buffer, this.#bufferOffset + start, length);
   }
 }

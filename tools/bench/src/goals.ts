@@ -58,6 +58,7 @@ export const goals: readonly Goal[] = [
   less(`${steady}, p50`, us, 'bare round trip + fdatasync', 2, 1.5),
   less(`${steady}, p99`, us, kafka, 1, 0.5),
   less('end to end at 100 000 records/s, p99', us, kafka, 1, 0.5),
+  less('end to end at half of the most that ours can write and read at once, p99', us, kafka, 1, 0.5),
   more('1 000 partitions, no key, produce', us, us, 0.35, 0.7, small),
   less(`${small}: CPU seconds per million records, all`, us, kafka, 1, 0.5),
 ];

@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { median } from '@moldau/measure-tool/figure';
 import { compressions } from '@moldau/records';
 import { Ceiling } from './ceiling/ceiling.ts';
 import { measureColdRead } from './cold-read.ts';
 import { measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
+import { measureMixed } from './mixed.ts';
 import type { Measured } from './samples.ts';
 import { RunningMoldau, startMoldau } from './systems/moldau.ts';
 import type { InstalledSystem, RunningSystem } from './systems/system.ts';
@@ -22,6 +24,8 @@ export interface Bench {
 
 const us = 'Moldau';
 const kafka = 'Apache Kafka';
+const mixed = '100 B, written and read at once';
+const atHalf = 'end to end at half of the most that ours can write and read at once';
 const allModes = ['records', 'batches', 'raw'] as const;
 
 /** Runs with systems of so many nodes that were started for it, in that order, and stops them. */
@@ -107,6 +111,21 @@ export const parts: Readonly<Record<string, Part>> = {
         if (name !== us && name !== kafka) return;
         const many = { ...pace, perSecond: 100_000 };
         await measureLatency('end to end at 100 000 records/s', many, timed, undefined, bench.measured, bench.say);
+      });
+    }
+  },
+  mixed: async (bench) => {
+    const { effort, measured, say } = bench;
+    const { rounds, seconds } = effort;
+    for (const name of [us, kafka]) {
+      await among(bench, [name], 1, async (timed) => {
+        for (const contender of timed) await measureMixed(mixed, 100, contender, effort, measured, say);
+        const most = measured.of(`${mixed}, read`, us);
+        if (most === undefined) return;
+        const half = Math.floor((median(most.runs) * 1e6) / 100 / 2 / 10_000) * 10_000;
+        const pace = { rounds, seconds: Math.ceil(seconds), perSecond: half };
+        say(`half of the most: ${half} records/s`);
+        await measureLatency(atHalf, pace, timed, undefined, measured, say);
       });
     }
   },

@@ -8,7 +8,7 @@ export interface Samples {
   readonly runs: number[];
 }
 
-export type Unit = 'MB/s' | 'k records/s' | 'ms' | 'MiB' | 's' | 'bytes';
+export type Unit = 'MB/s' | 'k records/s' | 'ms' | 'MiB' | 's' | 'bytes' | '%';
 
 /** Everything that was measured so far. */
 export class Measured {

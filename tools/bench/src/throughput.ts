@@ -1,7 +1,7 @@
 import type { ConsumeMode } from '@moldau/bench';
 import type { Ceiling } from './ceiling/ceiling.ts';
 import type { Measured } from './samples.ts';
-import { cpuSecondsOfProcesses, writtenBytesOf } from './server-use.ts';
+import { cpuSecondsOfProcesses, residentMiBOf, writtenBytesOf } from './server-use.ts';
 import { type MoldauTopic, RunningMoldau, type Variant } from './systems/moldau.ts';
 import type { ClientsReport, RunningSystem } from './systems/system.ts';
 
@@ -69,7 +69,8 @@ export async function measureThroughput(
     let count = first;
     for (const name of ['first', 'second']) {
       const { produced } = await writeAndRead(contender, shape, count, `${topicOf(title)}-${name}`);
-      const wanted = (produced.records / produced.seconds) * seconds;
+      const [written] = produced;
+      const wanted = (written.records / written.seconds) * seconds;
       count = Math.round(Math.max(first, Math.min(wanted, runBytesMax / valueBytes)));
     }
     records.set(contender.name, count);
@@ -100,11 +101,15 @@ export async function measureThroughput(
   }
 }
 
-/** With what its servers took. */
-interface Run extends ClientsReport {
-  readonly serverCpuSeconds: number;
+/** What the servers of a system took while something ran. */
+export interface ServerUse {
+  readonly cpuSeconds: number;
+  /** When it had ended. */
+  readonly residentMiB: number;
   readonly writtenBytes: number;
 }
+
+type Run = readonly [ClientsReport, ServerUse];
 
 async function writeAndRead(
   { system }: Contender,
@@ -117,40 +122,64 @@ async function writeAndRead(
   const isOurs = system instanceof RunningMoldau;
   const layout: MoldauTopic = { name: topic, partitions, replicas, ...(flush !== undefined && { flush }) };
   await system.createTopic(layout);
-  const produced = await observed(system, () => (isOurs ? system.produce(load, variant) : system.produce(load)));
+  const produced = await watched(system, () => (isOurs ? system.produce(load, variant) : system.produce(load)));
   const consumed = new Map<ConsumeMode, Run>();
   const readers = Math.min(clients, partitions);
   const modes = isOurs ? (shape.modes ?? ['records']) : (['records'] as const);
   for (const mode of modes) {
     const read = { ...load, clients: readers };
-    const run = await observed(system, () => (isOurs ? system.consume(read, { mode }, clients) : system.consume(read)));
+    const run = await watched(system, () => (isOurs ? system.consume(read, { mode }, clients) : system.consume(read)));
     consumed.set(mode, run);
   }
   await system.deleteTopic(topic);
   return { produced, consumed };
 }
 
-async function observed(system: RunningSystem, run: () => Promise<ClientsReport>): Promise<Run> {
-  const cpuBefore = cpuSecondsOfProcesses(system.serverPids);
-  const writtenBefore = writtenBytesOf(system.serverPids);
-  const report = await run();
-  return {
-    ...report,
-    serverCpuSeconds: cpuSecondsOfProcesses(system.serverPids) - cpuBefore,
-    writtenBytes: writtenBytesOf(system.serverPids) - writtenBefore,
+/** Runs it, and sees what the servers take for it. */
+export async function watched<T>(system: RunningSystem, run: () => Promise<T>): Promise<[T, ServerUse]> {
+  const pids = system.serverPids;
+  const cpuBefore = cpuSecondsOfProcesses(pids);
+  const writtenBefore = writtenBytesOf(pids);
+  const result = await run();
+  const use = {
+    cpuSeconds: cpuSecondsOfProcesses(pids) - cpuBefore,
+    residentMiB: residentMiBOf(pids),
+    writtenBytes: writtenBytesOf(pids) - writtenBefore,
   };
+  return [result, use];
 }
 
-function note(measured: Measured, what: string, who: string, valueBytes: number, run: Run): void {
-  const { records, seconds, cpuSeconds, serverCpuSeconds, writtenBytes } = run;
-  const millions = records / 1e6;
+/** How fast the clients were, and what they took. */
+export function noteClients(
+  measured: Measured,
+  what: string,
+  who: string,
+  valueBytes: number,
+  { records, seconds, cpuSeconds, peakMiB, gcSeconds, loopDelayP99Ms }: ClientsReport,
+): void {
   measured.add(what, who, 'MB/s', (records * valueBytes) / 1e6 / seconds);
-  measured.add(`${what}: CPU seconds per million records, clients`, who, 's', cpuSeconds / millions);
-  measured.add(`${what}: CPU seconds per million records, servers`, who, 's', serverCpuSeconds / millions);
-  measured.add(`${what}: CPU seconds per million records, all`, who, 's', (cpuSeconds + serverCpuSeconds) / millions);
-  measured.add(`${what}: peak memory of the clients`, who, 'MiB', run.peakMiB);
+  measured.add(`${what}: CPU seconds per million records, clients`, who, 's', cpuSeconds / (records / 1e6));
+  measured.add(`${what}: peak memory of the clients`, who, 'MiB', peakMiB);
+  if (gcSeconds !== undefined)
+    measured.add(`${what}: part of the time that the clients collect garbage`, who, '%', (gcSeconds / seconds) * 100);
+  if (loopDelayP99Ms !== undefined)
+    measured.add(`${what}: delay of the clients' event loop, p99`, who, 'ms', loopDelayP99Ms);
+}
+
+function note(measured: Measured, what: string, who: string, valueBytes: number, [report, servers]: Run): void {
+  const { records, cpuSeconds } = report;
+  const millions = records / 1e6;
+  noteClients(measured, what, who, valueBytes, report);
+  measured.add(`${what}: CPU seconds per million records, servers`, who, 's', servers.cpuSeconds / millions);
+  measured.add(`${what}: CPU seconds per million records, all`, who, 's', (cpuSeconds + servers.cpuSeconds) / millions);
+  measured.add(`${what}: memory of the servers at the end`, who, 'MiB', servers.residentMiB);
   if (what.endsWith('produce'))
-    measured.add(`${what}: bytes to the disk per byte of values`, who, 'bytes', writtenBytes / (records * valueBytes));
+    measured.add(
+      `${what}: bytes to the disk per byte of values`,
+      who,
+      'bytes',
+      servers.writtenBytes / (records * valueBytes),
+    );
 }
 
 const nameOf = ({ name, system }: Contender, mode: ConsumeMode): string =>

@@ -53,6 +53,8 @@ export interface BenchEndToEndOptions extends BenchOptions {
 
 const barCells = 30;
 const warmUpSeconds = 1;
+/** No record waits for a batch to fill; at a high rate batches fill while others are under way. */
+const endToEndBatchSize = 768 * 1024;
 
 const modeText: Readonly<Record<ConsumeMode, string>> = {
   records: 'record by record',
@@ -103,13 +105,13 @@ export async function endToEnd(options: BenchEndToEndOptions, io: Io): Promise<v
   const perSecond = numberOf('--rate', options.rate, 1);
   const seconds = Math.max(1, Math.round(parsed('--duration', options.duration, parseDuration) / 1000));
   const valueBytes = sizeOf(options);
-  const lingerMs = parsed('--linger', options.linger, parseDuration);
+  const producer = { linger: durationOf('--linger', options.linger), batchSize: endToEndBatchSize };
   const topic = `moldau-bench-e2e-${randomInt(2 ** 32).toString(16)}`;
   await withClient(options, io, async (client, settings) => {
     const reading = clientOf(settings);
     await makeTopic(client, topic, options, {});
     try {
-      const load = { topic, perSecond, seconds, valueBytes, lingerMs, warmUpSeconds };
+      const load = { topic, perSecond, seconds, valueBytes, producer, warmUpSeconds };
       const records = perSecond * (seconds + warmUpSeconds);
       const run = (progress: Progress) => endToEndLoad(client, reading, load, progress);
       const { thing, table } = benchedLatencies(load, await watched(records, options, io, run));

@@ -15,7 +15,7 @@ import type { ClientTask } from './moldau-client.ts';
 import type { ClientsReport, LatencyReport, Load, PacedLoad, RunningSystem, System, TopicLayout } from './system.ts';
 
 /** What a producer is set to, in every measurement that says nothing else. */
-export const producerSettings = { batchSize: '512KiB', linger: '5ms', buffer: '32MiB' } as const;
+export const producerSettings = { batchSize: '768KiB', linger: '5ms', buffer: '32MiB' } as const;
 
 /** How a load differs from the usual one. */
 export interface Variant {
@@ -73,23 +73,15 @@ export class RunningMoldau implements RunningSystem {
     );
   }
 
-  /** `writers`: how many clients have written it. Several clients share its partitions among them. */
+  /** `writers`: how many clients have written it, or do so now. Several clients share its partitions among them. */
   async consume(
     { topic, records, valueBytes, clients }: Load,
     { mode = 'records' }: Variant = {},
     writers = 1,
   ): Promise<ClientsReport> {
-    const ends = await this.#client.admin.listOffsets(topic, 'end');
-    const parts = Array.from({ length: clients }, (_, client) => ends.filter((_, index) => index % clients === client));
+    const parts = clients === 1 ? [{ records }] : await this.#parts(topic, clients);
     const reports = await Promise.all(
-      parts.map((part) => {
-        const share = part.reduce((sum, { offset }) => sum + Number(offset ?? 0n), 0);
-        const partitions = part.map(({ partition }) => partition);
-        return this.#run<ConsumeReport>({
-          kind: 'consume',
-          load: { topic, partitions, records: share, valueBytes, mode },
-        });
-      }),
+      parts.map((part) => this.#run<ConsumeReport>({ kind: 'consume', load: { topic, ...part, valueBytes, mode } })),
     );
     const written = sumWritten(sharesOf(records, writers).map((share) => share.records));
     const numbers = reports.reduce((sum, one) => sum + one.numbers, 0);
@@ -102,9 +94,25 @@ export class RunningMoldau implements RunningSystem {
   async endToEnd(load: PacedLoad): Promise<LatencyReport> {
     const { read } = await this.#run<EndToEndReport>({
       kind: 'end-to-end',
-      load: { ...load, lingerMs: 0, warmUpSeconds: warmUpSeconds(load.seconds) },
+      load: {
+        ...load,
+        producer: { batchSize: producerSettings.batchSize, linger: 0 },
+        warmUpSeconds: warmUpSeconds(load.seconds),
+      },
     });
     return read;
+  }
+
+  /** Which partitions each of several readers has, and what is in them. */
+  async #parts(topic: string, clients: number): Promise<{ partitions: number[]; records: number }[]> {
+    const ends = await this.#client.admin.listOffsets(topic, 'end');
+    return Array.from({ length: clients }, (_, client) => {
+      const part = ends.filter((_, index) => index % clients === client);
+      return {
+        partitions: part.map(({ partition }) => partition),
+        records: part.reduce((sum, { offset }) => sum + Number(offset ?? 0n), 0),
+      };
+    });
   }
 
   async stop(): Promise<void> {
@@ -129,6 +137,8 @@ function merged(reports: readonly LoadReport[]): ClientsReport {
     records: sum((one) => one.records),
     cpuSeconds: sum((one) => one.cpuSeconds),
     peakMiB: sum((one) => one.peakMiB),
+    gcSeconds: sum((one) => one.gcSeconds),
+    loopDelayP99Ms: Math.max(...reports.map((one) => one.loopDelayP99Ms)),
   };
 }
 

@@ -24,6 +24,9 @@ export interface ClientsReport {
   /** User and system time of the clients' processes, their start included where it can't be told apart. */
   readonly cpuSeconds: number;
   readonly peakMiB: number;
+  /** Of one client: what it took to collect garbage, and how late its loop was. Where they say. */
+  readonly gcSeconds?: number;
+  readonly loopDelayP99Ms?: number;
 }
 
 /** How long records took from the moment at which each was due to the moment at which its reader had it, in ms. */
