@@ -38,6 +38,32 @@ test('records that are pushed side by side are each told where they are', async 
   t.deepEqual(sent.map(({ offset }, i) => `0/${offset} v${i}`).sort(), (await everything(cluster, 'many')).sort());
 });
 
+test('records of pushAll carry the time at which they were taken, but for sixteen at a time, or their own', async (t) => {
+  const cluster = await running();
+  const client = cluster.client('app');
+  const own = 1_000;
+  const beforeMs = cluster.clientClock.wallMs();
+  const pushing = async (): Promise<void> => {
+    // Only a few have room: time passes between them.
+    await using producer = client.producer({ topic: 'timed', buffer: 4_000 });
+    const values = Array.from({ length: 200 }, (_, i) => ({ value: `v${i}`, ...(i === 100 && { timestampMs: own }) }));
+    await producer.pushAll(values);
+  };
+  await cluster.time.run(pushing());
+  const afterMs = cluster.clientClock.wallMs();
+  const times: number[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const { timestampMs } of cluster.client('checker').read('timed', { until: 'end' })) times.push(timestampMs);
+  };
+  await cluster.time.run(reading());
+  t.is(times.splice(100, 1)[0], own);
+  t.is(times.length, 199);
+  t.deepEqual(times, times.toSorted((a, b) => a - b));
+  t.true((times[0] ?? 0) >= beforeMs && (times.at(-1) ?? 0) <= afterMs);
+  // Asked often enough to see that it took a while.
+  t.true(new Set(times).size >= 5, `${[...new Set(times)]}`);
+});
+
 test('order within a key holds over many batches and partitions', async (t) => {
   const cluster = await running();
   const client = cluster.client('app');
