@@ -15,6 +15,8 @@ export interface FetchHandleEvents {
   caughtUp(at: Offset): void;
   /** It keeps so many bytes more, or fewer. */
   keeps(moreBytes: number): void;
+  /** A read has ended, or what it had read is dropped: it may hold no memory any more. */
+  freed(): void;
 }
 
 /** Batches of one partition, as they go out. */
@@ -50,6 +52,8 @@ export class FetchHandle {
   #paused = false;
   /** In the session's queue. */
   #queued = false;
+  /** What comes next is not in the tail cache: it waits until it may read from the disk. */
+  #isCold = false;
   /** Waits for the disk. */
   #reading = false;
   #loaded: LogSlice | undefined;
@@ -97,8 +101,11 @@ export class FetchHandle {
     this.start(to, undefined);
   }
 
+  /** What it has read from the disk is dropped: it may be paused for long, and others wait for the memory. */
   pause(): void {
     this.#paused = true;
+    this.#keep(undefined);
+    this.#events.freed();
   }
 
   resume(): void {
@@ -120,10 +127,14 @@ export class FetchHandle {
   take(maxBytes: number): FetchedEntry | 'cold' | undefined {
     this.#queued = false;
     const from = this.#next;
-    if (from === undefined || this.#paused) return undefined;
+    // What is being read says itself when it is there.
+    if (from === undefined || this.#paused || this.#reading) return undefined;
     const limits = { maxBytes: Math.min(maxBytes, this.#maxBytes), below: this.highWatermark };
     const slice = this.#loaded ?? this.#partition.log.readTail(from, limits);
-    if (slice === undefined) return 'cold';
+    if (slice === undefined) {
+      this.#isCold = true;
+      return 'cold';
+    }
     // Of the tail cache nothing is left over: it was asked for no more than that.
     const { head, rest } = cutHead(slice, limits.maxBytes);
     this.#wasCold = this.#loaded !== undefined;
@@ -148,14 +159,21 @@ export class FetchHandle {
     return this.#reading || this.#loaded !== undefined;
   }
 
-  /** Reads what comes next from the disk; says that it is ready when the bytes are there. */
-  load(): void {
-    if (this.#next !== undefined && !this.#reading) this.#load(this.#next);
+  /** Begins to read what `take` has called cold; says that it is ready when the bytes are there. False: nobody waits for it now. */
+  load(): boolean {
+    if (!this.#isCold) return false;
+    this.#isCold = false;
+    if (this.#next === undefined || this.#paused) return false;
+    this.#load(this.#next);
+    return true;
   }
 
-  /** Reads on from the disk while what was taken from there is on its way. */
+  /** Reads on from the disk while what was taken from there is on its way, unless the tail cache has what comes next. */
   loadAhead(): void {
-    if (this.#wasCold && this.#loaded === undefined && !this.#paused && this.next < this.highWatermark) this.load();
+    const next = this.#next;
+    if (!this.#wasCold || next === undefined || this.#paused || this.holdsMemory) return;
+    if (next >= this.highWatermark) return;
+    if (this.#partition.log.readTail(next, { maxBytes: 1, below: this.highWatermark }) === undefined) this.#load(next);
   }
 
   /** What was taken is on its way. The next turn comes behind those that wait already. */
@@ -166,6 +184,7 @@ export class FetchHandle {
   #changeCourse(): number {
     this.#next = undefined;
     this.#keep(undefined);
+    this.#isCold = false;
     this.#saidCaughtUpAt = undefined;
     this.#course += 1;
     return this.#course;
@@ -183,7 +202,7 @@ export class FetchHandle {
 
   /** Looks at what there is to do, whenever something has changed. */
   #advance(): void {
-    if (this.#next === undefined || this.#paused || this.#queued || this.#reading) return;
+    if (this.#next === undefined || this.#paused || this.#queued || this.#isCold || this.#reading) return;
     const { log } = this.#partition;
     try {
       this.#partition.requireLeader();
@@ -211,17 +230,20 @@ export class FetchHandle {
   }
 
   #load(from: Offset): void {
+    assert(!this.holdsMemory, 'nothing is read twice');
     const course = this.#course;
     const limits = { maxBytes: this.#maxBytes, below: this.highWatermark, signal: this.#closing.signal };
     this.#reading = true;
     this.#partition.log.read(from, limits).then(
       (slice) => {
         this.#reading = false;
-        if (course === this.#course) this.#keep(slice);
+        if (course === this.#course && !this.#paused) this.#keep(slice);
+        this.#events.freed();
         this.#advance();
       },
       (error: unknown) => {
         this.#reading = false;
+        this.#events.freed();
         // Retention came first: the next look at the log start says so as a gap.
         // Or the copy is damaged, and there is another one, which leads now.
         const hasMoved = this.#partition.role.kind !== 'leader';

@@ -44,8 +44,8 @@ export class FetchStream {
   #ready: FetchHandle[] = [];
   /** Handles that hold bytes from the disk; so many at most, whatever the credit. */
   readonly #loading = new Set<FetchHandle>();
-  /** Handles that wait for one of those places. */
-  #cold: FetchHandle[] = [];
+  /** Handles that wait for one of those places, in the order of their coming. */
+  readonly #cold = new Set<FetchHandle>();
   #loadedBytes = 0;
   #creditBytes = 0n;
   #congested = false;
@@ -125,6 +125,7 @@ export class FetchStream {
           this.#loadedBytes += moreBytes;
           this.#keeps(this.#loadedBytes);
         },
+        freed: () => this.#serveCold(),
       });
       this.#handles.set(number, handle);
       handle.start(request.from, request.lastEpoch);
@@ -138,8 +139,11 @@ export class FetchStream {
   }
 
   #remove(number: number): void {
-    this.#handles.get(number)?.close();
+    const handle = this.#handles.get(number);
+    if (handle === undefined) return;
+    handle.close();
     this.#handles.delete(number);
+    this.#cold.delete(handle);
     this.#serveCold();
   }
 
@@ -187,28 +191,24 @@ export class FetchStream {
       }
       if (entries.length > 0) this.#say({ case: 'batches', value: { entries } });
       // Not while others wait for the disk: whoever has read makes room for them.
-      if (this.#cold.length === 0) for (const handle of served) handle.loadAhead();
+      if (this.#cold.size === 0) for (const handle of served) handle.loadAhead();
       for (const handle of served) handle.sent();
       this.#serveCold();
     }
   }
 
   #load(handle: FetchHandle): void {
-    if (this.#loading.size >= loadsAtOnce) {
-      this.#cold.push(handle);
-      return;
-    }
-    this.#loading.add(handle);
-    handle.load();
+    if (this.#loading.size >= loadsAtOnce) this.#cold.add(handle);
+    else if (handle.load()) this.#loading.add(handle);
   }
 
   /** Whoever waits for a place at the disk gets one when another's bytes are gone. */
   #serveCold(): void {
     for (const handle of this.#loading) if (!handle.holdsMemory) this.#loading.delete(handle);
-    while (this.#loading.size < loadsAtOnce) {
-      const handle = this.#cold.shift();
-      if (handle === undefined) return;
-      if (this.#handles.get(handle.number) === handle) this.#load(handle);
+    for (const handle of this.#cold) {
+      if (this.#loading.size >= loadsAtOnce) return;
+      this.#cold.delete(handle);
+      if (handle.load()) this.#loading.add(handle);
     }
   }
 

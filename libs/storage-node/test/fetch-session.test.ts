@@ -145,6 +145,60 @@ test('cold partitions beyond those that may load at once wait their turn, and al
     t.deepEqual(offsetsOf(session, handle), [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]);
 });
 
+test('cold partitions that are written to, with little credit: each record comes once, in order', async (t) => {
+  const partitions = 7;
+  const world = await nodeWithTopic(partitions, {}, { diskLatencyMs: { min: 1, max: 10 } });
+  const producer = world.cluster.client('writer').producer({ topic: 't', batchSize: 100, linger: 0 });
+  const write = async (from: number, to: number): Promise<void> => {
+    for (let i = from; i < to; i += 1)
+      await Promise.all(
+        Array.from({ length: partitions }, (_, partition) =>
+          producer.send({ value: `${i}`.padEnd(20_000), partition }),
+        ),
+      );
+  };
+  await world.cluster.time.run(write(0, 30));
+  const session = fetchSession(world.channel);
+  for (let partition = 0; partition < partitions; partition += 1) add(session, world.topicId, 0n, partition);
+  const writing = write(30, 60);
+  for (let given = 0; given < 400; given += 1) {
+    credit(session, 25_000);
+    await world.cluster.time.runFor(2);
+  }
+  await world.cluster.time.run(writing);
+  const all = Array.from({ length: 60 }, (_, i) => BigInt(i));
+  for (let handle = 1; handle <= partitions; handle += 1) t.deepEqual(offsetsOf(session, handle), all);
+});
+
+test('a cold partition that is paused, or dropped while it reads, keeps no place at the disk from the others', async (t) => {
+  const partitions = 12;
+  const world = await nodeWithTopic(partitions);
+  for (let partition = 0; partition < partitions; partition += 1)
+    await append(
+      world,
+      Array.from({ length: 8 }, (_, i) => `${partition}-${i}`.padEnd(20_000)),
+      partition,
+    );
+  const session = fetchSession(world.channel);
+  const say = (kind: 'pause' | 'remove' | 'resume', handle: number): void =>
+    session.send({ frame: { case: kind, value: { handle } } });
+  for (let partition = 0; partition < partitions; partition += 1) add(session, world.topicId, 0n, partition);
+  // As many as may have read, and wait for credit.
+  credit(session, 1);
+  await world.cluster.time.runFor(50);
+  const paused = [1, 2, 3, 4];
+  for (const handle of paused) say('pause', handle);
+  // Others read, and are dropped before the disk has answered.
+  await world.cluster.time.runFor(1);
+  for (const handle of [5, 6, 7, 8]) say('remove', handle);
+  credit(session, 10_000_000);
+  await world.cluster.time.runUntil(() => session.of('caughtUp').length === 4);
+  for (const handle of [9, 10, 11, 12]) t.is(offsetsOf(session, handle).length, 8);
+  for (const handle of paused) say('resume', handle);
+  await world.cluster.time.runUntil(() => session.of('caughtUp').length === 8);
+  for (const handle of paused) t.is(offsetsOf(session, handle).length, 8);
+});
+
 test('bytes from the disk that wait for credit are said to be kept, and dropped when the partition is', async (t) => {
   const world = await nodeWithTopic(5);
   for (let partition = 0; partition < 5; partition += 1) {
