@@ -1,4 +1,5 @@
 import { type Consumer as BytesConsumer, codec, type Moldau } from '@moldau/client';
+import { BatchHeader } from '@moldau/records';
 import { type ReadSum, ValueCheck } from './numbered-values.ts';
 import { LatencyCollector, ProcessWatch } from './process-use.ts';
 import { epochMs, type LoadReport, type Progress } from './produce-load.ts';
@@ -66,11 +67,19 @@ const readers: Readonly<
   },
   async raw(consumer, { records }, progress) {
     const next = new Map<number, bigint>();
-    for await (const { partition, baseOffset, nextOffset } of consumer.rawBatches()) {
-      const expected = next.get(partition) ?? 0n;
-      if (baseOffset !== expected) throw new Error(`partition ${partition}: offset ${baseOffset} behind ${expected}`);
-      next.set(partition, nextOffset);
-      progress.records += Number(nextOffset - baseOffset);
+    for await (const { partition, bytes } of consumer.rawBatches()) {
+      let expected = next.get(partition) ?? 0n;
+      for (let at = 0; at < bytes.length; ) {
+        const { baseOffset, nextOffset, recordsCount, sizeBytes } = new BatchHeader(bytes, at);
+        if (baseOffset !== expected || nextOffset - baseOffset !== BigInt(recordsCount))
+          throw new Error(
+            `partition ${partition}: ${recordsCount} records from ${baseOffset} on instead of ${expected}`,
+          );
+        progress.records += recordsCount;
+        expected = nextOffset;
+        at += sizeBytes;
+      }
+      next.set(partition, expected);
       if (progress.records >= records) break;
     }
     return 0;

@@ -40,24 +40,30 @@ export async function endToEndLoad(
   let dueAt: (number: number) => number = () => 0;
   // Of so many a thousand times a second: a promise for each would cost more than what it times.
   const ackTimedEvery = Math.ceil(perSecond / 1_000);
-  const seen = readAll();
-  await pacedRuns(records, perSecond, async (from, to, dueAtOf) => {
-    dueAt = dueAtOf;
-    progress.records = to;
-    const timed = Math.ceil(Math.max(from, warmUp) / ackTimedEvery) * ackTimedEvery;
-    if (timed >= to) return producer.pushAll(numbered(from, to));
-    await producer.pushAll(numbered(from, timed));
-    const ticket = await producer.push({ value: values.at(timed) });
+  const write = async (): Promise<void> => {
+    await pacedRuns(records, perSecond, async (from, to, dueAtOf) => {
+      dueAt = dueAtOf;
+      progress.records = to;
+      for (let at = from; at < to; ) {
+        const timed = Math.ceil(Math.max(at, warmUp) / ackTimedEvery) * ackTimedEvery;
+        await producer.pushAll(numbered(at, Math.min(timed, to)));
+        if (timed < to) await pushTimed(timed, dueAtOf(timed));
+        at = timed + 1;
+      }
+    });
+    await producer.flush();
+  };
+  await Promise.all([write(), readAll()]);
+  return { acknowledged: acknowledged.latencies, read: read.latencies };
+
+  async function pushTimed(number: number, dueMs: number): Promise<void> {
+    const { ack } = await producer.push({ value: values.at(number) });
     // A loss shows in `flush`.
-    ticket.ack.then(
-      () => acknowledged.add(performance.now() - dueAtOf(timed)),
+    ack.then(
+      () => acknowledged.add(performance.now() - dueMs),
       () => {},
     );
-    await producer.pushAll(numbered(timed + 1, to));
-  });
-  await producer.flush();
-  await seen;
-  return { acknowledged: acknowledged.latencies, read: read.latencies };
+  }
 
   function* numbered(from: number, to: number): Generator<{ value: Uint8Array }> {
     for (let number = from; number < to; number += 1) yield { value: values.at(number) };

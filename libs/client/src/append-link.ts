@@ -8,11 +8,14 @@ import {
   type AppendSessionResponse,
   LogService,
 } from '@moldau/proto/moldau/log/v1/log_pb';
+import { Unanswered } from '@moldau/routing';
 import { type Channel, fromWireError, type Session, SessionLiveness } from '@moldau/rpc';
-import { type Acked, Unacknowledged } from './unacknowledged.ts';
 
 type Entry = MessageInitShape<typeof AppendEntrySchema>;
 type Request = MessageInitShape<typeof AppendSessionRequestSchema>;
+
+/** Told once for each entry: the base offset, or why not. */
+type Acked = (error: MoldauError | undefined, baseOffset: bigint | undefined) => void;
 
 /** A partition, open on a link. */
 export interface LinkHandle {
@@ -29,7 +32,7 @@ export class AppendLink {
   readonly address: string;
   readonly #session: Session<Request, AppendSessionResponse>;
   readonly #handles = new Map<number, LinkHandle>();
-  readonly #unacked = new Unacknowledged();
+  readonly #unacked = new Unanswered<Acked>();
   readonly #liveness: SessionLiveness;
   readonly #onRoom: () => void;
   readonly #onEnd: () => void;

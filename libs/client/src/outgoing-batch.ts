@@ -7,6 +7,8 @@ import { SendFailed } from './send-failed.ts';
 export class OutgoingBatch {
   readonly delivery: Delivery;
   readonly createdAt: Millis;
+  /** The size of the buffer that it was given. */
+  readonly roomBytes: number;
   readonly #builder: BatchBuilder;
   #bytes: Uint8Array | undefined;
   #chargedBytes = 0;
@@ -17,6 +19,7 @@ export class OutgoingBatch {
   /** `room`: where it is encoded. */
   constructor(partition: number, room: Buffer, createdAt: Millis) {
     this.delivery = new Delivery(partition);
+    this.roomBytes = room.length;
     this.#builder = new BatchBuilder(room);
     this.createdAt = createdAt;
   }

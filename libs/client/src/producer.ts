@@ -89,7 +89,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#bufferBytes = toBytes(options.buffer ?? '32MiB');
     this.#batchBytes = toBytes(options.batchSize ?? '64KiB');
     this.#partitioner = new Partitioner(ports.random);
-    this.#buffers = new BatchBuffers(this.#batchBytes);
+    this.#buffers = new BatchBuffers(this.#batchBytes, this.#bufferBytes);
   }
 
   /** Sends one record; resolves when it is durable. Throws {@link SendFailed}. */
@@ -116,7 +116,10 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     for (const record of records) {
       if (stamps === 0) nowMs = this.#ports.clock.wallMs();
       stamps = (stamps + 1) % stampedAtOnce;
-      if (this.#tryTake(record, nowMs, unnoticed) === undefined) await this.#take(record, nowMs, unnoticed);
+      if (this.#tryTake(record, nowMs, unnoticed) === undefined) {
+        await this.#take(record, nowMs, unnoticed);
+        stamps = 0;
+      }
       if (this.#sinceTurnBytes < turnBytes) continue;
       await this.#turn();
       stamps = 0;
@@ -274,8 +277,8 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#undecided -= 1;
     this.#heldBytes -= batch.chargedBytes;
     // Of one that was given up something may still be on its way out.
-    if (error === undefined) this.#buffers.giveBack(batch.room);
-    else this.#losses.add(batch.delivery, error);
+    this.#buffers.giveBack(batch.roomBytes, error === undefined ? batch.room : undefined);
+    if (error !== undefined) this.#losses.add(batch.delivery, error);
     this.#changed.open();
   }
 

@@ -43,12 +43,6 @@ export class Reader {
     this.#attach(source).catch((error: unknown) => this.#break(error));
   }
 
-  /** Stops reading a partition; what is buffered of it is dropped. */
-  remove(source: FetchSource): void {
-    this.#sources.delete(source);
-    this.#detach(source);
-  }
-
   /** Goes on elsewhere; what is buffered of it is dropped. */
   seek(source: FetchSource, to: Place): void {
     source.seek(to);
@@ -121,12 +115,6 @@ export class Reader {
   #dropBuffered(source: FetchSource): void {
     for (const arrived of this.#buffer) if (arrived.fetched.source === source) this.#giveBack(arrived);
     this.#buffer = this.#buffer.filter(({ fetched }) => fetched.source !== source);
-  }
-
-  #detach(source: FetchSource): void {
-    source.isAtEnd = false;
-    this.#dropBuffered(source);
-    this.#linkOf(source)?.remove(source);
   }
 
   #linkOf(source: FetchSource): FetchLink | undefined {

@@ -53,12 +53,16 @@ test('records of pushAll carry the time at which they were taken, but for sixtee
   const afterMs = cluster.clientClock.wallMs();
   const times: number[] = [];
   const reading = async (): Promise<void> => {
-    for await (const { timestampMs } of cluster.client('checker').read('timed', { until: 'end' })) times.push(timestampMs);
+    for await (const { timestampMs } of cluster.client('checker').read('timed', { until: 'end' }))
+      times.push(timestampMs);
   };
   await cluster.time.run(reading());
   t.is(times.splice(100, 1)[0], own);
   t.is(times.length, 199);
-  t.deepEqual(times, times.toSorted((a, b) => a - b));
+  t.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
   t.true((times[0] ?? 0) >= beforeMs && (times.at(-1) ?? 0) <= afterMs);
   // Asked often enough to see that it took a while.
   t.true(new Set(times).size >= 5, `${[...new Set(times)]}`);

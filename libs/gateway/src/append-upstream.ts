@@ -9,6 +9,7 @@ import {
   LogService,
   type OpenPartition,
 } from '@moldau/proto/moldau/log/v1/log_pb';
+import { Unanswered } from '@moldau/routing';
 import { type Channel, type Session, SessionLiveness } from '@moldau/rpc';
 import type { AppendHandle, Pending } from './append-handle.ts';
 
@@ -57,10 +58,9 @@ export class AppendUpstream {
   readonly #clock: Clock;
   readonly #events: AppendUpstreamEvents;
   readonly #liveness: SessionLiveness;
-  readonly #unanswered = new Map<bigint, Forwarded>();
+  readonly #unanswered = new Unanswered<Forwarded>();
   /** Bounded by the window of the client's session. */
   readonly #waiting = new ByteQueue<Item>(Number.POSITIVE_INFINITY, bytesOf);
-  #nextSequence = 0n;
   #creditBytes = 0;
   #isCongested = false;
   /** Bytes that the transport has, but not the room for. */
@@ -87,7 +87,7 @@ export class AppendUpstream {
 
   /** Nothing is on its way. */
   get isIdle(): boolean {
-    return this.#unanswered.size === 0 && this.#waiting.length === 0;
+    return this.#unanswered.isEmpty && this.#waiting.length === 0;
   }
 
   /** For how long entries have waited here without a sign that the node takes any. */
@@ -176,11 +176,9 @@ export class AppendUpstream {
       return false;
     }
     // The message was decoded for us alone.
-    entry.sequence = this.#nextSequence;
+    entry.sequence = this.#unanswered.add(forwarded);
     entry.timeoutMs = Math.ceil(leftMs);
-    this.#nextSequence += 1n;
     this.#creditBytes -= entry.batch.length;
-    this.#unanswered.set(entry.sequence, forwarded);
     return true;
   }
 
@@ -225,16 +223,14 @@ export class AppendUpstream {
     this.#isOver = true;
     this.#session.cancel();
     this.#release();
-    const unanswered = [...this.#unanswered.values()];
-    this.#unanswered.clear();
+    const unanswered = this.#unanswered.takeAll();
     const unsent = this.#waiting.drain().flatMap((item) => (item.kind === 'entry' ? item.forwarded : []));
     this.#events.lost(error, unanswered, unsent);
   }
 
   #acked(ack: AppendAck): void {
-    const forwarded = this.#unanswered.get(ack.sequence);
+    const forwarded = this.#unanswered.take(ack.sequence);
     if (forwarded === undefined) return;
-    this.#unanswered.delete(ack.sequence);
     this.#progressed();
     ack.sequence = forwarded.pending.sequence;
     this.#events.acked(forwarded, ack);

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 const everyBytes = 8 * 1024 * 1024;
 
 /**
- * For a process that passes on much and keeps little, before anything else runs in it. Has its buffers collected while they
+ * For a process that passes on much and keeps little, best before anything else runs in it. Has its buffers collected while they
  * are young, and returns who is to be told how many bytes came in or go out.
  *
  * V8 frees a buffer that died young in a millisecond, with all others that did. But of those that come from sockets it knows
@@ -15,6 +15,14 @@ const everyBytes = 8 * 1024 * 1024;
  * lived when it was marked last.
  */
 export function collectEarly(): (movedBytes: number) => void {
+  noted ??= begin();
+  return noted;
+}
+
+/** One count for the process, however many servers and clients are in it. */
+let noted: ((movedBytes: number) => void) | undefined;
+
+function begin(): (movedBytes: number) => void {
   setFlagsFromString('--no-incremental-marking');
   setFlagsFromString('--no-concurrent-marking');
   setFlagsFromString('--heap-growing-percent=300');

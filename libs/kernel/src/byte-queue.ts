@@ -1,4 +1,5 @@
 import { assert } from './assert.ts';
+import { Fifo } from './fifo.ts';
 
 /**
  * A first-in, first-out queue that is bounded in bytes. `push` refuses when it is full: the owner answers OVERLOADED or
@@ -7,9 +8,7 @@ import { assert } from './assert.ts';
 export class ByteQueue<T> {
   readonly #limitBytes: number;
   readonly #sizeOf: (item: T) => number;
-  /** The places before `#head` are empty: what was taken is not kept alive from here. */
-  #items: (T | undefined)[] = [];
-  #head = 0;
+  readonly #items = new Fifo<T>();
   #bytes = 0;
 
   constructor(limitBytes: number, sizeOf: (item: T) => number) {
@@ -19,7 +18,7 @@ export class ByteQueue<T> {
   }
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#items.length;
   }
 
   get bytes(): number {
@@ -40,27 +39,14 @@ export class ByteQueue<T> {
   }
 
   shift(): T | undefined {
-    if (this.length === 0) return undefined;
-    const item = this.#items[this.#head] as T;
-    this.#items[this.#head] = undefined;
-    this.#head += 1;
-    this.#bytes -= this.#sizeOf(item);
-    if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
+    const item = this.#items.shift();
+    if (item !== undefined) this.#bytes -= this.#sizeOf(item);
     return item;
   }
 
   /** Takes everything, in order. */
   drain(): T[] {
-    const all = this.#items.slice(this.#head) as T[];
-    this.#items = [];
-    this.#head = 0;
     this.#bytes = 0;
-    return all;
+    return this.#items.cut(0);
   }
 }

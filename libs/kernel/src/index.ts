@@ -4,6 +4,7 @@ export { ByteQueue } from './byte-queue.ts';
 export { type ErrorReason, errorRules, type Outcome } from './error-reasons.ts';
 export { type ErrorFields, hasReason, MoldauError, StartError } from './errors.ts';
 export * as faults from './faults.ts';
+export { Fifo } from './fifo.ts';
 export { Gate } from './gate.ts';
 export * from './ids.ts';
 export * from './ports/file-system.ts';

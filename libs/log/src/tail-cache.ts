@@ -1,4 +1,4 @@
-import type { Offset } from '@moldau/kernel';
+import { Fifo, type Offset } from '@moldau/kernel';
 import { BatchHeader } from '@moldau/records';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
 import { freeMemory } from './own-memory.ts';
@@ -13,6 +13,8 @@ interface Chunk {
 }
 
 const noBytes = new Uint8Array(0);
+/** What a chunk takes beside its bytes: the objects around them. Batches of a few records are smaller than that. */
+const chunkCostBytes = 512;
 
 /**
  * The last appended batches of all partitions of a directory, by reference; the oldest go first. Readers never add to it. The
@@ -20,58 +22,57 @@ const noBytes = new Uint8Array(0);
  */
 export class TailCache {
   readonly #limitBytes: number;
-  /** In the order of their writing; the places before `#head` are empty. */
-  #order: (Chunk | undefined)[] = [];
-  #head = 0;
+  /** In the order of their writing, with those that their partitions have dropped. */
+  readonly #order = new Fifo<Chunk>();
   #bytes = 0;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }
 
+  /** With what the chunks take themselves. */
   get bytes(): number {
     return this.#bytes;
   }
 
   put(tail: PartitionTail, base: Offset, next: Offset, bytes: Uint8Array): void {
-    if (bytes.length > this.#limitBytes) return tail.clear();
+    if (costOf(bytes) > this.#limitBytes) return tail.clear();
     const chunk = { base, next, bytes, tail, alive: true };
     this.#order.push(chunk);
     tail.chunks.push(chunk);
-    this.#bytes += bytes.length;
+    this.#bytes += costOf(bytes);
     while (this.#bytes > this.#limitBytes) this.#evictOldest();
   }
 
-  /** Forgets a chunk that its partition has dropped. */
-  drop(chunk: Chunk): void {
-    if (!chunk.alive) return;
-    chunk.alive = false;
-    this.#bytes -= chunk.bytes.length;
-    freeMemory(chunk.bytes);
-    // Its place in the order stays until its turn comes; the bytes need not.
-    chunk.bytes = noBytes;
+  /** Forgets chunks that their partition has dropped. */
+  drop(chunks: readonly Chunk[]): void {
+    for (const chunk of chunks) this.#free(chunk);
+    // Their places in the order stay until they come to its head.
+    while (this.#order.at(0)?.alive === false) this.#order.shift();
   }
 
   #evictOldest(): void {
-    const chunk = this.#order[this.#head];
-    if (chunk === undefined) return;
-    this.#order[this.#head] = undefined;
-    this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#order.length) {
-      this.#order = this.#order.slice(this.#head);
-      this.#head = 0;
-    }
-    if (!chunk.alive) return;
-    this.drop(chunk);
+    const chunk = this.#order.shift();
+    if (chunk === undefined || !chunk.alive) return;
+    this.#free(chunk);
     // The oldest chunk of all is the oldest of its partition.
     chunk.tail.chunks.shift();
   }
+
+  #free(chunk: Chunk): void {
+    chunk.alive = false;
+    this.#bytes -= costOf(chunk.bytes);
+    freeMemory(chunk.bytes);
+    chunk.bytes = noBytes;
+  }
 }
+
+const costOf = (bytes: Uint8Array): number => bytes.length + chunkCostBytes;
 
 /** The part of the cache that belongs to one partition: contiguous up to what is written. */
 export class PartitionTail {
   readonly #cache: TailCache;
-  readonly chunks: Chunk[] = [];
+  readonly chunks = new Fifo<Chunk>();
 
   constructor(cache: TailCache) {
     this.#cache = cache;
@@ -82,17 +83,16 @@ export class PartitionTail {
   }
 
   clear(): void {
-    for (const chunk of this.chunks.splice(0)) this.#cache.drop(chunk);
+    this.#cache.drop(this.chunks.cut(0));
   }
 
   /** Forgets what lies at or above `to`. A chunk that it divides goes as a whole, and so does what lies below it. */
   cut(to: Offset): void {
-    const last = this.chunks.at(-1);
-    if (last === undefined || last.next <= to) return;
-    const keep = this.chunks.findIndex((chunk) => chunk.next > to);
-    const divided = (this.chunks[keep]?.base ?? to) < to;
+    let keep = this.chunks.length;
+    while (keep > 0 && (this.chunks.at(keep - 1)?.next ?? to) > to) keep -= 1;
+    const divided = (this.chunks.at(keep)?.base ?? to) < to;
     if (divided) return this.clear();
-    for (const chunk of this.chunks.splice(keep)) this.#cache.drop(chunk);
+    this.#cache.drop(this.chunks.cut(keep));
   }
 
   /** Whole batches from the one that holds `from`: views that may be empty after the next wait. Undefined: not in the cache. */
@@ -103,7 +103,7 @@ export class PartitionTail {
     let nextOffset = from;
     let sizeBytes = 0;
     for (let i = first; i < this.chunks.length; i += 1) {
-      const chunk = this.chunks[i];
+      const chunk = this.chunks.at(i);
       if (chunk === undefined || chunk.base >= limits.below) break;
       const whole =
         chunk.base >= from && chunk.next <= limits.below && sizeBytes + chunk.bytes.length <= limits.maxBytes;
@@ -121,7 +121,7 @@ export class PartitionTail {
     let high = this.chunks.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const chunk = this.chunks[middle];
+      const chunk = this.chunks.at(middle);
       if (chunk === undefined) return -1;
       if (from < chunk.base) high = middle - 1;
       else if (from >= chunk.next) low = middle + 1;

@@ -360,7 +360,8 @@ test('a hash ends when nobody wants it any more, or when the log is cut under it
 });
 
 test('catching up reads above the high watermark, from disk, and leaves the tail where it is', async (t) => {
-  const [bench, log] = await twenty(1, 1 << 20, 500);
+  // Five batches of a hundred bytes, with what the cache takes for each.
+  const [bench, log] = await twenty(1, 1 << 20, 5 * (100 + 512));
   t.is(log.highWatermark, offset(0));
   const limits = { maxBytes: 1 << 20, below: log.writtenEnd };
   t.is(log.readTail(offset(3), limits), undefined);

@@ -10,3 +10,4 @@ export { watchMetadata } from './metadata-watch.ts';
 export { Relay, type RelayOptions, type RelayPorts } from './relay.ts';
 export type { Advertise } from './relay-service.ts';
 export { retrying } from './retrying.ts';
+export { Unanswered } from './unanswered.ts';

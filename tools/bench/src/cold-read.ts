@@ -24,14 +24,14 @@ export async function measureColdRead(
   await writeFile(path, bytes);
   await system.createTopic({ name: load.topic, partitions: 1, replicas: 1 });
   await system.produce(load);
-  const where = dropCaches() ? 'from the disk' : 'from the page cache: only root can drop that';
+  const what = dropCaches() ? 'cold read' : 'read from the page cache, which only root can drop';
   for (let round = 1; round <= rounds; round += 1) {
-    say(`cold read: round ${round} of ${rounds}, ${where}`);
+    say(`${what}: round ${round} of ${rounds}`);
     dropCaches();
-    measured.add('cold read', 'bare file through a gRPC stream', 'MB/s', (await ceiling.file(path, frameBytes)) / 1e6);
+    measured.add(what, 'bare file through a gRPC stream', 'MB/s', (await ceiling.file(path, frameBytes)) / 1e6);
     dropCaches();
     const { seconds } = await system.consume(load, { mode: 'raw' });
-    measured.add('cold read', 'Moldau', 'MB/s', (load.records * valueBytes) / 1e6 / seconds);
+    measured.add(what, 'Moldau', 'MB/s', (load.records * valueBytes) / 1e6 / seconds);
   }
   await system.deleteTopic(load.topic);
   rmSync(path);

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fastProducer } from '@moldau/bench';
 import { machine } from '@moldau/measure-tool/machine';
 import { reached } from './goals.ts';
 import { type Bench, parts } from './parts.ts';
 import { record, regressions } from './regression.ts';
 import { goalTable, tables } from './report.ts';
 import { Measured } from './samples.ts';
-import { producerSettings } from './systems/moldau.ts';
 import { peers } from './systems/peers.ts';
 import { type InstalledSystem, NotHere } from './systems/system.ts';
 
@@ -92,7 +92,7 @@ async function measureAll(): Promise<Measured> {
 
 const measured = await measureAll();
 const all = reached(measured);
-const { batchSize, linger, buffer } = producerSettings;
+const { batchSize, linger, buffer } = fastProducer;
 console.log(`${before}, commit ${commit()}\n`);
 console.log(
   `Moldau: synced before it is acknowledged; pushAll, batches of ${batchSize}, linger ${linger}, buffer ${buffer}.`,

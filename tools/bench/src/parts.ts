@@ -122,7 +122,7 @@ export const parts: Readonly<Record<string, Part>> = {
         for (const contender of timed) await measureMixed(mixed, 100, contender, effort, measured, say);
         const most = measured.of(`${mixed}, read`, us);
         if (most === undefined) return;
-        const half = Math.floor((median(most.runs) * 1e6) / 100 / 2 / 10_000) * 10_000;
+        const half = Math.ceil((median(most.runs) * 1e6) / 100 / 2 / 10_000) * 10_000;
         const pace = { rounds, seconds: Math.ceil(seconds), perSecond: half };
         say(`half of the most: ${half} records/s`);
         await measureLatency(atHalf, pace, timed, undefined, measured, say);

@@ -1,4 +1,5 @@
-import type { ConsumeMode } from '@moldau/bench';
+import { type ConsumeMode, fastProducer } from '@moldau/bench';
+import { parseBytes } from '@moldau/config/values';
 import type { Ceiling } from './ceiling/ceiling.ts';
 import type { Measured } from './samples.ts';
 import { cpuSecondsOfProcesses, residentMiBOf, writtenBytesOf } from './server-use.ts';
@@ -46,7 +47,7 @@ const firstBytesMax = 50_000_000;
 const runBytesMax = 1_500_000_000;
 
 /** Frames of the bare stream are as large as the batches of our producer. */
-export const frameBytes = 768 * 1024;
+export const frameBytes = parseBytes(fastProducer.batchSize);
 
 /** The ceiling of whoever syncs what he is sent. */
 export const slowerBare = 'bare stream or bare disk, the slower one';

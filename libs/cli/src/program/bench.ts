@@ -1,3 +1,4 @@
+import { fastProducer } from '@moldau/bench/fast-producer';
 import type { Command } from 'commander';
 import { examples } from '../examples.ts';
 import type { Io } from '../io.ts';
@@ -13,9 +14,9 @@ export function addBench(root: Command, io: Io): void {
     .option('--records <number>', 'how many', '1000000')
     .option('--rate <number>', 'records a second; latencies count from when each was due')
     .option('--keys <number>', 'draw keys from so many; without it records have none')
-    .option('--batch-size <size>', 'a batch that has reached this is sent', '256KiB')
-    .option('--linger <duration>', 'how long a batch waits for more', '5ms')
-    .option('--buffer <size>', 'memory for what is not acknowledged', '32MiB')
+    .option('--batch-size <size>', 'a batch that has reached this is sent', fastProducer.batchSize)
+    .option('--linger <duration>', 'how long a batch waits for more', fastProducer.linger)
+    .option('--buffer <size>', 'memory for what is not acknowledged', fastProducer.buffer)
     .option('-z, --compression <name>', 'none, gzip, snappy, lz4 or zstd', 'none')
     .addHelpText(
       'after',

@@ -143,16 +143,12 @@ export const toData = (session: number, piece: Piece): MessageInitShape<typeof R
   logStart: piece.logStart,
 });
 
-/** Batches are views of the frame that they came in: a small one is not to keep all of a large frame in the tail cache. */
-const owned = (batches: Uint8Array): Uint8Array =>
-  batches.length * 2 < batches.buffer.byteLength ? batches.slice() : batches;
-
 export const fromData = (entry: ReplicaData): Piece => ({
   epoch: leaderEpoch(entry.leaderEpoch),
   from: offsetFrom('data.from', entry.from),
   previousEpoch: leaderEpoch(entry.previousEpoch),
   epochs: fromEpochs(entry.epochs),
-  batches: owned(entry.batches),
+  batches: entry.batches,
   highWatermark: offsetFrom('data.high_watermark', entry.highWatermark),
   logStart: offsetFrom('data.log_start', entry.logStart),
 });

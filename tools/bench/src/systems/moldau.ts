@@ -2,6 +2,7 @@ import {
   type ConsumeMode,
   type ConsumeReport,
   type EndToEndReport,
+  fastProducer,
   type LoadReport,
   type ProduceLoad,
   sumWritten,
@@ -13,9 +14,6 @@ import { sharesOf } from '../shares.ts';
 import { warmUpSeconds } from '../warm-up.ts';
 import type { ClientTask } from './moldau-client.ts';
 import type { ClientsReport, LatencyReport, Load, PacedLoad, RunningSystem, System, TopicLayout } from './system.ts';
-
-/** What a producer is set to, in every measurement that says nothing else. */
-export const producerSettings = { batchSize: '768KiB', linger: '5ms', buffer: '32MiB' } as const;
 
 /** How a load differs from the usual one. */
 export interface Variant {
@@ -59,7 +57,7 @@ export class RunningMoldau implements RunningSystem {
   }
 
   async produce({ topic, records, valueBytes, clients }: Load, variant: Variant = {}): Promise<ClientsReport> {
-    const producer = { ...producerSettings, ...variant.producer };
+    const producer = { ...fastProducer, ...variant.producer };
     const { keys } = variant;
     return merged(
       await Promise.all(
@@ -96,7 +94,7 @@ export class RunningMoldau implements RunningSystem {
       kind: 'end-to-end',
       load: {
         ...load,
-        producer: { batchSize: producerSettings.batchSize, linger: 0 },
+        producer: { batchSize: fastProducer.batchSize, linger: 0 },
         warmUpSeconds: warmUpSeconds(load.seconds),
       },
     });
@@ -153,7 +151,7 @@ export const moldau: System = {
   name: 'Moldau',
   nodes: [1, 3],
   async install() {
-    const { batchSize, linger, buffer } = producerSettings;
+    const { batchSize, linger, buffer } = fastProducer;
     const settings = `each record synced before it is acknowledged; pushAll, batches of ${batchSize}, linger ${linger}, buffer ${buffer}; latency: linger 0`;
     return { version: 'this commit', settings, start: (_, nodes) => startMoldau(nodes) };
   },
