@@ -23,7 +23,7 @@ export interface RawListener {
 
 /** One end of a call. Nothing here throws; what comes after the end is dropped. */
 export interface RawStream {
-  /** `written` is called when the transport has room for more, or never if the call ends first. */
+  /** The bytes must not change before they have left. `written` is called when the transport has room for more, or never if the call ends first. */
   send(bytes: Encoded, written: () => void): void;
   /** Asks for one more message, or for `ended`. Without it the transport delivers nothing. */
   read(): void;
@@ -36,6 +36,7 @@ export interface RawClientStream extends RawStream {
   cancel(): void;
 }
 
+/** Its `send` copies what it is given before it returns: a node gives views of memory that is used again after that turn. */
 export interface RawServerStream extends RawStream {
   /** What the call holds. The transport counts what it keeps itself, and ends it when nothing of the call is left. */
   readonly memory: CallMemory;
