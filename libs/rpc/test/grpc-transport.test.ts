@@ -5,6 +5,7 @@ import { GrpcDialer } from '../src/grpc/grpc-dialer.ts';
 import { GrpcServer } from '../src/grpc/grpc-server.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { callHeadContract } from './call-head-contract.ts';
+import { ownBytesContract } from './own-bytes-contract.ts';
 import { passingOnContract } from './passing-on-contract.ts';
 import { type Open, transportContract } from './transport-contract.ts';
 
@@ -20,3 +21,4 @@ const open: Open = async (t, services, serverPorts) => {
 transportContract(test, open);
 callHeadContract(test, open);
 passingOnContract(test, open);
+ownBytesContract(test, open);

@@ -4,6 +4,7 @@ import test from 'ava';
 import { defaultLimits } from '../src/limits.ts';
 import { MemoryNetwork } from '../src/memory/memory-network.ts';
 import { callHeadContract } from './call-head-contract.ts';
+import { ownBytesContract } from './own-bytes-contract.ts';
 import { passingOnContract } from './passing-on-contract.ts';
 import { type Open, transportContract } from './transport-contract.ts';
 
@@ -21,3 +22,4 @@ const open: Open = async (_, services, serverPorts) => {
 transportContract(test, open);
 callHeadContract(test, open);
 passingOnContract(test, open);
+ownBytesContract(test, open);
