@@ -14,6 +14,14 @@ import { type Acked, Unacknowledged } from './unacknowledged.ts';
 type Entry = MessageInitShape<typeof AppendEntrySchema>;
 type Request = MessageInitShape<typeof AppendSessionRequestSchema>;
 
+/** What is to be opened. */
+export interface OpenTarget {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly fencingToken?: bigint;
+}
+
 /** A partition, open on a link. */
 export interface LinkHandle {
   readonly number: number;
@@ -67,12 +75,13 @@ export class AppendLink {
     return !this.isClosing && !this.#congested && this.#creditBytes > 0;
   }
 
-  open(target: { topicId: string; partition: number; epoch: number }, moved: (error: MoldauError) => void): LinkHandle {
+  /** A fencing token is raised by the way: what is sent on the handle stands behind that. */
+  open(target: OpenTarget, moved: (error: MoldauError) => void): LinkHandle {
     const handle = { number: this.#nextHandle, moved };
     this.#nextHandle += 1;
     this.#handles.set(handle.number, handle);
-    const { topicId, partition, epoch } = target;
-    this.#say({ case: 'open', value: { handle: handle.number, topicId, partition, leaderEpoch: epoch } });
+    const { epoch, ...named } = target;
+    this.#say({ case: 'open', value: { handle: handle.number, leaderEpoch: epoch, ...named } });
     return handle;
   }
 
