@@ -9,6 +9,7 @@ import {
   type Timers,
 } from '@moldau/kernel';
 import type { LogConfig, PartitionLog } from '@moldau/log';
+import { isInternalTopic } from '@moldau/metadata';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
 import { ParkedAppends, type Settle } from './parked-appends.ts';
 import type { Following } from './replication/following.ts';
@@ -23,9 +24,14 @@ export type Role =
   /** The data is gone, or going. */
   | { readonly kind: 'removed' };
 
+/** Who writes: somebody from outside, or the owner of a part of an internal topic. */
+export type Writer = 'user' | 'owner';
+
 /** How an append is to be taken. */
 export interface PartitionAppend {
   readonly expectedOffset?: Offset;
+  /** The writer's. One above the partition's raises that: answered when it is committed, whatever `acks` says. */
+  readonly fencingToken?: bigint;
   /** `all`: answered when it is committed; `leader`: when it is durable here, and a fail-over may lose it. */
   readonly acks: 'all' | 'leader';
   /** May throw to refuse what is no duplicate. */
@@ -203,6 +209,12 @@ export class Partition {
     this.#onResign = callback;
   }
 
+  /** Throws PERMISSION_DENIED when it is not the writer's to change: users have no part in internal topics, nor owners in others. */
+  requireWriter(writer: Writer, action: string): void {
+    if (isInternalTopic(this.topic) === (writer === 'owner')) return;
+    throw writer === 'owner' ? noInternalTopic(this.topic) : faults.internalTopic(this.topic, action);
+  }
+
   /** Throws unless this node leads, under the epoch that the caller believes in where it names one. */
   requireLeader(believed?: number): void {
     const role = this.#role;
@@ -231,8 +243,20 @@ export class Partition {
       },
       settle,
     };
-    if (acks === 'leader') this.#parkedHere.park(parked, this.log.durableEnd);
+    const raised = result.kind === 'appended' && result.raised;
+    if (acks === 'leader' && !raised) this.#parkedHere.park(parked, this.log.durableEnd);
     else this.#parked.park(parked, this.log.highWatermark);
+  }
+
+  /**
+   * Lets nobody with a lower fencing token write any more: settled when the control record that raised it to this one, now or
+   * before, is committed, with the offset of that. Throws FENCED_TOKEN when it lies below the one in force, and as `append` does.
+   */
+  raiseToken(token: bigint, admit: () => void, settle: Settle): void {
+    const endsAt = this.log.raiseToken(token, () => this.#admit('all', admit));
+    const at = offset(endsAt - 1n);
+    const appended = { baseOffset: at, lastOffset: at, logEnd: this.log.logEnd, timestampMs: undefined };
+    this.#parked.park({ endsAt, error: undefined, appended, settle }, this.log.highWatermark);
   }
 
   /**
@@ -318,6 +342,15 @@ export class Partition {
     for (const callback of this.#watchers) callback();
   }
 }
+
+const noInternalTopic = (topic: string): MoldauError =>
+  new MoldauError(
+    'PERMISSION_DENIED',
+    `topic ${JSON.stringify(topic)} is no internal one: write to it as everybody does`,
+    {
+      action: 'append to',
+    },
+  );
 
 const duplicateOutsideWindow = (partition: string): MoldauError =>
   new MoldauError('DUPLICATE_SEQUENCE', `${partition} has this batch already, too long ago to know its offset`);
