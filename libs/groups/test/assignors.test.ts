@@ -155,7 +155,7 @@ for (const [name, assign] of Object.entries(assignors)) {
         const moved = joined.flatMap(({ id, previous }) =>
           [...previous].filter((key) => more.get(id)?.has(key) !== true),
         );
-        t.is(moved.length, more.get(memberId('z'))?.size);
+        t.is(moved.length, more.get(memberId('z'))?.size ?? 0);
       }),
       { seed, numRuns },
     );

@@ -173,8 +173,8 @@ export class ModelShard {
   receive(client: MemberClient): void {
     const frame = client.toClient[0];
     if (frame === undefined || client.isPaused) return;
-    client.toClient.shift();
     if (this.#expires(client)) return;
+    client.toClient.shift();
     if (frame.kind !== 'heard') this.#said.push(`${client.member}: ${sayFrame(frame)}`);
     client.receive(frame, this.now);
   }
@@ -281,6 +281,11 @@ export class ModelShard {
   #phase(member: string): boolean {
     const holding = this.#live.groups.get(group)?.holding(memberId(member));
     return holding !== undefined && [...holding.held.values()].some(({ sentIn }) => sentIn !== holding.number);
+  }
+
+  /** One member works on a partition, and one possibly owns it. */
+  check(): void {
+    this.#checkLive(new Map());
   }
 
   #checkLive(before: ReadonlyMap<string, boolean>): void {
