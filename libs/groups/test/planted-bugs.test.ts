@@ -6,7 +6,7 @@ import type { Machines } from './support/model-shard.ts';
 import { plant, plantedBugs } from './support/planted-bugs.ts';
 import { play } from './support/scenario.ts';
 
-const numRuns = Number(process.env.MOLDAU_RUNS ?? 150);
+const numRuns = Number(process.env.MOLDAU_RUNS ?? 60);
 const folder = new URL('cases/', import.meta.url);
 const cases = readdirSync(folder).map((file) => ({ file, text: readFileSync(new URL(file, folder), 'utf8') }));
 

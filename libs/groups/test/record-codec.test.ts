@@ -55,11 +55,11 @@ const records: Record<GroupRecord['kind'], GroupRecord> = {
 
 // What is on disks. A change here is a new version of the value, and never of a key.
 const golden: Record<GroupRecord['kind'], readonly [key: string, value: string]> = {
-  head: ['', ''],
-  profile: ['', ''],
-  holding: ['', ''],
-  target: ['', ''],
-  offset: ['', ''],
+  head: ['000267', '02060404616202d00f'],
+  profile: ['020267026d', '020202690272c0a90704026102620206782e2a020a72616e6765'],
+  holding: ['040267026d', '02060a080402740002000274020402'],
+  target: ['060267026d', '020402740006752d31d804'],
+  offset: ['08026702740e', '020000010000000000021280a0abfef96204c3a9'],
 };
 
 for (const record of Object.values(records)) {
@@ -94,7 +94,14 @@ test('what may be absent is', (t) => {
       kind: 'profile',
       group,
       member,
-      value: { instance: undefined, rack: '', rebalanceTimeoutMs: 1, topics: [], regex: undefined, assignor: undefined },
+      value: {
+        instance: undefined,
+        rack: '',
+        rebalanceTimeoutMs: 1,
+        topics: [],
+        regex: undefined,
+        assignor: undefined,
+      },
     },
     {
       kind: 'offset',

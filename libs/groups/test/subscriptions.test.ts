@@ -3,7 +3,12 @@ import { compileTopicRegex, Subscriptions } from '../src/subscriptions.ts';
 import { fingerprint, TopicsView } from '../src/topics.ts';
 import { topicOf } from './support/model-shard.ts';
 
-const topics = new TopicsView([topicOf('orders', 2), topicOf('orders.eu', 1), topicOf('payments', 3), topicOf('__groups', 16)]);
+const topics = new TopicsView([
+  topicOf('orders', 2),
+  topicOf('orders.eu', 1),
+  topicOf('payments', 3),
+  topicOf('__groups', 16),
+]);
 const select = (names: readonly string[], regex?: string): string[] =>
   new Subscriptions(topics).select({ topics: names, regex, assignor: undefined }).map(({ name }) => name);
 

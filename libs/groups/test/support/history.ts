@@ -150,7 +150,7 @@ function ofRunning(
     case 'release':
       return client.release(now);
     case 'ack-unchanged':
-      return client.ack(now, undefined);
+      return client.ackUnchanged(now);
     case 'process':
       return client.process(now);
     case 'commit-offsets':

@@ -120,7 +120,16 @@ export class MemberClient {
     if (this.revoking.size === 0) this.ack(now);
   }
 
-  ack(now: Millis, owned: readonly PartitionKey[] | undefined = [...this.owned.keys()]): void {
+  ack(now: Millis): void {
+    this.#ack([...this.owned.keys()], now);
+  }
+
+  /** Without saying what it owns. */
+  ackUnchanged(now: Millis): void {
+    this.#ack(undefined, now);
+  }
+
+  #ack(owned: readonly PartitionKey[] | undefined, now: Millis): void {
     if (this.applied === undefined || this.stream === undefined) return;
     const { stream, member, applied: assignment } = this;
     this.send({ kind: 'ack', group, member, stream, assignment, owned }, now);

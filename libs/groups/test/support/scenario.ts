@@ -91,7 +91,7 @@ function run(model: ModelShard, command: string): readonly string[] {
       clientAt(0).release(model.now);
       return [];
     case 'ack-unchanged':
-      clientAt(0).ack(model.now, undefined);
+      clientAt(0).ackUnchanged(model.now);
       return [];
     case 'ping':
       for (let i = 0; i < given.length; i += 1) clientAt(i).ping(model.now);
