@@ -67,7 +67,8 @@ export function runHistory(
   const topics = [topicOf('orders', 4), topicOf('payments', 3)];
   const model = new ModelShard(topics, { assignmentIntervalMs: options.intervalMs }, machines);
   for (const step of steps) {
-    take(model, step, options.mixed);
+    const wanted = options.mixed ? names.filter((_, i) => ((step.how + 1) >> i) % 2 === 1) : names;
+    carryOut[step.act](model, step, wanted);
     model.check();
     if (step.how % 8 === 0) model.checkReplay();
   }
@@ -75,108 +76,82 @@ export function runHistory(
   return model;
 }
 
-function take(model: ModelShard, { act, who, how }: Action, mixed: boolean): void {
-  const wanted = mixed ? names.filter((_, i) => ((how + 1) >> i) % 2 === 1) : names;
-  if (act === 'join' || act === 'join-static') {
+type Act = (model: ModelShard, step: Action, wanted: readonly string[]) => void;
+/** Something that a client does unless it sleeps. Whoever acts looks at its clock first. */
+const awake =
+  (act: (client: MemberClient, model: ModelShard, wanted: readonly string[]) => void): Act =>
+  (model, { who }, wanted) => {
+    const client = model.running[who % Math.max(1, model.running.length)];
+    if (client === undefined || client.isPaused) return;
+    if (client.worksAt(model.now)) act(client, model, wanted);
+    else client.end('expired');
+  };
+/** Something that happens to a client. */
+const to =
+  (act: (client: MemberClient, model: ModelShard, how: number) => void): Act =>
+  (model, { who, how }) => {
+    const client = model.running[who % Math.max(1, model.running.length)];
+    if (client !== undefined) act(client, model, how);
+  };
+const join =
+  (isStatic: boolean): Act =>
+  (model, { who, how }, wanted) => {
     if (model.running.length >= clientsMax) return;
-    const static_ = act === 'join-static';
-    model.join(`m${who % 8}`, wanted, static_ ? instanceId(`i${how % 3}`) : undefined);
-    return;
-  }
-  const { running } = model;
-  const client = running[who % Math.max(1, running.length)];
-  if (client !== undefined && ofClient(model, client, { act, who, how }, wanted)) return;
-  switch (act) {
-    case 'commit':
-      for (let i = 0; i <= how % 4; i += 1) model.commit();
-      return;
-    case 'wait':
-      return model.pass((how + 1) * 60);
-    case 'move':
-    case 'compact':
-      return model.move(Math.min(model.pending, how % 6), act === 'compact');
-    case 'topics':
-      return model.setTopics([
-        topicOf('orders', 4 + (how % 3)),
-        topicOf('payments', 3),
-        ...(how % 2 ? [topicOf('refunds', 2)] : []),
-      ]);
-    case 'settle':
-      return model.settle();
-    default:
-  }
-}
+    model.join(`m${who % 8}`, wanted, isStatic ? instanceId(`i${how % 3}`) : undefined);
+  };
+const deliver = (isTwice: boolean): Act =>
+  to((client, model, how) => {
+    for (let i = 0; i <= how % 3; i += 1) model.deliver(client, isTwice);
+  });
+const leave = (comingBack: boolean): Act =>
+  awake((client, { now }) => {
+    if (!client.hasSentLeave) client.leave(comingBack, now);
+  });
+const move =
+  (isCompacted: boolean): Act =>
+  (model, { how }) =>
+    model.move(Math.min(model.pending, how % 6), isCompacted);
 
-/** True: it was something that a client does. */
-function ofClient(model: ModelShard, client: MemberClient, { act, how }: Action, wanted: readonly string[]): boolean {
-  const { now } = model;
-  if (act === 'deliver' || act === 'deliver-twice') {
-    for (let i = 0; i <= how % 3; i += 1) model.deliver(client, act === 'deliver-twice');
-  } else if (act === 'wake') model.wake(client);
-  else if (act === 'kill') client.end('killed');
-  else if (act === 'break') client.disconnect();
-  else if (
-    [
-      'receive',
-      'release',
-      'ack-unchanged',
-      'process',
-      'commit-offsets',
-      'ping',
-      'connect',
-      'pause',
-      'leave',
-      'leave-coming-back',
-      'update',
-    ].includes(act)
-  ) {
-    if (!client.isPaused) ofRunning(model, client, act, wanted, now);
-  } else return false;
-  return true;
-}
-
-function ofRunning(
-  model: ModelShard,
-  client: MemberClient,
-  act: Action['act'],
-  wanted: readonly string[],
-  now: number,
-): void {
-  // Whoever acts looks at its clock first.
-  if (!client.worksAt(now)) return client.end('expired');
-  switch (act) {
-    case 'receive':
-      return model.receive(client);
-    case 'release':
-      return client.release(now);
-    case 'ack-unchanged':
-      return client.ackUnchanged(now);
-    case 'process':
-      return client.process(now);
-    case 'commit-offsets':
-      return client.commit([...client.owned.keys()], now);
-    case 'ping':
-      return client.ping(now);
-    case 'connect':
-      return client.hasSentLeave ? undefined : model.connect(client);
-    case 'pause':
-      client.isPaused = true;
-      return;
-    case 'leave':
-    case 'leave-coming-back':
-      return client.hasSentLeave ? undefined : client.leave(act === 'leave-coming-back', now);
-    case 'update': {
-      const { stream, member } = client;
-      if (stream === undefined || client.hasSentLeave) return;
-      client.topics = wanted;
-      return client.send(
-        { kind: 'update', group, member, stream, topics: wanted, regex: undefined, assignor: undefined },
-        now,
-      );
-    }
-    default:
-  }
-}
+const carryOut: Readonly<Record<Action['act'], Act>> = {
+  join: join(false),
+  'join-static': join(true),
+  deliver: deliver(false),
+  'deliver-twice': deliver(true),
+  commit: (model, { how }) => {
+    for (let i = 0; i <= how % 4; i += 1) model.commit();
+  },
+  receive: awake((client, model) => model.receive(client)),
+  release: awake((client, { now }) => client.release(now)),
+  'ack-unchanged': awake((client, { now }) => client.ackUnchanged(now)),
+  process: awake((client, { now }) => client.process(now)),
+  'commit-offsets': awake((client, { now }) => client.commit([...client.owned.keys()], now)),
+  ping: awake((client, { now }) => client.ping(now)),
+  break: to((client) => client.disconnect()),
+  connect: awake((client, model) => {
+    if (!client.hasSentLeave) model.connect(client);
+  }),
+  pause: awake((client) => {
+    client.isPaused = true;
+  }),
+  wake: to((client, model) => model.wake(client)),
+  wait: (model, { how }) => model.pass((how + 1) * 60),
+  leave: leave(false),
+  'leave-coming-back': leave(true),
+  kill: to((client) => client.end('killed')),
+  move: move(false),
+  compact: move(true),
+  topics: (model, { how }) => {
+    const refunds = how % 2 === 1 ? [topicOf('refunds', 2)] : [];
+    model.setTopics([topicOf('orders', 4 + (how % 3)), topicOf('payments', 3), ...refunds]);
+  },
+  update: awake((client, { now }, wanted) => {
+    const { stream, member } = client;
+    if (stream === undefined || client.hasSentLeave) return;
+    client.topics = wanted;
+    client.send({ kind: 'update', group, member, stream, topics: wanted, regex: undefined, assignor: undefined }, now);
+  }),
+  settle: (model) => model.settle(),
+};
 
 /** Faults are over: everybody who lives has what it is to have, together they have all, and nobody else is left. */
 export function recover(model: ModelShard): void {
