@@ -27,7 +27,9 @@ const acts = [
   'ping',
   'break',
   'connect',
-  'connect',
+  'reconnect',
+  'reconnect',
+  'reconnect',
   'pause',
   'wake',
   'wait',
@@ -40,6 +42,10 @@ const acts = [
   'topics',
   'update',
   'settle',
+  'flow',
+  'flow',
+  'flow',
+  'flow',
 ] as const;
 
 export interface Action {
@@ -133,6 +139,13 @@ const carryOut: Readonly<Record<Action['act'], Act>> = {
   connect: awake((client, model) => {
     if (!client.hasSentLeave) model.connect(client);
   }),
+  // Whoever has lost its stream opens another one.
+  reconnect: (model) => {
+    for (const client of model.running) {
+      const isLost = client.stream === undefined && !client.isPaused && !client.hasSentLeave;
+      if (isLost && client.worksAt(model.now)) model.connect(client);
+    }
+  },
   pause: awake((client) => {
     client.isPaused = true;
   }),
@@ -141,7 +154,9 @@ const carryOut: Readonly<Record<Action['act'], Act>> = {
   wait: (model, { how }) => model.pass(how < 60 ? how * 10 : 4_000),
   leave: leave(false),
   'leave-coming-back': leave(true),
-  kill: to((client) => client.end('killed')),
+  kill: to((client, _, how) => {
+    if (how % 3 === 0) client.end('killed');
+  }),
   move: move(false),
   compact: move(true),
   topics: (model, { how }) => {
@@ -155,6 +170,7 @@ const carryOut: Readonly<Record<Action['act'], Act>> = {
     client.send({ kind: 'update', group, member, stream, topics: wanted, regex: undefined, assignor: undefined }, now);
   }),
   settle: (model) => model.settle(),
+  flow: (model) => model.flow(),
 };
 
 /** Faults are over: everybody who lives has what it is to have, together they have all, and nobody else is left. */

@@ -240,6 +240,13 @@ export class ModelShard {
     return state;
   }
 
+  /** Whatever is on its way arrives, and nobody gives anything up yet. */
+  flow(): void {
+    for (const client of this.running) while (client.toServer.length > 0) this.deliver(client);
+    while (this.#pending.length > 0) this.commit();
+    for (const client of this.running) while (client.toClient.length > 0 && !client.isPaused) this.receive(client);
+  }
+
   /** Streams are there again, frames arrive, batches are committed, and applications give up what they are asked to. */
   settle(without: ReadonlySet<MemberClient> = new Set()): void {
     for (let rounds = 0; rounds < 200; rounds += 1) {
