@@ -20,11 +20,13 @@ export async function resetLog(
   state: LogState,
   to: Offset,
   covering: EpochEntry | undefined,
+  tombstoneEnd: Offset,
 ): Promise<void> {
   state.corrupt = true;
   state.resetTo = to;
   await untilSpace(context, state, () => context.checkpoint.writeNow());
   await untilSpace(context, state, () => beginAnew(context, state, to, covering));
+  state.tombstoneEnd = tombstoneEnd;
   state.corrupt = false;
   state.resetTo = undefined;
   await untilSpace(context, state, () => context.checkpoint.writeNow());

@@ -1,5 +1,8 @@
 import { assert, type FileError, faults, type LeaderEpoch, type Millis, type Offset } from '@moldau/kernel';
 import type { AppendOptions, AppendResult } from './append-result.ts';
+import { compactLog } from './compaction/compact-log.ts';
+import { isCompactionDue } from './compaction/compaction-plan.ts';
+import { CompactionAbandoned, type CompactionRun } from './compaction/compaction-run.ts';
 import { resetLog } from './copy-reset.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import type { EpochEntry } from './leader-epochs.ts';
@@ -221,6 +224,35 @@ export class PartitionLog extends LogView {
     });
   }
 
+  /** Whether enough has come since the last compaction, and the topic asks for it. */
+  isCompactionDue(nowMs: Millis): boolean {
+    return this.#config.compaction !== undefined && isCompactionDue(this.#state, nowMs);
+  }
+
+  /**
+   * Removes, of what is committed and lies in whole segments, every record that is not the last of its key. Appends and reads
+   * go on. Rejects with CompactionAbandoned when the log changes otherwise meanwhile, or is damaged; it is whole in any case.
+   */
+  async compact(
+    given: Omit<CompactionRun, 'context' | 'state' | 'segmentBytes' | 'deleteRetentionMs' | 'exclusively'>,
+  ): Promise<void> {
+    const { compaction, segmentBytes } = this.#config;
+    if (compaction === undefined) return;
+    try {
+      await compactLog({
+        ...given,
+        ...compaction,
+        context: this.#context,
+        state: this.#state,
+        segmentBytes,
+        exclusively: (task) => this.#exclusively(task),
+      });
+    } catch (error) {
+      if (error instanceof CompactionAbandoned && error.damage !== undefined) this.#events.damage.tell(error.damage);
+      throw error;
+    }
+  }
+
   /**
    * Resolves when everything that was appended before the call survives power loss, whatever the flush mode. Rejects with the
    * FileError when some of it does not, or never will.
@@ -249,13 +281,13 @@ export class PartitionLog extends LogView {
 
   /**
    * Throws the whole copy away, damaged or not, and begins anew, empty, at `to`: the log starts and ends there, and so do the
-   * durable end and the high watermark. `covering`: the leader's epoch that `to` falls into, if there is one. A crash in
-   * between leaves an empty copy that is corrupt until it is reset again.
+   * durable end and the high watermark. `covering`: the leader's epoch that `to` falls into, if there is one. `tombstoneEnd`: up
+   * to where the leader's log lacks tombstones. A crash in between leaves an empty copy that is corrupt until it is reset again.
    */
-  reset(to: Offset, covering: EpochEntry | undefined): Promise<void> {
+  reset(to: Offset, covering: EpochEntry | undefined, tombstoneEnd: Offset): Promise<void> {
     return this.#cut(async () => {
       this.#syncer.forget();
-      await resetLog(this.#context, this.#state, to, covering);
+      await resetLog(this.#context, this.#state, to, covering, tombstoneEnd);
       this.#appender.replan();
     });
   }

@@ -27,6 +27,16 @@ export interface Piece {
   readonly batches: Uint8Array;
   readonly highWatermark: Offset;
   readonly logStart: Offset;
+  /** Tombstones below may be missing from it. */
+  readonly tombstoneEnd: Offset;
+}
+
+/** Where a copy begins anew, and what its leader's log lacks from there on. */
+export interface Beginning {
+  readonly to: Offset;
+  readonly covering: EpochStart | undefined;
+  /** Tombstones below are gone. */
+  readonly tombstoneEnd: Offset;
 }
 
 /** Why a piece was not taken. */
@@ -48,7 +58,7 @@ export type FollowerEvent =
       readonly session: number;
       readonly epoch: LeaderEpoch;
       readonly truncateTo: Offset | undefined;
-      readonly reset: { readonly to: Offset; readonly covering: EpochStart | undefined } | undefined;
+      readonly reset: Beginning | undefined;
     }
   | { readonly kind: 'refused'; readonly session: number; readonly reason: RefusalReason | 'not-leader' }
   /** The truncation or the reset is done, durably; or it failed, and the copy is as it was. */
@@ -74,7 +84,7 @@ export type FollowerEffect =
   | { readonly kind: 'want'; readonly afterMs: Millis }
   | { readonly kind: 'hello'; readonly session: number; readonly epoch: LeaderEpoch }
   | { readonly kind: 'truncate'; readonly to: Offset }
-  | { readonly kind: 'reset'; readonly to: Offset; readonly covering: EpochStart | undefined }
+  | ({ readonly kind: 'reset' } & Beginning)
   | { readonly kind: 'ready'; readonly session: number; readonly epoch: LeaderEpoch }
   | { readonly kind: 'append'; readonly piece: Piece }
   | { readonly kind: 'ack'; readonly session: number; readonly epoch: LeaderEpoch; readonly durableEnd: Offset }
@@ -219,7 +229,9 @@ export class FollowerMachine {
   }
 
   #cut(following: Following, session: number, cut: FollowerEffect & { kind: 'truncate' | 'reset' }): FollowerEffect[] {
-    if (this.#isCommittedBehind(cut.to, following)) {
+    // Compaction has come past this copy: what is committed here is there, newer.
+    const isOvertaken = cut.kind === 'reset' && this.#lacksTombstones(this.#log.durableEnd, cut.tombstoneEnd);
+    if (!isOvertaken && this.#isCommittedBehind(cut.to, following)) {
       this.#state = { kind: 'halted', following };
       return [...leave(session), { kind: 'halt', at: cut.to }];
     }
@@ -233,6 +245,11 @@ export class FollowerMachine {
     if (isCorrupt || lastUncleanEpoch > lastEpoch) return false;
     const committedEnd = highWatermark < durableEnd ? highWatermark : durableEnd;
     return to < committedEnd && logStart < committedEnd;
+  }
+
+  /** Whether a copy that ends at `end` would keep for ever what those tombstones have deleted. */
+  #lacksTombstones(end: Offset, tombstoneEnd: Offset): boolean {
+    return end < tombstoneEnd && this.#log.tombstoneEnd < tombstoneEnd;
   }
 
   #onCut(done: boolean): FollowerEffect[] {
@@ -252,6 +269,7 @@ export class FollowerMachine {
     const state = this.#state;
     if (state.kind !== 'following' || state.session !== session) return [];
     if (piece.epoch !== state.following.epoch) return this.#onMismatch('epoch');
+    if (this.#lacksTombstones(piece.from, piece.tombstoneEnd)) return this.#onMismatch('gap');
     // What it says of the leader counts once the piece is taken and synced: one that does not fit says nothing.
     const { highWatermark, logStart } = piece;
     this.#state = { ...state, heard: { highWatermark, logStart } };

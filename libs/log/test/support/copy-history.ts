@@ -161,7 +161,9 @@ export class CopyHistory {
       this.#inSync = false;
       const { logStart } = leader;
       copy.mayBeCorrupt = true;
-      this.#inSession = await copy.cut(logStart, (log) => log.reset(logStart, leader.epochCovering(logStart)));
+      this.#inSession = await copy.cut(logStart, (log) =>
+        log.reset(logStart, leader.epochCovering(logStart), offset(0)),
+      );
       if (this.#inSession) copy.mayBeCorrupt = false;
       if (this.#inSession) assert(copy.log.logEnd === logStart && !copy.log.isCorrupt, 'a reset copy begins anew');
       return;

@@ -141,6 +141,8 @@ export class Following {
           leaderEpoch: effect.epoch,
           logStart: log.logStart,
           durableEnd: log.durableEnd,
+          supersededEnd: log.supersededEnd,
+          tombstoneEnd: log.tombstoneEnd,
           epochs: log.epochTail(epochsMax).map(({ epoch, start }) => ({ epoch, start })),
           copy: toCopy(this.copy),
         });
@@ -149,7 +151,7 @@ export class Following {
         this.#cut(() => log.truncate(effect.to));
         break;
       case 'reset':
-        this.#cut(() => log.reset(effect.to, effect.covering));
+        this.#cut(() => log.reset(effect.to, effect.covering, effect.tombstoneEnd));
         break;
       case 'ready':
         // What was missing is no longer counted on: the leader has seen to that before it said Welcome.

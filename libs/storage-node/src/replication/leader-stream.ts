@@ -145,7 +145,8 @@ export class LeaderStream {
     return {
       refused: (push, reason) => this.#reject(push, reason),
       welcomed: (push, match, covering) => {
-        this.#welcomes.push({ session: push.number, leaderEpoch: push.epoch, ...toWelcome(match, covering) });
+        const begins = toWelcome(match, covering, push.partition.log.tombstoneEnd);
+        this.#welcomes.push({ session: push.number, leaderEpoch: push.epoch, ...begins });
         this.#schedulePump();
       },
       ready: (push) => {

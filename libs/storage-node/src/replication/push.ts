@@ -153,6 +153,7 @@ export class Push implements FollowerSession {
       batches: joined(slice.chunks),
       highWatermark: log.highWatermark,
       logStart: begin < log.logStart ? begin : log.logStart,
+      tombstoneEnd: log.tombstoneEnd,
     };
   }
 

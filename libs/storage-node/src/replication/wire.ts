@@ -1,6 +1,6 @@
 // Between the frames of replication and its machines. Nothing else knows both.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { faults, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
+import { faults, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch, nodeId, type Offset } from '@moldau/kernel';
 import {
   type IsrChangeSchema,
   IsrOutcome,
@@ -61,12 +61,16 @@ export function fromHello(
     epoch: leaderEpoch(hello.leaderEpoch),
     logStart: offsetFrom('hello.log_start', hello.logStart),
     durableEnd: offsetFrom('hello.durable_end', hello.durableEnd),
+    supersededEnd: offsetFrom('hello.superseded_end', hello.supersededEnd),
+    tombstoneEnd: offsetFrom('hello.tombstone_end', hello.tombstoneEnd),
     epochs: fromEpochs(hello.epochs),
   };
 }
 
-const isPossible = ({ logStart, durableEnd, epochs }: HelloMessage): boolean =>
+const isPossible = ({ logStart, durableEnd, epochs, supersededEnd, tombstoneEnd }: HelloMessage): boolean =>
   logStart >= 0n &&
+  supersededEnd >= 0n &&
+  tombstoneEnd >= 0n &&
   durableEnd >= logStart &&
   epochs.length <= epochsMax &&
   epochs.every(({ epoch, start }, i) => {
@@ -107,14 +111,15 @@ export const fromNack = (reason: NackReason): Mismatch | 'left' => nackNames.get
 
 export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
 
-/** `covering`: the epoch entry that covers the place of a reset. */
+/** `covering`: the epoch entry that covers the place of a reset; `tombstoneEnd`: up to where the leader's log lacks tombstones. */
 export function toWelcome(
   match: Match,
   covering: EpochStart | undefined,
-): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch'> {
+  tombstoneEnd: Offset,
+): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch' | 'tombstoneEnd'> {
   if (match.kind === 'whole') return {};
   if (match.kind === 'truncate') return { truncateTo: match.to };
-  return { resetTo: match.to, ...(covering !== undefined && { resetEpoch: covering }) };
+  return { resetTo: match.to, tombstoneEnd, ...(covering !== undefined && { resetEpoch: covering }) };
 }
 
 export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome' } {
@@ -128,7 +133,14 @@ export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome'
     session,
     epoch: leaderEpoch(welcome.leaderEpoch),
     truncateTo: truncateTo === undefined ? undefined : offsetFrom('welcome.truncate_to', truncateTo),
-    reset: resetTo === undefined ? undefined : { to: offsetFrom('welcome.reset_to', resetTo), covering },
+    reset:
+      resetTo === undefined
+        ? undefined
+        : {
+            to: offsetFrom('welcome.reset_to', resetTo),
+            covering,
+            tombstoneEnd: offsetFrom('welcome.tombstone_end', welcome.tombstoneEnd),
+          },
   };
 }
 
@@ -141,6 +153,7 @@ export const toData = (session: number, piece: Piece): MessageInitShape<typeof R
   batches: piece.batches,
   highWatermark: piece.highWatermark,
   logStart: piece.logStart,
+  tombstoneEnd: piece.tombstoneEnd,
 });
 
 /** Batches are views of the frame that they came in: a small one is not to keep all of a large frame in the tail cache. */
@@ -155,6 +168,7 @@ export const fromData = (entry: ReplicaData): Piece => ({
   batches: owned(entry.batches),
   highWatermark: offsetFrom('data.high_watermark', entry.highWatermark),
   logStart: offsetFrom('data.log_start', entry.logStart),
+  tombstoneEnd: offsetFrom('data.tombstone_end', entry.tombstoneEnd),
 });
 
 export const fromAssignment = (assignment: PartitionAssignment): CommittedState => ({
