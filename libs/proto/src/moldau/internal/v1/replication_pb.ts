@@ -215,6 +215,20 @@ export type Hello = Message<"moldau.internal.v1.Hello"> & {
    * @generated from field: moldau.internal.v1.CopyState copy = 8;
    */
   copy: CopyState;
+
+  /**
+   * Compaction may have removed records of it for newer ones below this offset. 0: none.
+   *
+   * @generated from field: int64 superseded_end = 9;
+   */
+  supersededEnd: bigint;
+
+  /**
+   * Behind the highest tombstone that compaction has removed, here or where the copy began. 0: none was.
+   *
+   * @generated from field: int64 tombstone_end = 10;
+   */
+  tombstoneEnd: bigint;
 };
 
 /**
@@ -523,6 +537,13 @@ export type ReplicaData = Message<"moldau.internal.v1.ReplicaData"> & {
    * @generated from field: int64 log_start = 8;
    */
   logStart: bigint;
+
+  /**
+   * Tombstones below may be missing from these batches. A copy that ends below, and did not begin without them, begins anew.
+   *
+   * @generated from field: int64 tombstone_end = 9;
+   */
+  tombstoneEnd: bigint;
 };
 
 /**
@@ -670,6 +691,13 @@ export type HashRangeResponse = Message<"moldau.internal.v1.HashRangeResponse"> 
    * @generated from field: string hash = 2;
    */
   hash: string;
+
+  /**
+   * Compaction has changed some of them: another copy may hold others, and be as right.
+   *
+   * @generated from field: bool compacted = 3;
+   */
+  compacted: boolean;
 };
 
 /**
