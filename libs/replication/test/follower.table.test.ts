@@ -25,7 +25,10 @@ const welcome = (truncateTo: number | undefined, resetTo?: number): FollowerEven
   session: 1,
   epoch: leaderEpoch(6),
   truncateTo: truncateTo === undefined ? undefined : offset(truncateTo),
-  reset: resetTo === undefined ? undefined : { to: offset(resetTo), covering: undefined, token: undefined, tombstoneEnd: offset(0) },
+  reset:
+    resetTo === undefined
+      ? undefined
+      : { to: offset(resetTo), covering: undefined, token: undefined, tombstoneEnd: offset(0) },
 });
 
 const way: Record<State, readonly FollowerEvent[]> = {
@@ -289,7 +292,7 @@ test('tombstones that the leader has removed, and that this copy does not reach,
   t.is(outcome(machine, data(4)), outcome(follower('following').machine, events.data), 'it began without them');
   const begin = (tombstoneEnd: number): FollowerEvent => ({
     ...(welcome(undefined) as FollowerEvent & { kind: 'welcome' }),
-    reset: { to: offset(0), covering: undefined, tombstoneEnd: offset(tombstoneEnd) },
+    reset: { to: offset(0), covering: undefined, token: undefined, tombstoneEnd: offset(tombstoneEnd) },
   });
   t.is(outcome(follower('greeting').machine, begin(3)), 'nack 1 left, halt at 0, → halted');
   t.is(outcome(follower('greeting').machine, begin(4)), 'reset to 0, → cutting');

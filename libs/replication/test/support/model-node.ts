@@ -300,7 +300,10 @@ export class ModelNode {
       session,
       epoch: machine.epoch,
       truncateTo: match.kind === 'truncate' ? match.to : undefined,
-      reset: match.kind === 'reset' ? { to: match.to, covering, token: undefined, tombstoneEnd: this.log.tombstoneEnd } : undefined,
+      reset:
+        match.kind === 'reset'
+          ? { to: match.to, covering, token: undefined, tombstoneEnd: this.log.tombstoneEnd }
+          : undefined,
     });
   }
 

@@ -68,7 +68,11 @@ export class Push implements FollowerSession {
       const batch = await leading?.batchAt(at);
       if (this.isOver || batch === undefined) return;
       this.#begins = { at, batch };
-      const inherited = { covering: log.epochCovering(batch), token: log.fencingTokenBefore(batch), tombstoneEnd: log.tombstoneEnd };
+      const inherited = {
+        covering: log.epochCovering(batch),
+        token: log.fencingTokenBefore(batch),
+        tombstoneEnd: log.tombstoneEnd,
+      };
       this.#events.welcomed(this, { kind: 'reset', to: batch }, inherited);
     } catch (error) {
       this.#cannotRead(error);

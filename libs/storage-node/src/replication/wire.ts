@@ -116,7 +116,10 @@ export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
 export function toWelcome(
   match: Match,
   { covering, token, tombstoneEnd }: Inherited,
-): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch' | 'resetToken' | 'tombstoneEnd'> {
+): Pick<
+  MessageInitShape<typeof WelcomeSchema>,
+  'truncateTo' | 'resetTo' | 'resetEpoch' | 'resetToken' | 'tombstoneEnd'
+> {
   if (match.kind === 'whole') return {};
   if (match.kind === 'truncate') return { truncateTo: match.to };
   return {
