@@ -243,6 +243,8 @@ export class PartitionSender {
         this.#failAll(
           error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error }),
         );
+        // What gathered meanwhile is not of them, and nobody else would come for it.
+        this.#pump();
       },
     );
   }

@@ -161,7 +161,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'log/src/log-directory.ts',
-        from: 'Math.min(this.#ports.clock.wallMs(), coordinatorMs)',
+        from: 'Math.min(this.#ports.clock.wallMs(), this.#options.coordinatorMs?.() ?? Number.POSITIVE_INFINITY)',
         to: 'this.#ports.clock.wallMs()',
       },
     ],
