@@ -17,6 +17,14 @@ type Request = MessageInitShape<typeof AppendSessionRequestSchema>;
 /** Told once for each entry: the base offset, or why not. */
 type Acked = (error: MoldauError | undefined, baseOffset: bigint | undefined) => void;
 
+/** What is to be opened. */
+export interface OpenTarget {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly fencingToken?: bigint;
+}
+
 /** A partition, open on a link. */
 export interface LinkHandle {
   readonly number: number;
@@ -70,12 +78,13 @@ export class AppendLink {
     return !this.isClosing && !this.#congested && this.#creditBytes > 0;
   }
 
-  open(target: { topicId: string; partition: number; epoch: number }, moved: (error: MoldauError) => void): LinkHandle {
+  /** A fencing token is raised by the way: what is sent on the handle stands behind that. */
+  open(target: OpenTarget, moved: (error: MoldauError) => void): LinkHandle {
     const handle = { number: this.#nextHandle, moved };
     this.#nextHandle += 1;
     this.#handles.set(handle.number, handle);
-    const { topicId, partition, epoch } = target;
-    this.#say({ case: 'open', value: { handle: handle.number, topicId, partition, leaderEpoch: epoch } });
+    const { epoch, ...named } = target;
+    this.#say({ case: 'open', value: { handle: handle.number, leaderEpoch: epoch, ...named } });
     return handle;
   }
 

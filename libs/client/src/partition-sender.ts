@@ -20,12 +20,16 @@ export interface SenderContext {
   readonly lingerMs: number;
   readonly batchBytes: number;
   readonly idempotent: boolean;
+  /** Who has a lower one, or none, writes nothing any more where this one has written. */
+  readonly fencingToken: bigint | undefined;
   /** How long a record may take in all, every attempt included. */
   readonly deliveryTimeoutMs: number;
   /** Where the next batch is encoded, which is likely to take so much: it grows beyond that if it must. */
   room(bytes: number): Buffer;
   /** A link to this address that takes new entries. */
   link(address: string): AppendLink;
+  /** Somebody with a higher fencing token has taken over. */
+  fenced(error: MoldauError): void;
   /** A batch is decided: its memory is free. */
   decided(batch: OutgoingBatch, error: SendFailed | undefined): void;
   /** Attempts have failed for a while, and go on. */
@@ -252,7 +256,8 @@ export class PartitionSender {
     if (!wantsRepeating || this.#isOverdue(head)) {
       const isProducerGone = trouble.reason === 'UNKNOWN_PRODUCER' && !head.isDoubtful;
       if (!isProducerGone) this.#give(head, wantsRepeating ? this.#late(head, trouble) : trouble);
-      if (trouble.reason === 'PRODUCER_FENCED') throw trouble;
+      if (trouble.reason === 'FENCED_TOKEN') this.#context.fenced(trouble);
+      if (trouble.reason === 'PRODUCER_FENCED' || trouble.reason === 'FENCED_TOKEN') throw trouble;
       return this.#renewEpoch(trouble);
     }
     this.#delays.note(trouble);
@@ -304,7 +309,13 @@ export class PartitionSender {
     const topicId = metadata.known(this.#context.topic)?.id;
     if (leader === undefined || topicId === undefined) return undefined;
     const link = this.#context.link(leader.address);
-    const target = { topicId, partition: this.partition, epoch: leader.epoch };
+    const { fencingToken } = this.#context;
+    const target = {
+      topicId,
+      partition: this.partition,
+      epoch: leader.epoch,
+      ...(fencingToken !== undefined && { fencingToken }),
+    };
     const open = link.open(target, (error) => this.#moved(open, error));
     this.#handle = { link, open };
     return this.#handle;

@@ -33,6 +33,12 @@ export interface ProducerOptions<K, V> {
   readonly deliveryTimeout?: Duration;
   /** Whether repeated attempts land once. Default true; false never repeats what may be written. */
   readonly idempotent?: boolean;
+  /**
+   * For a topic with a single writer: whoever has a lower token, or none, writes nothing any more to a partition that this
+   * producer has written to, whatever it has in flight. 0 or more, from something that only grows. A producer that meets a
+   * higher one loses what it has not written to that partition, and takes nothing any more: `push` throws FENCED_TOKEN.
+   */
+  readonly fencingToken?: bigint;
   /** Told every two seconds of a partition whose records can't be written yet: why, and for how long. */
   readonly onDelay?: (delay: Delay) => void;
 }
@@ -80,6 +86,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #undecided = 0;
   #losses = new Losses();
   #closed = false;
+  #fenced: MoldauError | undefined;
 
   constructor(ports: ClientPorts, options: ProducerOptions<K, V>) {
     this.#ports = ports;
@@ -185,6 +192,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
    */
   #tryTake<T>(record: OutgoingRecord<K, V>, nowMs: Millis, note: (batch: OutgoingBatch) => T): T | undefined {
     if (this.#closed) throw closed();
+    if (this.#fenced !== undefined) throw this.#fenced;
     const topic = this.#topic;
     if (topic === undefined) return undefined;
     const encoded = this.#encode(record, nowMs);
@@ -237,7 +245,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #sender(partition: number): PartitionSender {
     const known = this.#senders.get(partition);
     if (known !== undefined) return known;
-    const { topic, compression, linger, idempotent, deliveryTimeout } = this.#options;
+    const { topic, compression, linger, idempotent, deliveryTimeout, fencingToken } = this.#options;
     const sender = new PartitionSender(partition, this.#ports, {
       topic,
       compression: compression ?? 'none',
@@ -246,8 +254,12 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       batchBytes: Math.min(this.#batchBytes, this.#topic?.maxBatchBytes ?? this.#batchBytes),
       idempotent: idempotent ?? true,
       deliveryTimeoutMs: toMs(deliveryTimeout ?? '2m'),
+      fencingToken,
       room: (bytes) => this.#buffers.take(bytes),
       link: (address) => this.#link(address),
+      fenced: (error) => {
+        this.#fenced ??= error;
+      },
       decided: (batch, error) => this.#decided(batch, error),
       delayed: (delay) => this.#delayed(delay),
     });

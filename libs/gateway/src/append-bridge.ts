@@ -4,6 +4,7 @@ import type {
   AppendAck,
   AppendEntry,
   AppendMoved,
+  AppendOpened,
   AppendSessionRequest,
   AppendSessionResponseSchema,
   OpenPartition,
@@ -95,11 +96,10 @@ export class AppendBridge {
   }
 
   #open(open: OpenPartition): void {
-    const { handle: number, topicId, partition, fencingToken } = open;
+    const { handle: number, topicId, partition } = open;
     try {
       if (this.#handles.has(number)) throw faults.invalidRequest('handle', `${number} is open already`);
       if (this.#handles.size >= maxHandles) throw faults.invalidRequest('handle', `is one above ${maxHandles}`);
-      if (fencingToken !== undefined) throw faults.unimplemented('OpenPartition with a fencing token');
       const { node, address } = leaderById(this.#parts.view, topicId, partition);
       const upstream = this.#upstream(node, address);
       this.#handles.set(number, new AppendHandle(open, upstream));
@@ -117,6 +117,7 @@ export class AppendBridge {
       seal: (error) => this.#parts.seal(error),
       acked: ({ handle, pending }, ack) => this.#settle(handle, pending, ack),
       moved: (moved) => this.#moved(upstream, moved),
+      opened: (opened) => this.#opened(upstream, opened),
       drained: () => this.#drained(upstream),
       sent: (bytes) => this.#free(bytes),
       expired: (forwarded) => this.#refuse(forwarded, notTaken(node)),
@@ -212,6 +213,12 @@ export class AppendBridge {
   #free(bytes: number): void {
     this.#parts.appendBudget.free(bytes);
     this.#answers.giveBack(bytes);
+  }
+
+  /** A node has fenced off whoever wrote to a partition before. */
+  #opened(upstream: AppendUpstream, opened: AppendOpened): void {
+    const handle = this.#handles.get(opened.handle);
+    if (handle?.upstream === upstream && !handle.isClosing) this.#say({ case: 'opened', value: opened });
   }
 
   /** A node does not lead a partition (any more). What is in flight is answered besides. */

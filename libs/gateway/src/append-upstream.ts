@@ -4,6 +4,7 @@ import {
   type AppendAck,
   type AppendEntry,
   type AppendMoved,
+  type AppendOpened,
   type AppendSessionRequestSchema,
   type AppendSessionResponse,
   LogService,
@@ -35,6 +36,7 @@ export interface AppendUpstreamEvents {
   seal(error: unknown): MoldauError;
   acked(forwarded: Forwarded, ack: AppendAck): void;
   moved(moved: AppendMoved): void;
+  opened(opened: AppendOpened): void;
   /** The node wants everyone to leave. */
   drained(): void;
   /** Entries have left this process: their memory is free. */
@@ -211,6 +213,7 @@ export class AppendUpstream {
         if (frame.case === 'acks') for (const ack of frame.value.acks) this.#acked(ack);
         else if (frame.case === 'window') this.#credit(Number(frame.value.creditBytes));
         else if (frame.case === 'moved') this.#events.moved(frame.value);
+        else if (frame.case === 'opened') this.#events.opened(frame.value);
         else if (frame.case === 'drain') this.#events.drained();
       }
     } catch (error) {

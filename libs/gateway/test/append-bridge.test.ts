@@ -1,3 +1,4 @@
+import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { fromWireError } from '@moldau/rpc';
 import { appendSession, batchOf, type CollectedAppends, gatewayWindowBytes } from '@moldau/testing';
 import test from 'ava';
@@ -100,16 +101,51 @@ test('opening what is gone, or not heard of, or open already, is answered', asyn
   open(session, 'newtopic', 0, 2);
   open(session, id, 0, 3);
   open(session, id, 1, 3);
-  session.send({ frame: { case: 'open', value: { handle: 4, topicId: id, partition: 0, fencingToken: 1n } } });
+  session.send({ frame: { case: 'open', value: { handle: 4, topicId: id, partition: 0, fencingToken: -1n } } });
   session.send({ frame: { case: 'open', value: { handle: 5, topicId: id, partition: 0, leaderEpoch: 0 } } });
   await world.time.runUntil(() => session.of('moved').length === 5);
   t.deepEqual(movedOf(session), [
     { handle: 1, leader: undefined, reason: 'UNKNOWN_TOPIC' },
     { handle: 2, leader: undefined, reason: 'NOT_LEADER' },
     { handle: 3, leader: undefined, reason: 'INVALID_REQUEST' },
-    { handle: 4, leader: undefined, reason: 'UNIMPLEMENTED' },
+    { handle: 4, leader: undefined, reason: 'INVALID_REQUEST' },
     { handle: 5, leader: undefined, reason: 'FENCED_EPOCH' },
   ]);
+});
+
+test('a fencing token is raised on the node, its answer comes back, and so does the refusal of who has a lower one', async (t) => {
+  const world = await behindGateway();
+  const { id } = await createTopic(world);
+  const [owner, other] = [appendSession(world.channel('owner')), appendSession(world.channel('other'))];
+  const openUnder = (session: CollectedAppends, handle: number, fencingToken: bigint): void =>
+    session.send({ frame: { case: 'open', value: { handle, topicId: id, partition: 0, fencingToken } } });
+  open(other, id, 0, 1);
+  send(other, { handle: 1, sequence: 0, batch: batchOf(['a']) });
+  await world.time.runUntil(() => acksOf(other).length === 1);
+  openUnder(owner, 7, 5n);
+  send(owner, { handle: 7, sequence: 0, batch: batchOf(['b']) });
+  await world.time.runUntil(() => acksOf(owner).length === 1 && owner.of('opened').length === 1);
+  t.like(owner.of('opened')[0]?.value, { handle: 7, fencingToken: 5n, raisedAt: 1n });
+  t.deepEqual(told(owner), ['0 at 2']);
+  send(other, { handle: 1, sequence: 1, batch: batchOf(['c']) }, { handle: 1, sequence: 2, batch: batchOf(['d']) });
+  openUnder(other, 2, 4n);
+  await world.time.runUntil(() => acksOf(other).length === 3 && other.of('moved').length === 1);
+  t.deepEqual(told(other), ['0 at 0', '1 FENCED_TOKEN', '2 HANDLE_CLOSED']);
+  t.deepEqual(movedOf(other), [{ handle: 2, leader: undefined, reason: 'FENCED_TOKEN' }]);
+  const { fields } = acksOf(other)[1]?.error ?? {};
+  t.deepEqual(fields, { current_token: '5' }, 'the facts come along');
+  const append = (fencingToken?: bigint) =>
+    world.time.run(
+      world.channel('plain').unary(LogService.method.append, {
+        topic: 't',
+        partition: 0,
+        records: [{ value: Buffer.from('e') }],
+        ...(fencingToken !== undefined && { fencingToken }),
+      }),
+    );
+  t.like(await t.throwsAsync(append()), { reason: 'FENCED_TOKEN' });
+  t.is((await append(6n)).baseOffset, 4n);
+  t.deepEqual((await readAll(world)).get(0), ['a', 'b', 'e']);
 });
 
 test('a node that dies is told of handle by handle; the session and the other nodes go on', async (t) => {

@@ -63,5 +63,15 @@ export const timedOut = (
     { timeout_ms: timeoutMs },
   );
 
+/** `token`: the writer's own; undefined: it has none, which is lower than any. */
+export const fencedToken = (partition: string, token: bigint | undefined, current: bigint): MoldauError =>
+  new MoldauError(
+    'FENCED_TOKEN',
+    token === undefined
+      ? `${partition} is written to under fencing token ${current}, and this writer has none: it belongs to somebody else`
+      : `${partition} is written to under fencing token ${current}, and this writer has ${token}: a newer one has taken over, this one must end`,
+    { token, current_token: current },
+  );
+
 export const unimplemented = (method: string): MoldauError =>
   new MoldauError('UNIMPLEMENTED', `${method} is not served by this process`, { method });

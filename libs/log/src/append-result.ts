@@ -4,6 +4,8 @@ import type { Millis, Offset } from '@moldau/kernel';
 export interface AppendOptions {
   /** Append only if the log ends here. */
   readonly expectedOffset?: Offset | undefined;
+  /** The writer's fencing token: one above the partition's raises that first. Absent: it has none, which is lower than any. */
+  readonly fencingToken?: bigint | undefined;
   /** Called behind the duplicate check and before anything is taken: throws to refuse. */
   readonly admit?: (() => void) | undefined;
 }
@@ -15,6 +17,8 @@ export type AppendResult =
       readonly baseOffset: Offset;
       readonly lastOffset: Offset;
       readonly nextOffset: Offset;
+      /** The partition's fencing token was raised by it: right before its batches stands a control record. */
+      readonly raised: boolean;
       /** The log-append time, where the topic asks for it. */
       readonly timestampMs?: Millis;
     }

@@ -10,7 +10,7 @@ const sealBytes = 16;
 
 /** What a sealed block turned out to be. */
 export type Unsealed =
-  | { readonly kind: 'ok'; readonly payload: ByteReader }
+  | { readonly kind: 'ok'; readonly version: number; readonly payload: ByteReader }
   | { readonly kind: 'newer'; readonly version: number }
   | { readonly kind: 'bad'; readonly problem: string };
 
@@ -34,8 +34,9 @@ export function unseal(kind: string, version: number, bytes: Uint8Array): Unseal
   const payload = bytes.subarray(sealBytes);
   if (view.getUint32(8) !== payload.length) return { kind: 'bad', problem: 'not as long as it says' };
   if (view.getUint32(12) !== crc32c(payload)) return { kind: 'bad', problem: 'its CRC does not match' };
-  if (view.getUint16(4) > version) return { kind: 'newer', version: view.getUint16(4) };
-  return { kind: 'ok', payload: new ByteReader(payload) };
+  const written = view.getUint16(4);
+  if (written > version) return { kind: 'newer', version: written };
+  return { kind: 'ok', version: written, payload: new ByteReader(payload) };
 }
 
 /** Builds a payload. */

@@ -1,6 +1,7 @@
 import type { Offset } from '@moldau/kernel';
 import type { DirectoryContext } from './directory-context.ts';
 import { saveEpochs } from './epoch-file.ts';
+import { FencingTokens } from './fencing-tokens.ts';
 import { type EpochEntry, LeaderEpochs } from './leader-epochs.ts';
 import type { LogState } from './log-state.ts';
 import { beginSegment } from './log-writer.ts';
@@ -9,6 +10,14 @@ import { identityBytes, identityName, identityPath } from './recovery/partition-
 import { removeSegment } from './segment-files.ts';
 import { replaceFile } from './small-files.ts';
 import { untilSpace } from './until-space.ts';
+
+/** What a copy that begins anew takes over from its leader: it can't be read from the records that it will get. */
+export interface Inherited {
+  /** The leader's epoch that the place falls into. */
+  readonly covering?: EpochEntry | undefined;
+  /** The fencing token that a record below the place has raised. */
+  readonly token?: bigint | undefined;
+}
 
 /**
  * Throws a copy away and begins anew, empty, at `to`. The checkpoint calls it corrupt, and says that it is thrown away, before
@@ -19,12 +28,12 @@ export async function resetLog(
   context: DirectoryContext,
   state: LogState,
   to: Offset,
-  covering: EpochEntry | undefined,
+  inherited: Inherited,
 ): Promise<void> {
   state.corrupt = true;
   state.resetTo = to;
   await untilSpace(context, state, () => context.checkpoint.writeNow());
-  await untilSpace(context, state, () => beginAnew(context, state, to, covering));
+  await untilSpace(context, state, () => beginAnew(context, state, to, inherited));
   state.corrupt = false;
   state.resetTo = undefined;
   await untilSpace(context, state, () => context.checkpoint.writeNow());
@@ -35,7 +44,7 @@ export async function beginAnew(
   context: DirectoryContext,
   state: LogState,
   to: Offset,
-  covering: EpochEntry | undefined,
+  { covering, token }: Inherited,
 ): Promise<void> {
   const { fs } = context;
   const { directory } = state;
@@ -52,6 +61,8 @@ export async function beginAnew(
   state.startAnew(to);
   state.producers = new ProducerTable();
   state.replaceEpochs(covering === undefined ? new LeaderEpochs() : LeaderEpochs.of(covering));
+  // Its record lies below all that this copy will ever hold.
+  state.tokens = FencingTokens.of(token === undefined ? undefined : { token, at: (to - 1n) as Offset });
   await replaceFile(fs, identityPath(directory), identityBytes(state.identity));
   await saveEpochs(fs, state);
   const segment = await beginSegment(context, state, to);

@@ -1,6 +1,8 @@
 export type { AppendOptions, AppendResult } from './append-result.ts';
 export type { WalkedBatch } from './batch-walk.ts';
+export type { Inherited } from './copy-reset.ts';
 export type { DirectoryOptions } from './directory-options.ts';
+export type { TokenEntry } from './fencing-tokens.ts';
 export type { EpochEntry } from './leader-epochs.ts';
 export { defaultLogConfig, type LogConfig, storedBatchBytesMax } from './log-config.ts';
 export { LogDirectory } from './log-directory.ts';

@@ -1,10 +1,5 @@
 import { assert, type LeaderEpoch, leaderEpoch, type Offset } from '@moldau/kernel';
-import { ByteWriter, seal, unseal } from './binary.ts';
-
-// leader-epochs, version 1, kind MLEP, sealed: entries u32 · entries × { epoch u32 · start offset i64 }
-
-const kind = 'MLEP';
-const version = 1;
+import type { ByteReader, ByteWriter } from './binary.ts';
 
 /** A leader epoch, and the first offset that it wrote. */
 export interface EpochEntry {
@@ -97,19 +92,15 @@ export class LeaderEpochs {
     if (covering > 0) this.#entries = this.#entries.slice(covering);
   }
 
-  encode(): Uint8Array {
-    const writer = new ByteWriter(4 + this.#entries.length * 12).u32(this.#entries.length);
+  write(writer: ByteWriter): void {
+    writer.u32(this.#entries.length);
     for (const { epoch, start } of this.#entries) writer.u32(epoch).i64(start);
-    return seal(kind, version, writer.finish());
   }
 
-  /** The epochs in a file's bytes, or undefined when they are damaged. */
-  static decode(bytes: Uint8Array): LeaderEpochs | undefined {
-    const unsealed = unseal(kind, version, bytes);
-    if (unsealed.kind !== 'ok') return undefined;
+  static read(payload: ByteReader): LeaderEpochs {
     const epochs = new LeaderEpochs();
-    for (let left = unsealed.payload.u32(); left > 0; left -= 1) {
-      epochs.#entries.push({ epoch: leaderEpoch(unsealed.payload.u32()), start: unsealed.payload.i64() as Offset });
+    for (let left = payload.u32(); left > 0; left -= 1) {
+      epochs.#entries.push({ epoch: leaderEpoch(payload.u32()), start: payload.i64() as Offset });
     }
     return epochs;
   }

@@ -1,5 +1,5 @@
 import { assert, faults, type LeaderEpoch, type Millis, MoldauError, type Offset } from '@moldau/kernel';
-import { noProducer, stampBatch } from '@moldau/records';
+import { BatchHeader, fencingTokenBatch, noProducer, stampBatch, tokenBatchBytes } from '@moldau/records';
 import { AppendPlan } from './append-plan.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
 import { type CheckedBatch, checkAllowed, checkBatches } from './batch-checks.ts';
@@ -11,6 +11,7 @@ import type { LogWriter } from './log-writer.ts';
 import { ownMemory } from './own-memory.ts';
 import { checkProducer } from './producers/producer-check.ts';
 import { checkPiece, type Mismatch, type ReplicaAppend } from './replica-append.ts';
+import { noteToken } from './token-record.ts';
 
 /** Takes appends: everything from the checks to the offsets happens in one turn, and nothing is written here. */
 export class LogAppender {
@@ -33,10 +34,7 @@ export class LogAppender {
 
   append(bytes: Uint8Array, options: AppendOptions, config: LogConfig): AppendResult {
     const state = this.#state;
-    if (this.#context.fs.failure !== undefined) throw faults.notServing(state.name, 'on a disk that has failed');
-    if (state.resigned) throw faults.notServing(state.name, 'waiting for a new leader epoch after a failed write');
-    if (state.cuts > 0) throw faults.notServing(state.name, 'being cut');
-    if (state.leading === undefined) throw faults.notLeader(state.name, undefined, undefined);
+    const epoch = this.#requireLeading();
     const batches = checkBatches(bytes);
     // First of all: an answer that was lost is given again, whatever has changed since.
     const [first] = batches;
@@ -44,12 +42,29 @@ export class LogAppender {
     if (duplicate !== undefined) return duplicate;
     const nowMs = this.#context.clock.wallMs();
     checkAllowed(batches, config, nowMs);
+    const raises = this.#raisedBy(options.fencingToken);
     if (options.expectedOffset !== undefined) checkExpected(options.expectedOffset, state.logEnd, batches);
     options.admit?.();
-    if (!this.#writer.hasRoomFor(bytes.length)) {
-      throw faults.overloaded(`the write queue of ${state.name}`, this.#writer.limitBytes);
+    this.#requireRoom(bytes.length + tokenBatchBytes);
+    if (raises !== undefined) this.#takeToken(raises, epoch, config, nowMs);
+    return this.#take(bytes, batches, epoch, config, nowMs, raises !== undefined);
+  }
+
+  /**
+   * Raises the partition's fencing token by a control record, unless it is in force already. Returns the offset behind that
+   * record: it counts once it is committed. Throws FENCED_TOKEN, and as `append` does.
+   */
+  raiseToken(token: bigint, admit: () => void, config: LogConfig): Offset {
+    const state = this.#state;
+    const epoch = this.#requireLeading();
+    if (this.#raisedBy(token) !== undefined) {
+      admit();
+      this.#requireRoom(tokenBatchBytes);
+      this.#takeToken(token, epoch, config, this.#context.clock.wallMs());
     }
-    return this.#take(bytes, batches, state.leading, config, nowMs);
+    const { last } = state.tokens;
+    assert(last?.token === token, 'the token is in force now');
+    return (last.at + 1n) as Offset;
   }
 
   /** A piece of the leader's log, as it is; undefined: taken. What does not fit exactly is not taken at all. */
@@ -70,11 +85,44 @@ export class LogAppender {
     for (const { header } of batches) {
       if (header.producerId !== noProducer) state.producers.take(header, nowMs);
     }
+    for (const batch of batches) noteToken(state, piece.bytes, batch);
     state.logEnd = next;
     const { from: base } = piece;
     const bytes = ownMemory(piece.bytes);
     this.#writer.push({ base, next, bytes, rolls: preparation === 'roll', snapshot, savesEpochs: !state.epochsSaved });
     return undefined;
+  }
+
+  /** The epoch under which appends are taken. Throws NOT_SERVING or NOT_LEADER while none are. */
+  #requireLeading(): LeaderEpoch {
+    const { name, resigned, cuts, leading } = this.#state;
+    if (this.#context.fs.failure !== undefined) throw faults.notServing(name, 'on a disk that has failed');
+    if (resigned) throw faults.notServing(name, 'waiting for a new leader epoch after a failed write');
+    if (cuts > 0) throw faults.notServing(name, 'being cut');
+    if (leading === undefined) throw faults.notLeader(name, undefined, undefined);
+    return leading;
+  }
+
+  /** What a writer's token raises the partition's to; undefined: nothing is to be raised. Throws FENCED_TOKEN when it lies below. */
+  #raisedBy(token: bigint | undefined): bigint | undefined {
+    const { last } = this.#state.tokens;
+    if (last === undefined) return token;
+    if (token === undefined || token < last.token) throw faults.fencedToken(this.#state.name, token, last.token);
+    return token > last.token ? token : undefined;
+  }
+
+  #requireRoom(bytes: number): void {
+    if (this.#writer.hasRoomFor(bytes)) return;
+    throw faults.overloaded(`the write queue of ${this.#state.name}`, this.#writer.limitBytes);
+  }
+
+  /** The one record that a leader writes by itself. */
+  #takeToken(token: bigint, epoch: LeaderEpoch, config: LogConfig, nowMs: Millis): void {
+    const bytes = fencingTokenBatch(token, nowMs);
+    const batch = { header: new BatchHeader(bytes), at: 0, sizeBytes: bytes.length };
+    const at = this.#state.logEnd;
+    this.#take(bytes, [batch], epoch, config, nowMs, true);
+    this.#state.raiseToken(token, at);
   }
 
   #take(
@@ -83,6 +131,7 @@ export class LogAppender {
     epoch: LeaderEpoch,
     config: LogConfig,
     nowMs: Millis,
+    raised: boolean,
   ): AppendResult {
     const state = this.#state;
     const base = state.logEnd;
@@ -102,7 +151,7 @@ export class LogAppender {
     const owned = ownMemory(bytes);
     this.#writer.push({ base, next, bytes: owned, rolls: preparation === 'roll', snapshot, savesEpochs: false });
     const lastOffset = (next - 1n) as Offset;
-    const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next } as const;
+    const appended = { kind: 'appended', baseOffset: base, lastOffset, nextOffset: next, raised } as const;
     return stampsTime ? { ...appended, timestampMs: nowMs } : appended;
   }
 }

@@ -8,6 +8,7 @@ import {
   type TopicId,
 } from '@moldau/kernel';
 import type { CheckpointRecord, Doubt } from './checkpoint-file.ts';
+import { FencingTokens } from './fencing-tokens.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { ProducerTable } from './producers/producer-table.ts';
 import type { Segment } from './segment.ts';
@@ -75,6 +76,8 @@ export class LogState {
   /** A start has found it so, and nobody has vouched for the copy since. */
   doubt: Doubt | undefined;
   epochs = new LeaderEpochs();
+  tokens = new FencingTokens();
+  /** Whether the disk has both. */
   epochsSaved = true;
   readonly savingEpochs = new SerialLane();
   producers = new ProducerTable();
@@ -118,9 +121,16 @@ export class LogState {
     this.epochsSaved = false;
   }
 
-  /** Epochs that began at `end` or above wrote nothing that is still there. */
+  /** The control record at `at` raises the fencing token. */
+  raiseToken(token: bigint, at: Offset): void {
+    this.tokens.raise(token, at, this.highWatermark);
+    this.epochsSaved = false;
+  }
+
+  /** Epochs that began at `end` or above wrote nothing that is still there; what raised a token there is gone, too. */
   cutEpochs(end: Offset): void {
-    if (this.epochs.cutEnd(end)) this.epochsSaved = false;
+    const hadEpochs = this.epochs.cutEnd(end);
+    if (this.tokens.cutEnd(end) || hadEpochs) this.epochsSaved = false;
   }
 
   /** The segment whose range holds `offset`. */

@@ -1,5 +1,6 @@
 import type { LeaderEpoch, Offset } from '@moldau/kernel';
 import type { CheckpointRecord } from './checkpoint-file.ts';
+import type { TokenEntry } from './fencing-tokens.ts';
 import type { EpochEntry } from './leader-epochs.ts';
 import type { LogState } from './log-state.ts';
 import { lastEpochOf } from './recovery/recover-partition.ts';
@@ -72,6 +73,16 @@ export abstract class LogView {
   /** The leader epoch that `at` falls into. */
   epochCovering(at: Offset): EpochEntry | undefined {
     return this.#state.epochs.covering(at);
+  }
+
+  /** The fencing token in force, and the offset of the control record that raised it; undefined: there is none. */
+  get fencingToken(): TokenEntry | undefined {
+    return this.#state.tokens.last;
+  }
+
+  /** The fencing token that was in force before the record at `at`. */
+  fencingTokenBefore(at: Offset): bigint | undefined {
+    return this.#state.tokens.before(at)?.token;
   }
 
   /** The largest epoch in the log that is not above `epoch`, and where it ends. */

@@ -1,8 +1,7 @@
 import { assert, type FileError, faults, type LeaderEpoch, type Millis, type Offset } from '@moldau/kernel';
 import type { AppendOptions, AppendResult } from './append-result.ts';
-import { resetLog } from './copy-reset.ts';
+import { type Inherited, resetLog } from './copy-reset.ts';
 import type { DirectoryContext } from './directory-context.ts';
-import type { EpochEntry } from './leader-epochs.ts';
 import { LogAppender } from './log-appender.ts';
 import type { LogConfig } from './log-config.ts';
 import { LogEvents } from './log-events.ts';
@@ -93,6 +92,15 @@ export class PartitionLog extends LogView {
    */
   append(bytes: Uint8Array, options: AppendOptions = {}): AppendResult {
     return this.#appender.append(bytes, options, this.#config);
+  }
+
+  /**
+   * Raises the fencing token, as `append` with a higher one does, without a batch. Returns the offset behind the control record
+   * that raised it to this one, now or before. Throws FENCED_TOKEN when it lies below the one in force; a MoldauError of
+   * `admit` or of its own when nothing was taken.
+   */
+  raiseToken(token: bigint, admit: () => void): Offset {
+    return this.#appender.raiseToken(token, admit, this.#config);
   }
 
   /**
@@ -249,13 +257,12 @@ export class PartitionLog extends LogView {
 
   /**
    * Throws the whole copy away, damaged or not, and begins anew, empty, at `to`: the log starts and ends there, and so do the
-   * durable end and the high watermark. `covering`: the leader's epoch that `to` falls into, if there is one. A crash in
-   * between leaves an empty copy that is corrupt until it is reset again.
+   * durable end and the high watermark. A crash in between leaves an empty copy that is corrupt until it is reset again.
    */
-  reset(to: Offset, covering: EpochEntry | undefined): Promise<void> {
+  reset(to: Offset, inherited: Inherited = {}): Promise<void> {
     return this.#cut(async () => {
       this.#syncer.forget();
-      await resetLog(this.#context, this.#state, to, covering);
+      await resetLog(this.#context, this.#state, to, inherited);
       this.#appender.replan();
     });
   }

@@ -1,6 +1,7 @@
 import { FileError, type FileSystem, type Offset, offset } from '@moldau/kernel';
 import { type WalkedBatch, walkBatches } from './batch-walk.ts';
-import { LeaderEpochs } from './leader-epochs.ts';
+import { decodeEpochs } from './epoch-file.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
 import { offsetName, offsetOfName } from './segment.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { readFile, readJson } from './small-files.ts';
@@ -151,7 +152,7 @@ async function epochsIn(
   const path = `${directory}/leader-epochs`;
   try {
     const bytes = await readFile(fs, path);
-    const epochs = bytes && LeaderEpochs.decode(bytes);
+    const epochs = bytes && decodeEpochs(bytes)?.epochs;
     if (epochs === undefined && bytes !== undefined) {
       findings.push({ path, position: undefined, problem: 'the epochs are damaged' });
     }

@@ -153,7 +153,7 @@ test('a copy that is reset begins anew where its leader says', async (t) => {
   const [bench, copy] = await twenty(2);
   copy.advanceHighWatermark(offset(20));
   await bench.run(copy.markCorrupt());
-  await bench.run(copy.reset(offset(14), leader.epochCovering(offset(14))));
+  await bench.run(copy.reset(offset(14), { covering: leader.epochCovering(offset(14)) }));
   t.like(copy, { logStart: 14n, logEnd: 14n, durableEnd: 14n, highWatermark: 14n, isCorrupt: false });
   t.deepEqual(copy.epochTail(9), [{ epoch: leaderEpoch(3), start: offset(10) }]);
   t.true(hasReason(await t.throwsAsync(bench.read(copy, 13)), 'OFFSET_OUT_OF_RANGE'));
@@ -175,7 +175,7 @@ test('a reset to a lower start, and to where a segment began, mixes nothing', as
     const [bench, copy] = await twenty();
     copy.advanceHighWatermark(offset(20));
     await bench.run(copy.trim(offset(6)));
-    await bench.run(copy.reset(offset(to), undefined));
+    await bench.run(copy.reset(offset(to)));
     copy.lead(epoch(9));
     const batch = testBatch({ fill: 200, ...producer, sequence: 0 });
     t.is(copy.append(batch).kind, 'appended', 'the producers of the old copy are forgotten');
@@ -194,7 +194,7 @@ test('a sync of the old copy that ends behind a reset is forgotten', async (t) =
     copy.lead(epoch(4));
     copy.append(testBatch());
     await bench.time.runFor(elapsed);
-    await bench.run(copy.reset(offset(5), undefined));
+    await bench.run(copy.reset(offset(5)));
     await bench.time.runFor(3_000);
     bench.disk.crash();
     const reopened = await bench.reopen({ bootId: 'boot-2' });
@@ -209,7 +209,7 @@ test('a reset is whole, or the copy is empty and corrupt, wherever the process e
     const [source, leader] = await twenty();
     const [bench, log] = await twenty(seed);
     const before = await bytesOf(bench, log);
-    log.reset(offset(12), { epoch: leaderEpoch(3), start: offset(10) }).catch(() => {});
+    log.reset(offset(12), { covering: { epoch: leaderEpoch(3), start: offset(10) } }).catch(() => {});
     await bench.time.runFor(elapsed);
     if (seed % 2 === 0) bench.disk.crash();
     else bench.disk.kill();
@@ -227,7 +227,7 @@ test('a reset is whole, or the copy is empty and corrupt, wherever the process e
     }
     t.like(copy, { logStart: 12n, logEnd: 12n, highWatermark: 12n }, why);
     t.is(copy.isCorrupt, copy.found.state === 'corrupt', why);
-    if (copy.isCorrupt) await bench.run(copy.reset(offset(12), leader.epochCovering(offset(12))));
+    if (copy.isCorrupt) await bench.run(copy.reset(offset(12), { covering: leader.epochCovering(offset(12)) }));
     t.false(copy.isCorrupt, why);
     await copyAll(source, leader, bench, copy);
     bench.disk.crash();
@@ -250,7 +250,7 @@ test('damage that was noted is found at every start, until the copy is reset', a
     t.is(reopened.logEnd, offset(20), 'nothing of it is cut');
   }
   const log2 = await bench.log();
-  await bench.run(log2.reset(offset(0), undefined));
+  await bench.run(log2.reset(offset(0)));
   bench.disk.crash();
   const healed = await bench.reopen({ bootId: 'boot-3' });
   t.false(healed.isCorrupt);
@@ -263,7 +263,7 @@ test('a reset replaces what was missing altogether', async (t) => {
   bench.disk.remove(partition);
   const log = await bench.reopen();
   t.true(log.isCorrupt);
-  await bench.run(log.reset(offset(5), undefined));
+  await bench.run(log.reset(offset(5)));
   await bench.close();
   const healed = await bench.reopen();
   t.false(healed.isCorrupt);
@@ -386,7 +386,7 @@ test('a read that a cut overtakes is no damage', async (t) => {
     for (const cut of ['truncate', 'reset'] as const) {
       const [bench, log] = await twenty(Math.round(elapsed * 10), 300, 1);
       log.onDamage((range) => t.fail(`after ${elapsed} ms of a ${cut}: ${range.from}…${range.to}`));
-      const cutting = cut === 'truncate' ? log.truncate(offset(4)) : log.reset(offset(4), undefined);
+      const cutting = cut === 'truncate' ? log.truncate(offset(4)) : log.reset(offset(4));
       await bench.time.runFor(elapsed);
       const outcomes = [2, 9, 15].map((from) =>
         log.read(offset(from), { maxBytes: 1 << 20, below: log.writtenEnd }).catch((error: unknown) => {

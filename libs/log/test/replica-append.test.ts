@@ -149,7 +149,7 @@ test('what lies before a piece is not compared where the leader’s log starts',
   leader.advanceHighWatermark(offset(10));
   await source.run(leader.trim(offset(8)));
   const [bench, copy] = await emptyCopy();
-  await bench.run(copy.reset(offset(8), undefined));
+  await bench.run(copy.reset(offset(8)));
   const found = await pieceOf(source, leader, 8);
   if (found === undefined) return t.fail('the leader has more');
   const piece = { ...found, previousEpoch: leaderEpoch(4) };

@@ -29,6 +29,15 @@ export interface Piece {
   readonly logStart: Offset;
 }
 
+/** Where a copy begins anew, and what it takes over from its leader that its records will not say. */
+export interface Reset {
+  readonly to: Offset;
+  /** The leader's epoch that `to` falls into. */
+  readonly covering: EpochStart | undefined;
+  /** The fencing token that a record below `to` has raised. */
+  readonly token: bigint | undefined;
+}
+
 /** Why a piece was not taken. */
 export type Mismatch = 'gap' | 'epoch' | 'corrupt' | 'disk-full';
 
@@ -48,7 +57,7 @@ export type FollowerEvent =
       readonly session: number;
       readonly epoch: LeaderEpoch;
       readonly truncateTo: Offset | undefined;
-      readonly reset: { readonly to: Offset; readonly covering: EpochStart | undefined } | undefined;
+      readonly reset: Reset | undefined;
     }
   | { readonly kind: 'refused'; readonly session: number; readonly reason: RefusalReason | 'not-leader' }
   /** The truncation or the reset is done, durably; or it failed, and the copy is as it was. */
@@ -74,7 +83,7 @@ export type FollowerEffect =
   | { readonly kind: 'want'; readonly afterMs: Millis }
   | { readonly kind: 'hello'; readonly session: number; readonly epoch: LeaderEpoch }
   | { readonly kind: 'truncate'; readonly to: Offset }
-  | { readonly kind: 'reset'; readonly to: Offset; readonly covering: EpochStart | undefined }
+  | ({ readonly kind: 'reset' } & Reset)
   | { readonly kind: 'ready'; readonly session: number; readonly epoch: LeaderEpoch }
   | { readonly kind: 'append'; readonly piece: Piece }
   | { readonly kind: 'ack'; readonly session: number; readonly epoch: LeaderEpoch; readonly durableEnd: Offset }

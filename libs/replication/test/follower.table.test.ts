@@ -24,7 +24,7 @@ const welcome = (truncateTo: number | undefined, resetTo?: number): FollowerEven
   session: 1,
   epoch: leaderEpoch(6),
   truncateTo: truncateTo === undefined ? undefined : offset(truncateTo),
-  reset: resetTo === undefined ? undefined : { to: offset(resetTo), covering: undefined },
+  reset: resetTo === undefined ? undefined : { to: offset(resetTo), covering: undefined, token: undefined },
 });
 
 const way: Record<State, readonly FollowerEvent[]> = {

@@ -19,6 +19,8 @@ export interface Handle {
   readonly number: number;
   readonly partition: Partition;
   readonly believedEpoch: number | undefined;
+  /** Of the writer that opened it. */
+  readonly fencingToken?: bigint;
   /** In the order of the entries. */
   readonly pending: Pending[];
   /** What follows is refused: an entry has failed, or the client has closed the handle. */

@@ -11,9 +11,9 @@ import { type CallContext, type Session, SessionLiveness, toWireError } from '@m
 import type { AppendBudget } from './append-budget.ts';
 import { AppendCredit } from './append-credit.ts';
 import { type Ack, type ClosedHandle, type Handle, handleClosed, type Pending, succeeded } from './append-handle.ts';
-import type { Appended } from './parked-appends.ts';
+import type { Appended, Settle } from './parked-appends.ts';
 import type { Partitions } from './partitions.ts';
-import { acksFrom, leaderOf, offsetFrom } from './wire.ts';
+import { acksFrom, leaderOf, offsetFrom, tokenFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendSessionResponseSchema>;
 
@@ -121,17 +121,45 @@ export class AppendStream {
       if (this.#handles.has(number)) throw faults.invalidRequest('handle', `${number} is open already`);
       if (this.#handles.size >= maxHandles)
         throw faults.invalidRequest('handle', `is one too many: at most ${maxHandles} in a session`);
-      if (fencingToken !== undefined) throw faults.unimplemented('OpenPartition with a fencing token');
       const partition = this.#ports.partitions.byId(topicId, index);
       partition.requireLeader(leaderEpoch);
-      const fresh = { number, partition, believedEpoch: leaderEpoch, pending: [], ended: false, closing: false };
-      this.#handles.set(number, fresh);
+      const handle: Handle = {
+        number,
+        partition,
+        believedEpoch: leaderEpoch,
+        ...tokenFrom(fencingToken),
+        pending: [],
+        ended: false,
+        closing: false,
+      };
+      this.#handles.set(number, handle);
+      if (handle.fencingToken !== undefined) this.#raiseToken(handle, handle.fencingToken);
     } catch (error) {
-      this.#say({
-        case: 'moved',
-        value: { handle: number, error: toWireError(this.#ports.seal(error)), ...leaderOf(error) },
-      });
+      this.#sayMoved(number, error);
     }
+  }
+
+  /** Answered when the token is committed; meanwhile entries are taken, and stand behind it. */
+  #raiseToken(handle: Handle, fencingToken: bigint): void {
+    const { number, partition } = handle;
+    const settle: Settle = (error, appended) => {
+      // A number that was closed may be another handle's by now.
+      if (this.#handles.get(number) !== handle || handle.closing) return;
+      const raisedAt = appended?.baseOffset;
+      if (raisedAt !== undefined)
+        return this.#say({ case: 'opened', value: { handle: number, fencingToken, raisedAt } });
+      this.#close(number);
+      this.#sayMoved(number, error);
+    };
+    try {
+      partition.raiseToken(fencingToken, this.#ports.admit, settle);
+    } catch (error) {
+      settle(error as MoldauError, undefined);
+    }
+  }
+
+  #sayMoved(handle: number, error: unknown): void {
+    this.#say({ case: 'moved', value: { handle, error: toWireError(this.#ports.seal(error)), ...leaderOf(error) } });
   }
 
   #close(number: number): void {
@@ -196,6 +224,7 @@ export class AppendStream {
         admit,
         acks: acksFrom(acks),
         ...(expectedOffset !== undefined && { expectedOffset: offsetFrom('expected_offset', expectedOffset) }),
+        ...(handle.fencingToken !== undefined && { fencingToken: handle.fencingToken }),
       };
       handle.partition.append(batch, options, settle);
     } catch (error) {

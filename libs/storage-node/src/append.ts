@@ -7,7 +7,7 @@ import type { AppendBudget } from './append-budget.ts';
 import type { Appended } from './parked-appends.ts';
 import type { Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
-import { acksFrom, newRecord, offsetFrom } from './wire.ts';
+import { acksFrom, newRecord, offsetFrom, tokenFrom } from './wire.ts';
 
 type Response = MessageInitShape<typeof AppendResponseSchema>;
 
@@ -93,6 +93,7 @@ function commit(
       admit,
       acks: acksFrom(request.acks),
       ...(expected !== undefined && { expectedOffset: offsetFrom('expected_offset', expected) }),
+      ...tokenFrom(request.fencingToken),
     };
     // The batch belongs to the log once it is appended.
     const bytes = batch.length;

@@ -26,6 +26,8 @@ export type Role =
 /** How an append is to be taken. */
 export interface PartitionAppend {
   readonly expectedOffset?: Offset;
+  /** The writer's. One above the partition's raises that: answered when it is committed, whatever `acks` says. */
+  readonly fencingToken?: bigint;
   /** `all`: answered when it is committed; `leader`: when it is durable here, and a fail-over may lose it. */
   readonly acks: 'all' | 'leader';
   /** May throw to refuse what is no duplicate. */
@@ -231,8 +233,20 @@ export class Partition {
       },
       settle,
     };
-    if (acks === 'leader') this.#parkedHere.park(parked, this.log.durableEnd);
+    const raised = result.kind === 'appended' && result.raised;
+    if (acks === 'leader' && !raised) this.#parkedHere.park(parked, this.log.durableEnd);
     else this.#parked.park(parked, this.log.highWatermark);
+  }
+
+  /**
+   * Lets nobody with a lower fencing token write any more: settled when the control record that raised it to this one, now or
+   * before, is committed, with the offset of that. Throws FENCED_TOKEN when it lies below the one in force, and as `append` does.
+   */
+  raiseToken(token: bigint, admit: () => void, settle: Settle): void {
+    const endsAt = this.log.raiseToken(token, () => this.#admit('all', admit));
+    const at = offset(endsAt - 1n);
+    const appended = { baseOffset: at, lastOffset: at, logEnd: this.log.logEnd, timestampMs: undefined };
+    this.#parked.park({ endsAt, error: undefined, appended, settle }, this.log.highWatermark);
   }
 
   /**

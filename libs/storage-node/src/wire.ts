@@ -42,6 +42,13 @@ export function offsetFrom(field: string, value: bigint): Offset {
   return offset(value);
 }
 
+/** A fencing token that a client sent. Throws INVALID_REQUEST. */
+export function tokenFrom(token: bigint | undefined): { readonly fencingToken?: bigint } {
+  if (token === undefined) return {};
+  if (token < 0n) throw faults.invalidRequest('fencing_token', `is ${token}: tokens begin with 0`);
+  return { fencingToken: token };
+}
+
 /** When an append is answered. Throws INVALID_REQUEST on what is not known here: it may ask for more than is given. */
 export function acksFrom(acks: Acks): 'all' | 'leader' {
   if (acks === Acks.LEADER) return 'leader';

@@ -4,10 +4,12 @@ import type { CheckpointRecord } from '../checkpoint-file.ts';
 import { beginAnew } from '../copy-reset.ts';
 import type { DirectoryContext } from '../directory-context.ts';
 import { readEpochs, saveEpochs } from '../epoch-file.ts';
+import { FencingTokens } from '../fencing-tokens.ts';
 import { LeaderEpochs } from '../leader-epochs.ts';
 import type { FilePlace, Found, LogState } from '../log-state.ts';
 import { dropSnapshotsAbove, rebuildProducers } from '../producers/snapshot-files.ts';
 import { removeSegment } from '../segment-files.ts';
+import { noteToken } from '../token-record.ts';
 import { findSegments } from './partition-files.ts';
 import { rewriteTail, setAside } from './rewrite-tail.ts';
 import { scanTail } from './scan-tail.ts';
@@ -45,8 +47,9 @@ export async function recoverPartition(
     position: record?.position ?? 0,
   };
   const syncedEnd = record?.syncedEnd ?? synced.segment;
-  const epochs = await readEpochs(context.fs, state.directory);
-  state.epochs = epochs ?? new LeaderEpochs();
+  const stored = await readEpochs(context.fs, state.directory);
+  state.epochs = stored?.epochs ?? new LeaderEpochs();
+  state.tokens = stored?.tokens ?? new FencingTokens();
   const problem =
     input.problem ?? missingBytes(state, record) ?? (state.corrupt ? 'it was found corrupt before' : undefined);
   if (problem !== undefined) state.corrupt = true;
@@ -56,7 +59,7 @@ export async function recoverPartition(
   state.logEnd = recovered.end;
   state.writtenEnd = recovered.end;
   state.durableEnd = recovered.end;
-  if (epochs === undefined) await rebuildEpochs(context, state, input.pause);
+  if (stored === undefined) await rebuildEpochs(context, state, input.pause);
   state.cutEpochs(recovered.end);
   state.highWatermark = least(record?.highWatermark ?? state.logStart, recovered.end);
   if (state.highWatermark < state.logStart) state.highWatermark = state.logStart;
@@ -87,7 +90,7 @@ async function finishReset(
   to: Offset,
   storedEpoch: LeaderEpoch,
 ): Promise<Found> {
-  await beginAnew(context, state, to, undefined);
+  await beginAnew(context, state, to, {});
   state.storedEpoch = storedEpoch;
   state.corrupt = true;
   return { state: 'corrupt', lastEpoch: leaderEpoch(0), durableEnd: to, problem: 'it was being replaced' };
@@ -211,6 +214,7 @@ function missingBytes(state: LogState, record: CheckpointRecord | undefined): st
 
 async function rebuildEpochs(context: DirectoryContext, state: LogState, pause: () => Promise<void>): Promise<void> {
   const epochs = new LeaderEpochs();
+  state.tokens = new FencingTokens();
   for (const segment of state.segments) {
     await context.readers.use(segment.path, (file) =>
       walkBatches(
@@ -223,9 +227,11 @@ async function rebuildEpochs(context: DirectoryContext, state: LogState, pause: 
           windowBytes: 1024 * 1024,
           pause,
         },
-        ({ header }) => {
+        (batch) => {
+          const { header } = batch;
           const epoch = leaderEpoch(header.leaderEpoch);
           if (epoch > epochs.last) epochs.begin(epoch, header.baseOffset as Offset);
+          noteToken(state, batch.bytes, batch);
           return true;
         },
       ),

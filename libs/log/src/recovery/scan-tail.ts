@@ -3,6 +3,7 @@ import { findBatch, type WalkEnd, walkBatches } from '../batch-walk.ts';
 import type { DirectoryContext } from '../directory-context.ts';
 import type { FilePlace, LogState } from '../log-state.ts';
 import type { Segment } from '../segment.ts';
+import { noteToken } from '../token-record.ts';
 
 const windowBytes = 1024 * 1024;
 
@@ -25,7 +26,7 @@ export interface ScannedTail {
   readonly problem: string;
 }
 
-/** Checks every batch from `from` on, in full; notes the epochs that the epoch file does not know yet. */
+/** Checks every batch from `from` on, in full; notes the epochs and tokens that the epoch file does not know yet. */
 export async function scanTail(
   context: DirectoryContext,
   state: LogState,
@@ -36,6 +37,8 @@ export async function scanTail(
   const pieces: GoodPiece[] = [];
   const segments = state.segments.filter((segment) => segment.baseOffset >= from.segment);
   let end = fromOffset;
+  // The file may speak of a token whose record was cut, and where another one stands by now: here the records say it themselves.
+  if (state.tokens.cutEnd(fromOffset)) state.epochsSaved = false;
   for (const [i, segment] of segments.entries()) {
     const start = i === 0 ? from.position : 0;
     const isGap = i > 0 && segment.baseOffset !== end;
@@ -78,13 +81,15 @@ async function scanSegment(
         windowBytes,
         pause,
       },
-      ({ header }) => {
+      (batch) => {
+        const { header } = batch;
         // An interrupted rewriting leaves the same batches at the end of one file and in the next.
         if (following !== undefined && header.baseOffset >= following.baseOffset) return false;
         wrongEpoch = header.leaderEpoch < lastEpoch;
         if (wrongEpoch) return false;
         lastEpoch = leaderEpoch(header.leaderEpoch);
         noteEpoch(state, lastEpoch, header.baseOffset as Offset);
+        noteToken(state, batch.bytes, batch);
         return true;
       },
     ),

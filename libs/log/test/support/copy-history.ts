@@ -49,6 +49,8 @@ export class CopyHistory {
     }
     await this.#compare();
     assert(this.#copy.log.logEnd === this.#leader.log.logEnd, 'in the end both are the same');
+    const [token, other] = [this.#leader.log.fencingToken?.token, this.#copy.log.fencingToken?.token];
+    assert(token === other, `the copy is fenced for ${other}, and its leader for ${token}`);
   }
 
   async #step(): Promise<void> {
@@ -79,9 +81,12 @@ export class CopyHistory {
       testBatch({ records: 1 + random.below(4), payloadBytes: random.below(500), fill: random.below(256) });
     const kind = random.below(3);
     try {
-      if (kind === 0) log.append(together(plain(), plain()));
-      else if (kind === 1) log.append(plain());
-      else log.append(await this.#batchOfProducer());
+      // A new writer now and then, which fences the others.
+      const token = (log.fencingToken?.token ?? 0n) + (random.chance(0.1) ? 1n : 0n);
+      const options = { fencingToken: token };
+      if (kind === 0) log.append(together(plain(), plain()), options);
+      else if (kind === 1) log.append(plain(), options);
+      else log.append(await this.#batchOfProducer(), options);
     } catch (error) {
       // A write has failed, and is being undone; or it was, and a new epoch is needed.
       if (!hasReason(error, 'NOT_SERVING')) throw error;
@@ -161,7 +166,12 @@ export class CopyHistory {
       this.#inSync = false;
       const { logStart } = leader;
       copy.mayBeCorrupt = true;
-      this.#inSession = await copy.cut(logStart, (log) => log.reset(logStart, leader.epochCovering(logStart)));
+      this.#inSession = await copy.cut(logStart, (log) =>
+        log.reset(logStart, {
+          covering: leader.epochCovering(logStart),
+          token: leader.fencingTokenBefore(logStart),
+        }),
+      );
       if (this.#inSession) copy.mayBeCorrupt = false;
       if (this.#inSession) assert(copy.log.logEnd === logStart && !copy.log.isCorrupt, 'a reset copy begins anew');
       return;

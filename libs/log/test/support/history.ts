@@ -1,5 +1,5 @@
 import { assert, type FileErrorCode, hasReason, leaderEpoch, type Offset, offset, producerId } from '@moldau/kernel';
-import { BatchHeader } from '@moldau/records';
+import { BatchHeader, fencingTokenBatch, stampBatch } from '@moldau/records';
 import type { DiskOperation } from '@moldau/testing';
 import type { PartitionLog } from '../../src/index.ts';
 import { testBatch, together } from './batches.ts';
@@ -40,6 +40,7 @@ export class History {
     const dice = random.below(100);
     if (dice < 52) {
       try {
+        if (dice < 3) return this.#raise(log);
         return dice < 45 ? this.#append(log) : this.#retry(log);
       } catch (error) {
         // A write has failed, and is being undone: nothing was taken.
@@ -91,9 +92,24 @@ export class History {
 
   #take(log: PartitionLog, bytes: Uint8Array): void {
     const before = log.logEnd;
-    const result = log.append(bytes);
+    const result = log.append(bytes, { fencingToken: this.model.token });
     assert(result.kind === 'appended' && result.baseOffset === before, 'a new batch gets the next offset');
     this.model.append(bytes);
+  }
+
+  /** A new writer fences the others. */
+  #raise(log: PartitionLog): void {
+    if (log.logEnd !== this.model.end) return;
+    const token = (this.model.token ?? -1n) + 1n;
+    const record = fencingTokenBatch(token, this.bench.time.wallMs());
+    stampBatch(record, 0, log.logEnd, this.#epoch);
+    log.raiseToken(token, () => {});
+    this.model.append(record);
+  }
+
+  #checkToken(log: PartitionLog): void {
+    const { token } = this.model;
+    assert(log.fencingToken?.token === token, `the token is ${log.fencingToken?.token}, not ${token}`);
   }
 
   /** A batch that is there is sent again, as a client does that got no answer. */
@@ -152,6 +168,7 @@ export class History {
     const expected = cut.base < this.model.end ? cut.base : this.model.end;
     assert(log.logEnd === expected, `the log ends at ${log.logEnd}, and was truncated to ${cut.base}`);
     this.model.cut(cut.base);
+    this.#checkToken(log);
     this.#lead(log);
   }
 
@@ -218,6 +235,7 @@ export class History {
     assert(log.found.state !== 'corrupt', `a stop without rot never makes a log corrupt: ${log.found.problem}`);
     this.#truncatingTo = undefined;
     this.model.recovered(log.logStart, log.logEnd);
+    this.#checkToken(log);
     assert(log.highWatermark <= log.logEnd, 'the high watermark is in the log');
     const last = this.model.batches.at(-1);
     const lastEpoch = last && last.next > log.logStart ? new BatchHeader(last.bytes).leaderEpoch : log.lastEpoch;
@@ -239,6 +257,7 @@ export class History {
         return;
       }
       this.model.cut(from);
+      this.#checkToken(log);
       this.#lead(log);
     });
     this.#lead(log);

@@ -1,5 +1,5 @@
 import { assert, type Offset, offset } from '@moldau/kernel';
-import { BatchHeader, noProducer } from '@moldau/records';
+import { BatchHeader, fencingTokenOf, noProducer } from '@moldau/records';
 import type { LogSlice } from '../../src/index.ts';
 
 /** One batch that was appended, as it must be read back. */
@@ -81,6 +81,11 @@ export class LogModel {
       }
     }
     assert(slice.nextOffset === next, `the slice says that it ends at ${slice.nextOffset}, and ends at ${next}`);
+  }
+
+  /** The fencing token that the last control record raised, whether that is still there or was trimmed. */
+  get token(): bigint | undefined {
+    return this.batches.reduce<bigint | undefined>((last, { bytes }) => fencingTokenOf(bytes, 0) ?? last, undefined);
   }
 
   /** The last batches of a producer, newest last. */

@@ -300,7 +300,7 @@ export class ModelNode {
       session,
       epoch: machine.epoch,
       truncateTo: match.kind === 'truncate' ? match.to : undefined,
-      reset: match.kind === 'reset' ? { to: match.to, covering } : undefined,
+      reset: match.kind === 'reset' ? { to: match.to, covering, token: undefined } : undefined,
     });
   }
 

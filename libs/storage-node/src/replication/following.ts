@@ -149,7 +149,7 @@ export class Following {
         this.#cut(() => log.truncate(effect.to));
         break;
       case 'reset':
-        this.#cut(() => log.reset(effect.to, effect.covering));
+        this.#cut(() => log.reset(effect.to, effect));
         break;
       case 'ready':
         // What was missing is no longer counted on: the leader has seen to that before it said Welcome.

@@ -144,8 +144,8 @@ export class LeaderStream {
   #makeEvents(): PushEvents {
     return {
       refused: (push, reason) => this.#reject(push, reason),
-      welcomed: (push, match, covering) => {
-        this.#welcomes.push({ session: push.number, leaderEpoch: push.epoch, ...toWelcome(match, covering) });
+      welcomed: (push, match, inherited) => {
+        this.#welcomes.push({ session: push.number, leaderEpoch: push.epoch, ...toWelcome(match, inherited) });
         this.#schedulePump();
       },
       ready: (push) => {

@@ -1,7 +1,7 @@
 import { faults, hasReason, leaderEpoch, type NodeId, type Offset, offset } from '@moldau/kernel';
-import type { LogSlice } from '@moldau/log';
+import type { Inherited, LogSlice } from '@moldau/log';
 import type { Ack, Ready } from '@moldau/proto/moldau/internal/v1/replication_pb';
-import type { EpochStart, Match } from '@moldau/replication';
+import type { Match } from '@moldau/replication';
 import type { Partition } from '../partition.ts';
 import { joined } from '../slice-head.ts';
 import type { FollowerSession } from './leading.ts';
@@ -10,7 +10,7 @@ import type { Refusal } from './wire.ts';
 /** What a session tells its stream. */
 export interface PushEvents {
   refused(push: Push, reason: Refusal): void;
-  welcomed(push: Push, match: Match, covering: EpochStart | undefined): void;
+  welcomed(push: Push, match: Match, inherited: Inherited): void;
   /** It has something to send. */
   ready(push: Push): void;
   /** Its high watermark or log start has moved. */
@@ -59,7 +59,7 @@ export class Push implements FollowerSession {
 
   welcome(match: Match): void {
     if (match.kind === 'reset') void this.#welcomeAnew(match.to);
-    else this.#events.welcomed(this, match, undefined);
+    else this.#events.welcomed(this, match, {});
   }
 
   async #welcomeAnew(at: Offset): Promise<void> {
@@ -68,7 +68,8 @@ export class Push implements FollowerSession {
       const batch = await leading?.batchAt(at);
       if (this.isOver || batch === undefined) return;
       this.#begins = { at, batch };
-      this.#events.welcomed(this, { kind: 'reset', to: batch }, log.epochCovering(batch));
+      const inherited = { covering: log.epochCovering(batch), token: log.fencingTokenBefore(batch) };
+      this.#events.welcomed(this, { kind: 'reset', to: batch }, inherited);
     } catch (error) {
       this.#cannotRead(error);
     }

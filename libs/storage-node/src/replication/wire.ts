@@ -1,6 +1,7 @@
 // Between the frames of replication and its machines. Nothing else knows both.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, leaderEpoch, type NodeEpoch, type NodeId, nodeEpoch, nodeId } from '@moldau/kernel';
+import type { Inherited } from '@moldau/log';
 import {
   type IsrChangeSchema,
   IsrOutcome,
@@ -107,28 +108,36 @@ export const fromNack = (reason: NackReason): Mismatch | 'left' => nackNames.get
 
 export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
 
-/** `covering`: the epoch entry that covers the place of a reset. */
+/** `inherited`: of a reset. */
 export function toWelcome(
   match: Match,
-  covering: EpochStart | undefined,
-): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch'> {
+  { covering, token }: Inherited,
+): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch' | 'resetToken'> {
   if (match.kind === 'whole') return {};
   if (match.kind === 'truncate') return { truncateTo: match.to };
-  return { resetTo: match.to, ...(covering !== undefined && { resetEpoch: covering }) };
+  return {
+    resetTo: match.to,
+    ...(covering !== undefined && { resetEpoch: covering }),
+    ...(token !== undefined && { resetToken: token }),
+  };
 }
 
 export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome' } {
-  const { session, truncateTo, resetTo, resetEpoch } = welcome;
+  const { session, truncateTo, resetTo, resetEpoch, resetToken } = welcome;
   const [covering] = resetEpoch === undefined ? [] : fromEpochs([resetEpoch]);
   if (covering !== undefined && (covering.start > (resetTo ?? 0n) || covering.epoch > welcome.leaderEpoch)) {
     throw faults.invalidRequest('welcome.reset_epoch', 'does not cover the place of the reset');
+  }
+  if (resetToken !== undefined && (resetToken < 0n || (resetTo ?? 0n) <= 0n)) {
+    throw faults.invalidRequest('welcome.reset_token', 'was raised by no record below the place of the reset');
   }
   return {
     kind: 'welcome',
     session,
     epoch: leaderEpoch(welcome.leaderEpoch),
     truncateTo: truncateTo === undefined ? undefined : offsetFrom('welcome.truncate_to', truncateTo),
-    reset: resetTo === undefined ? undefined : { to: offsetFrom('welcome.reset_to', resetTo), covering },
+    reset:
+      resetTo === undefined ? undefined : { to: offsetFrom('welcome.reset_to', resetTo), covering, token: resetToken },
   };
 }
 

@@ -183,7 +183,8 @@ export const ErrorReason = {
   FENCED_EPOCH: 2,
 
   /**
-   * The request's fencing token is lower than the partition's. Fields: token, current_token.
+   * The request's fencing token is lower than the partition's, or absent where that has one. Fields: token (absent: the request
+   * has none), current_token.
    *
    * @generated from enum value: ERROR_REASON_FENCED_TOKEN = 3;
    */

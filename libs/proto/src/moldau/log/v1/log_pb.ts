@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file moldau/log/v1/log.proto.
  */
 export const file_moldau_log_v1_log: GenFile = /*@__PURE__*/
-  fileDesc("Chdtb2xkYXUvbG9nL3YxL2xvZy5wcm90bxINbW9sZGF1LmxvZy52MSLcAgoNQXBwZW5kUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIWCglwYXJ0aXRpb24YAiABKA1IAIgBARImCgdyZWNvcmRzGAMgAygLMhUubW9sZGF1LmxvZy52MS5SZWNvcmQSDQoFYmF0Y2gYBCABKAwSIQoEYWNrcxgFIAEoDjITLm1vbGRhdS5sb2cudjEuQWNrcxISCgp0aW1lb3V0X21zGAYgASgNEhwKD2V4cGVjdGVkX29mZnNldBgHIAEoA0gBiAEBEhgKC3Byb2R1Y2VyX2lkGAggASgDSAKIAQESFgoOcHJvZHVjZXJfZXBvY2gYCSABKA0SEAoIc2VxdWVuY2UYCiABKA0SFQoIdG9waWNfaWQYCyABKAlIA4gBAUIMCgpfcGFydGl0aW9uQhIKEF9leHBlY3RlZF9vZmZzZXRCDgoMX3Byb2R1Y2VyX2lkQgsKCV90b3BpY19pZCKNAQoOQXBwZW5kUmVzcG9uc2USEQoJcGFydGl0aW9uGAEgASgNEhgKC2Jhc2Vfb2Zmc2V0GAIgASgDSACIAQESGAoLbGFzdF9vZmZzZXQYAyABKANIAYgBARIUCgx0aW1lc3RhbXBfbXMYBCABKANCDgoMX2Jhc2Vfb2Zmc2V0Qg4KDF9sYXN0X29mZnNldCLjAQoUQXBwZW5kU2Vzc2lvblJlcXVlc3QSLAoEb3BlbhgBIAEoCzIcLm1vbGRhdS5sb2cudjEuT3BlblBhcnRpdGlvbkgAEi8KB2JhdGNoZXMYAiABKAsyHC5tb2xkYXUubG9nLnYxLkFwcGVuZEJhdGNoZXNIABIuCgVjbG9zZRgDIAEoCzIdLm1vbGRhdS5sb2cudjEuQ2xvc2VQYXJ0aXRpb25IABIzCgloZWFydGJlYXQYBCABKAsyHi5tb2xkYXUubG9nLnYxLkFwcGVuZEhlYXJ0YmVhdEgAQgcKBWZyYW1lIp4BCg1PcGVuUGFydGl0aW9uEg4KBmhhbmRsZRgBIAEoDRIQCgh0b3BpY19pZBgCIAEoCRIRCglwYXJ0aXRpb24YAyABKA0SGQoMbGVhZGVyX2Vwb2NoGAQgASgNSACIAQESGgoNZmVuY2luZ190b2tlbhgFIAEoA0gBiAEBQg8KDV9sZWFkZXJfZXBvY2hCEAoOX2ZlbmNpbmdfdG9rZW4iPAoNQXBwZW5kQmF0Y2hlcxIrCgdlbnRyaWVzGAEgAygLMhoubW9sZGF1LmxvZy52MS5BcHBlbmRFbnRyeSKnAQoLQXBwZW5kRW50cnkSDgoGaGFuZGxlGAEgASgNEhAKCHNlcXVlbmNlGAIgASgEEg0KBWJhdGNoGAMgASgMEiEKBGFja3MYBCABKA4yEy5tb2xkYXUubG9nLnYxLkFja3MSEgoKdGltZW91dF9tcxgFIAEoDRIcCg9leHBlY3RlZF9vZmZzZXQYBiABKANIAIgBAUISChBfZXhwZWN0ZWRfb2Zmc2V0IiAKDkNsb3NlUGFydGl0aW9uEg4KBmhhbmRsZRgBIAEoDSIRCg9BcHBlbmRIZWFydGJlYXQiiQIKFUFwcGVuZFNlc3Npb25SZXNwb25zZRIpCgRhY2tzGAEgASgLMhkubW9sZGF1LmxvZy52MS5BcHBlbmRBY2tzSAASLQoGd2luZG93GAIgASgLMhsubW9sZGF1LmxvZy52MS5BcHBlbmRXaW5kb3dIABIrCgVtb3ZlZBgDIAEoCzIaLm1vbGRhdS5sb2cudjEuQXBwZW5kTW92ZWRIABIzCgloZWFydGJlYXQYBCABKAsyHi5tb2xkYXUubG9nLnYxLkFwcGVuZEhlYXJ0YmVhdEgAEisKBWRyYWluGAUgASgLMhoubW9sZGF1LmxvZy52MS5BcHBlbmREcmFpbkgAQgcKBWZyYW1lIjQKCkFwcGVuZEFja3MSJgoEYWNrcxgBIAMoCzIYLm1vbGRhdS5sb2cudjEuQXBwZW5kQWNrIucBCglBcHBlbmRBY2sSEAoIc2VxdWVuY2UYASABKAQSGAoLYmFzZV9vZmZzZXQYAiABKANIAIgBARIYCgtsYXN0X29mZnNldBgDIAEoA0gBiAEBEhQKB2xvZ19lbmQYBCABKANIAogBARIZCgx0aW1lc3RhbXBfbXMYBSABKANIA4gBARImCgVlcnJvchgGIAEoCzIXLm1vbGRhdS5lcnJvcnMudjEuRXJyb3JCDgoMX2Jhc2Vfb2Zmc2V0Qg4KDF9sYXN0X29mZnNldEIKCghfbG9nX2VuZEIPCg1fdGltZXN0YW1wX21zIiQKDEFwcGVuZFdpbmRvdxIUCgxjcmVkaXRfYnl0ZXMYASABKAQiZQoLQXBwZW5kTW92ZWQSDgoGaGFuZGxlGAEgASgNEhMKBmxlYWRlchgCIAEoDUgAiAEBEiYKBWVycm9yGAMgASgLMhcubW9sZGF1LmVycm9ycy52MS5FcnJvckIJCgdfbGVhZGVyIh8KC0FwcGVuZERyYWluEhAKCGdyYWNlX21zGAEgASgNIq4CCgtSZWFkUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SJQoEZnJvbRgDIAEoCzIXLm1vbGRhdS5sb2cudjEuUG9zaXRpb24SJgoFdW50aWwYBCABKAsyFy5tb2xkYXUubG9nLnYxLlBvc2l0aW9uEg0KBWxpbWl0GAUgASgEEg4KBmZvbGxvdxgGIAEoCBIpCgZmb3JtYXQYByABKA4yGS5tb2xkYXUubG9nLnYxLlJlYWRGb3JtYXQSKwoJaXNvbGF0aW9uGAggASgOMhgubW9sZGF1LmxvZy52MS5Jc29sYXRpb24SFQoIdG9waWNfaWQYCSABKAlIAIgBARITCgthbnlfcmVwbGljYRgKIAEoCEILCglfdG9waWNfaWQihwEKDFJlYWRSZXNwb25zZRImCgdyZWNvcmRzGAEgAygLMhUubW9sZGF1LmxvZy52MS5SZWNvcmQSDwoHYmF0Y2hlcxgCIAEoDBIWCg5oaWdoX3dhdGVybWFyaxgDIAEoAxIRCglsb2dfc3RhcnQYBCABKAMSEwoLbmV4dF9vZmZzZXQYBSABKAMi2gIKE0ZldGNoU2Vzc2lvblJlcXVlc3QSJgoDYWRkGAEgASgLMhcubW9sZGF1LmxvZy52MS5GZXRjaEFkZEgAEiwKBnJlbW92ZRgCIAEoCzIaLm1vbGRhdS5sb2cudjEuRmV0Y2hSZW1vdmVIABIqCgVwYXVzZRgDIAEoCzIZLm1vbGRhdS5sb2cudjEuRmV0Y2hQYXVzZUgAEiwKBnJlc3VtZRgEIAEoCzIaLm1vbGRhdS5sb2cudjEuRmV0Y2hSZXN1bWVIABIoCgRzZWVrGAUgASgLMhgubW9sZGF1LmxvZy52MS5GZXRjaFNlZWtIABIsCgZjcmVkaXQYBiABKAsyGi5tb2xkYXUubG9nLnYxLkZldGNoQ3JlZGl0SAASMgoJaGVhcnRiZWF0GAcgASgLMh0ubW9sZGF1LmxvZy52MS5GZXRjaEhlYXJ0YmVhdEgAQgcKBWZyYW1lIs4BCghGZXRjaEFkZBIOCgZoYW5kbGUYASABKA0SEAoIdG9waWNfaWQYAiABKAkSEQoJcGFydGl0aW9uGAMgASgNEiUKBGZyb20YBCABKAsyFy5tb2xkYXUubG9nLnYxLlBvc2l0aW9uEisKCWlzb2xhdGlvbhgFIAEoDjIYLm1vbGRhdS5sb2cudjEuSXNvbGF0aW9uEhEKCW1heF9ieXRlcxgGIAEoDRIXCgpsYXN0X2Vwb2NoGAcgASgNSACIAQFCDQoLX2xhc3RfZXBvY2giHQoLRmV0Y2hSZW1vdmUSDgoGaGFuZGxlGAEgASgNIhwKCkZldGNoUGF1c2USDgoGaGFuZGxlGAEgASgNIh0KC0ZldGNoUmVzdW1lEg4KBmhhbmRsZRgBIAEoDSJUCglGZXRjaFNlZWsSDgoGaGFuZGxlGAEgASgNEiMKAnRvGAIgASgLMhcubW9sZGF1LmxvZy52MS5Qb3NpdGlvbhISCgpnZW5lcmF0aW9uGAMgASgNIhwKC0ZldGNoQ3JlZGl0Eg0KBWJ5dGVzGAEgASgEIkEKDkZldGNoSGVhcnRiZWF0Ei8KCXBvc2l0aW9ucxgBIAMoCzIcLm1vbGRhdS5sb2cudjEuRmV0Y2hQb3NpdGlvbiJMCg1GZXRjaFBvc2l0aW9uEg4KBmhhbmRsZRgBIAEoDRITCgtuZXh0X29mZnNldBgCIAEoAxIWCg5oaWdoX3dhdGVybWFyaxgDIAEoAyKUAwoURmV0Y2hTZXNzaW9uUmVzcG9uc2USLgoHYmF0Y2hlcxgBIAEoCzIbLm1vbGRhdS5sb2cudjEuRmV0Y2hCYXRjaGVzSAASMQoJY2F1Z2h0X3VwGAIgASgLMhwubW9sZGF1LmxvZy52MS5GZXRjaENhdWdodFVwSAASJgoDZ2FwGAMgASgLMhcubW9sZGF1LmxvZy52MS5GZXRjaEdhcEgAEjAKCGRpdmVyZ2VkGAQgASgLMhwubW9sZGF1LmxvZy52MS5GZXRjaERpdmVyZ2VkSAASKgoFbW92ZWQYBSABKAsyGS5tb2xkYXUubG9nLnYxLkZldGNoTW92ZWRIABIyCgloZWFydGJlYXQYBiABKAsyHS5tb2xkYXUubG9nLnYxLkZldGNoSGVhcnRiZWF0SAASKgoFZHJhaW4YByABKAsyGS5tb2xkYXUubG9nLnYxLkZldGNoRHJhaW5IABIqCgVlcnJvchgIIAEoCzIZLm1vbGRhdS5sb2cudjEuRmV0Y2hFcnJvckgAQgcKBWZyYW1lIjoKDEZldGNoQmF0Y2hlcxIqCgdlbnRyaWVzGAEgAygLMhkubW9sZGF1LmxvZy52MS5GZXRjaEVudHJ5IpYBCgpGZXRjaEVudHJ5Eg4KBmhhbmRsZRgBIAEoDRIPCgdiYXRjaGVzGAIgASgMEhYKDmhpZ2hfd2F0ZXJtYXJrGAMgASgDEhoKEmxhc3Rfc3RhYmxlX29mZnNldBgEIAEoAxIRCglsb2dfc3RhcnQYBSABKAMSEgoKZ2VuZXJhdGlvbhgGIAEoDRIMCgRmcm9tGAcgASgDIj8KDUZldGNoQ2F1Z2h0VXASDgoGaGFuZGxlGAEgASgNEgoKAmF0GAIgASgDEhIKCmdlbmVyYXRpb24YAyABKA0iWAoIRmV0Y2hHYXASDgoGaGFuZGxlGAEgASgNEgwKBGZyb20YAiABKAMSCgoCdG8YAyABKAMSDgoGcmVhc29uGAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0iQgoNRmV0Y2hEaXZlcmdlZBIOCgZoYW5kbGUYASABKA0SDQoFZXBvY2gYAiABKA0SEgoKZW5kX29mZnNldBgDIAEoAyI8CgpGZXRjaE1vdmVkEg4KBmhhbmRsZRgBIAEoDRITCgZsZWFkZXIYAiABKA1IAIgBAUIJCgdfbGVhZGVyIh4KCkZldGNoRHJhaW4SEAoIZ3JhY2VfbXMYASABKA0iRAoKRmV0Y2hFcnJvchIOCgZoYW5kbGUYASABKA0SJgoFZXJyb3IYAiABKAsyFy5tb2xkYXUuZXJyb3JzLnYxLkVycm9yInQKEkxpc3RPZmZzZXRzUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIrCgdxdWVyaWVzGAIgAygLMhoubW9sZGF1LmxvZy52MS5PZmZzZXRRdWVyeRIVCgh0b3BpY19pZBgDIAEoCUgAiAEBQgsKCV90b3BpY19pZCJLCgtPZmZzZXRRdWVyeRIRCglwYXJ0aXRpb24YASABKA0SKQoIcG9zaXRpb24YAiABKAsyFy5tb2xkYXUubG9nLnYxLlBvc2l0aW9uIkMKE0xpc3RPZmZzZXRzUmVzcG9uc2USLAoHYW5zd2VycxgBIAMoCzIbLm1vbGRhdS5sb2cudjEuT2Zmc2V0QW5zd2VyIr8BCgxPZmZzZXRBbnN3ZXISEQoJcGFydGl0aW9uGAEgASgNEhMKBm9mZnNldBgCIAEoA0gAiAEBEhkKDHRpbWVzdGFtcF9tcxgDIAEoA0gBiAEBEhQKDGxlYWRlcl9lcG9jaBgEIAEoDRISCgpzaXplX2J5dGVzGAUgASgEEiYKBWVycm9yGAYgASgLMhcubW9sZGF1LmVycm9ycy52MS5FcnJvckIJCgdfb2Zmc2V0Qg8KDV90aW1lc3RhbXBfbXMiigEKFFRyaW1QYXJ0aXRpb25SZXF1ZXN0Eg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoDRIVCg1iZWZvcmVfb2Zmc2V0GAMgASgDEhUKDXZhbGlkYXRlX29ubHkYBCABKAgSFQoIdG9waWNfaWQYBSABKAlIAIgBAUILCglfdG9waWNfaWQiKgoVVHJpbVBhcnRpdGlvblJlc3BvbnNlEhEKCWxvZ19zdGFydBgBIAEoAyJXChNJbml0UHJvZHVjZXJSZXF1ZXN0EhgKC3Byb2R1Y2VyX2lkGAEgASgDSACIAQESFgoOcHJvZHVjZXJfZXBvY2gYAiABKA1CDgoMX3Byb2R1Y2VyX2lkIkMKFEluaXRQcm9kdWNlclJlc3BvbnNlEhMKC3Byb2R1Y2VyX2lkGAEgASgDEhYKDnByb2R1Y2VyX2Vwb2NoGAIgASgNKlsKClJlYWRGb3JtYXQSGwoXUkVBRF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNSRUFEX0ZPUk1BVF9SRUNPUkRTEAESFwoTUkVBRF9GT1JNQVRfQkFUQ0hFUxACMt4ECgpMb2dTZXJ2aWNlEkUKBkFwcGVuZBIcLm1vbGRhdS5sb2cudjEuQXBwZW5kUmVxdWVzdBodLm1vbGRhdS5sb2cudjEuQXBwZW5kUmVzcG9uc2USXgoNQXBwZW5kU2Vzc2lvbhIjLm1vbGRhdS5sb2cudjEuQXBwZW5kU2Vzc2lvblJlcXVlc3QaJC5tb2xkYXUubG9nLnYxLkFwcGVuZFNlc3Npb25SZXNwb25zZSgBMAESQQoEUmVhZBIaLm1vbGRhdS5sb2cudjEuUmVhZFJlcXVlc3QaGy5tb2xkYXUubG9nLnYxLlJlYWRSZXNwb25zZTABElsKDEZldGNoU2Vzc2lvbhIiLm1vbGRhdS5sb2cudjEuRmV0Y2hTZXNzaW9uUmVxdWVzdBojLm1vbGRhdS5sb2cudjEuRmV0Y2hTZXNzaW9uUmVzcG9uc2UoATABElQKC0xpc3RPZmZzZXRzEiEubW9sZGF1LmxvZy52MS5MaXN0T2Zmc2V0c1JlcXVlc3QaIi5tb2xkYXUubG9nLnYxLkxpc3RPZmZzZXRzUmVzcG9uc2USWgoNVHJpbVBhcnRpdGlvbhIjLm1vbGRhdS5sb2cudjEuVHJpbVBhcnRpdGlvblJlcXVlc3QaJC5tb2xkYXUubG9nLnYxLlRyaW1QYXJ0aXRpb25SZXNwb25zZRJXCgxJbml0UHJvZHVjZXISIi5tb2xkYXUubG9nLnYxLkluaXRQcm9kdWNlclJlcXVlc3QaIy5tb2xkYXUubG9nLnYxLkluaXRQcm9kdWNlclJlc3BvbnNlYgZwcm90bzM", [file_moldau_errors_v1_errors, file_moldau_log_v1_record]);
+  fileDesc("Chdtb2xkYXUvbG9nL3YxL2xvZy5wcm90bxINbW9sZGF1LmxvZy52MSKKAwoNQXBwZW5kUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIWCglwYXJ0aXRpb24YAiABKA1IAIgBARImCgdyZWNvcmRzGAMgAygLMhUubW9sZGF1LmxvZy52MS5SZWNvcmQSDQoFYmF0Y2gYBCABKAwSIQoEYWNrcxgFIAEoDjITLm1vbGRhdS5sb2cudjEuQWNrcxISCgp0aW1lb3V0X21zGAYgASgNEhwKD2V4cGVjdGVkX29mZnNldBgHIAEoA0gBiAEBEhgKC3Byb2R1Y2VyX2lkGAggASgDSAKIAQESFgoOcHJvZHVjZXJfZXBvY2gYCSABKA0SEAoIc2VxdWVuY2UYCiABKA0SFQoIdG9waWNfaWQYCyABKAlIA4gBARIaCg1mZW5jaW5nX3Rva2VuGAwgASgDSASIAQFCDAoKX3BhcnRpdGlvbkISChBfZXhwZWN0ZWRfb2Zmc2V0Qg4KDF9wcm9kdWNlcl9pZEILCglfdG9waWNfaWRCEAoOX2ZlbmNpbmdfdG9rZW4ijQEKDkFwcGVuZFJlc3BvbnNlEhEKCXBhcnRpdGlvbhgBIAEoDRIYCgtiYXNlX29mZnNldBgCIAEoA0gAiAEBEhgKC2xhc3Rfb2Zmc2V0GAMgASgDSAGIAQESFAoMdGltZXN0YW1wX21zGAQgASgDQg4KDF9iYXNlX29mZnNldEIOCgxfbGFzdF9vZmZzZXQi4wEKFEFwcGVuZFNlc3Npb25SZXF1ZXN0EiwKBG9wZW4YASABKAsyHC5tb2xkYXUubG9nLnYxLk9wZW5QYXJ0aXRpb25IABIvCgdiYXRjaGVzGAIgASgLMhwubW9sZGF1LmxvZy52MS5BcHBlbmRCYXRjaGVzSAASLgoFY2xvc2UYAyABKAsyHS5tb2xkYXUubG9nLnYxLkNsb3NlUGFydGl0aW9uSAASMwoJaGVhcnRiZWF0GAQgASgLMh4ubW9sZGF1LmxvZy52MS5BcHBlbmRIZWFydGJlYXRIAEIHCgVmcmFtZSKeAQoNT3BlblBhcnRpdGlvbhIOCgZoYW5kbGUYASABKA0SEAoIdG9waWNfaWQYAiABKAkSEQoJcGFydGl0aW9uGAMgASgNEhkKDGxlYWRlcl9lcG9jaBgEIAEoDUgAiAEBEhoKDWZlbmNpbmdfdG9rZW4YBSABKANIAYgBAUIPCg1fbGVhZGVyX2Vwb2NoQhAKDl9mZW5jaW5nX3Rva2VuIjwKDUFwcGVuZEJhdGNoZXMSKwoHZW50cmllcxgBIAMoCzIaLm1vbGRhdS5sb2cudjEuQXBwZW5kRW50cnkipwEKC0FwcGVuZEVudHJ5Eg4KBmhhbmRsZRgBIAEoDRIQCghzZXF1ZW5jZRgCIAEoBBINCgViYXRjaBgDIAEoDBIhCgRhY2tzGAQgASgOMhMubW9sZGF1LmxvZy52MS5BY2tzEhIKCnRpbWVvdXRfbXMYBSABKA0SHAoPZXhwZWN0ZWRfb2Zmc2V0GAYgASgDSACIAQFCEgoQX2V4cGVjdGVkX29mZnNldCIgCg5DbG9zZVBhcnRpdGlvbhIOCgZoYW5kbGUYASABKA0iEQoPQXBwZW5kSGVhcnRiZWF0IrgCChVBcHBlbmRTZXNzaW9uUmVzcG9uc2USKQoEYWNrcxgBIAEoCzIZLm1vbGRhdS5sb2cudjEuQXBwZW5kQWNrc0gAEi0KBndpbmRvdxgCIAEoCzIbLm1vbGRhdS5sb2cudjEuQXBwZW5kV2luZG93SAASKwoFbW92ZWQYAyABKAsyGi5tb2xkYXUubG9nLnYxLkFwcGVuZE1vdmVkSAASMwoJaGVhcnRiZWF0GAQgASgLMh4ubW9sZGF1LmxvZy52MS5BcHBlbmRIZWFydGJlYXRIABIrCgVkcmFpbhgFIAEoCzIaLm1vbGRhdS5sb2cudjEuQXBwZW5kRHJhaW5IABItCgZvcGVuZWQYBiABKAsyGy5tb2xkYXUubG9nLnYxLkFwcGVuZE9wZW5lZEgAQgcKBWZyYW1lIjQKCkFwcGVuZEFja3MSJgoEYWNrcxgBIAMoCzIYLm1vbGRhdS5sb2cudjEuQXBwZW5kQWNrIucBCglBcHBlbmRBY2sSEAoIc2VxdWVuY2UYASABKAQSGAoLYmFzZV9vZmZzZXQYAiABKANIAIgBARIYCgtsYXN0X29mZnNldBgDIAEoA0gBiAEBEhQKB2xvZ19lbmQYBCABKANIAogBARIZCgx0aW1lc3RhbXBfbXMYBSABKANIA4gBARImCgVlcnJvchgGIAEoCzIXLm1vbGRhdS5lcnJvcnMudjEuRXJyb3JCDgoMX2Jhc2Vfb2Zmc2V0Qg4KDF9sYXN0X29mZnNldEIKCghfbG9nX2VuZEIPCg1fdGltZXN0YW1wX21zIiQKDEFwcGVuZFdpbmRvdxIUCgxjcmVkaXRfYnl0ZXMYASABKAQiZQoLQXBwZW5kTW92ZWQSDgoGaGFuZGxlGAEgASgNEhMKBmxlYWRlchgCIAEoDUgAiAEBEiYKBWVycm9yGAMgASgLMhcubW9sZGF1LmVycm9ycy52MS5FcnJvckIJCgdfbGVhZGVyIkgKDEFwcGVuZE9wZW5lZBIOCgZoYW5kbGUYASABKA0SFQoNZmVuY2luZ190b2tlbhgCIAEoAxIRCglyYWlzZWRfYXQYAyABKAMiHwoLQXBwZW5kRHJhaW4SEAoIZ3JhY2VfbXMYASABKA0irgIKC1JlYWRSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoDRIlCgRmcm9tGAMgASgLMhcubW9sZGF1LmxvZy52MS5Qb3NpdGlvbhImCgV1bnRpbBgEIAEoCzIXLm1vbGRhdS5sb2cudjEuUG9zaXRpb24SDQoFbGltaXQYBSABKAQSDgoGZm9sbG93GAYgASgIEikKBmZvcm1hdBgHIAEoDjIZLm1vbGRhdS5sb2cudjEuUmVhZEZvcm1hdBIrCglpc29sYXRpb24YCCABKA4yGC5tb2xkYXUubG9nLnYxLklzb2xhdGlvbhIVCgh0b3BpY19pZBgJIAEoCUgAiAEBEhMKC2FueV9yZXBsaWNhGAogASgIQgsKCV90b3BpY19pZCKHAQoMUmVhZFJlc3BvbnNlEiYKB3JlY29yZHMYASADKAsyFS5tb2xkYXUubG9nLnYxLlJlY29yZBIPCgdiYXRjaGVzGAIgASgMEhYKDmhpZ2hfd2F0ZXJtYXJrGAMgASgDEhEKCWxvZ19zdGFydBgEIAEoAxITCgtuZXh0X29mZnNldBgFIAEoAyLaAgoTRmV0Y2hTZXNzaW9uUmVxdWVzdBImCgNhZGQYASABKAsyFy5tb2xkYXUubG9nLnYxLkZldGNoQWRkSAASLAoGcmVtb3ZlGAIgASgLMhoubW9sZGF1LmxvZy52MS5GZXRjaFJlbW92ZUgAEioKBXBhdXNlGAMgASgLMhkubW9sZGF1LmxvZy52MS5GZXRjaFBhdXNlSAASLAoGcmVzdW1lGAQgASgLMhoubW9sZGF1LmxvZy52MS5GZXRjaFJlc3VtZUgAEigKBHNlZWsYBSABKAsyGC5tb2xkYXUubG9nLnYxLkZldGNoU2Vla0gAEiwKBmNyZWRpdBgGIAEoCzIaLm1vbGRhdS5sb2cudjEuRmV0Y2hDcmVkaXRIABIyCgloZWFydGJlYXQYByABKAsyHS5tb2xkYXUubG9nLnYxLkZldGNoSGVhcnRiZWF0SABCBwoFZnJhbWUizgEKCEZldGNoQWRkEg4KBmhhbmRsZRgBIAEoDRIQCgh0b3BpY19pZBgCIAEoCRIRCglwYXJ0aXRpb24YAyABKA0SJQoEZnJvbRgEIAEoCzIXLm1vbGRhdS5sb2cudjEuUG9zaXRpb24SKwoJaXNvbGF0aW9uGAUgASgOMhgubW9sZGF1LmxvZy52MS5Jc29sYXRpb24SEQoJbWF4X2J5dGVzGAYgASgNEhcKCmxhc3RfZXBvY2gYByABKA1IAIgBAUINCgtfbGFzdF9lcG9jaCIdCgtGZXRjaFJlbW92ZRIOCgZoYW5kbGUYASABKA0iHAoKRmV0Y2hQYXVzZRIOCgZoYW5kbGUYASABKA0iHQoLRmV0Y2hSZXN1bWUSDgoGaGFuZGxlGAEgASgNIlQKCUZldGNoU2VlaxIOCgZoYW5kbGUYASABKA0SIwoCdG8YAiABKAsyFy5tb2xkYXUubG9nLnYxLlBvc2l0aW9uEhIKCmdlbmVyYXRpb24YAyABKA0iHAoLRmV0Y2hDcmVkaXQSDQoFYnl0ZXMYASABKAQiQQoORmV0Y2hIZWFydGJlYXQSLwoJcG9zaXRpb25zGAEgAygLMhwubW9sZGF1LmxvZy52MS5GZXRjaFBvc2l0aW9uIkwKDUZldGNoUG9zaXRpb24SDgoGaGFuZGxlGAEgASgNEhMKC25leHRfb2Zmc2V0GAIgASgDEhYKDmhpZ2hfd2F0ZXJtYXJrGAMgASgDIpQDChRGZXRjaFNlc3Npb25SZXNwb25zZRIuCgdiYXRjaGVzGAEgASgLMhsubW9sZGF1LmxvZy52MS5GZXRjaEJhdGNoZXNIABIxCgljYXVnaHRfdXAYAiABKAsyHC5tb2xkYXUubG9nLnYxLkZldGNoQ2F1Z2h0VXBIABImCgNnYXAYAyABKAsyFy5tb2xkYXUubG9nLnYxLkZldGNoR2FwSAASMAoIZGl2ZXJnZWQYBCABKAsyHC5tb2xkYXUubG9nLnYxLkZldGNoRGl2ZXJnZWRIABIqCgVtb3ZlZBgFIAEoCzIZLm1vbGRhdS5sb2cudjEuRmV0Y2hNb3ZlZEgAEjIKCWhlYXJ0YmVhdBgGIAEoCzIdLm1vbGRhdS5sb2cudjEuRmV0Y2hIZWFydGJlYXRIABIqCgVkcmFpbhgHIAEoCzIZLm1vbGRhdS5sb2cudjEuRmV0Y2hEcmFpbkgAEioKBWVycm9yGAggASgLMhkubW9sZGF1LmxvZy52MS5GZXRjaEVycm9ySABCBwoFZnJhbWUiOgoMRmV0Y2hCYXRjaGVzEioKB2VudHJpZXMYASADKAsyGS5tb2xkYXUubG9nLnYxLkZldGNoRW50cnkilgEKCkZldGNoRW50cnkSDgoGaGFuZGxlGAEgASgNEg8KB2JhdGNoZXMYAiABKAwSFgoOaGlnaF93YXRlcm1hcmsYAyABKAMSGgoSbGFzdF9zdGFibGVfb2Zmc2V0GAQgASgDEhEKCWxvZ19zdGFydBgFIAEoAxISCgpnZW5lcmF0aW9uGAYgASgNEgwKBGZyb20YByABKAMiPwoNRmV0Y2hDYXVnaHRVcBIOCgZoYW5kbGUYASABKA0SCgoCYXQYAiABKAMSEgoKZ2VuZXJhdGlvbhgDIAEoDSJYCghGZXRjaEdhcBIOCgZoYW5kbGUYASABKA0SDAoEZnJvbRgCIAEoAxIKCgJ0bxgDIAEoAxIOCgZyZWFzb24YBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDSJCCg1GZXRjaERpdmVyZ2VkEg4KBmhhbmRsZRgBIAEoDRINCgVlcG9jaBgCIAEoDRISCgplbmRfb2Zmc2V0GAMgASgDIjwKCkZldGNoTW92ZWQSDgoGaGFuZGxlGAEgASgNEhMKBmxlYWRlchgCIAEoDUgAiAEBQgkKB19sZWFkZXIiHgoKRmV0Y2hEcmFpbhIQCghncmFjZV9tcxgBIAEoDSJECgpGZXRjaEVycm9yEg4KBmhhbmRsZRgBIAEoDRImCgVlcnJvchgCIAEoCzIXLm1vbGRhdS5lcnJvcnMudjEuRXJyb3IidAoSTGlzdE9mZnNldHNSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEisKB3F1ZXJpZXMYAiADKAsyGi5tb2xkYXUubG9nLnYxLk9mZnNldFF1ZXJ5EhUKCHRvcGljX2lkGAMgASgJSACIAQFCCwoJX3RvcGljX2lkIksKC09mZnNldFF1ZXJ5EhEKCXBhcnRpdGlvbhgBIAEoDRIpCghwb3NpdGlvbhgCIAEoCzIXLm1vbGRhdS5sb2cudjEuUG9zaXRpb24iQwoTTGlzdE9mZnNldHNSZXNwb25zZRIsCgdhbnN3ZXJzGAEgAygLMhsubW9sZGF1LmxvZy52MS5PZmZzZXRBbnN3ZXIivwEKDE9mZnNldEFuc3dlchIRCglwYXJ0aXRpb24YASABKA0SEwoGb2Zmc2V0GAIgASgDSACIAQESGQoMdGltZXN0YW1wX21zGAMgASgDSAGIAQESFAoMbGVhZGVyX2Vwb2NoGAQgASgNEhIKCnNpemVfYnl0ZXMYBSABKAQSJgoFZXJyb3IYBiABKAsyFy5tb2xkYXUuZXJyb3JzLnYxLkVycm9yQgkKB19vZmZzZXRCDwoNX3RpbWVzdGFtcF9tcyKKAQoUVHJpbVBhcnRpdGlvblJlcXVlc3QSDQoFdG9waWMYASABKAkSEQoJcGFydGl0aW9uGAIgASgNEhUKDWJlZm9yZV9vZmZzZXQYAyABKAMSFQoNdmFsaWRhdGVfb25seRgEIAEoCBIVCgh0b3BpY19pZBgFIAEoCUgAiAEBQgsKCV90b3BpY19pZCIqChVUcmltUGFydGl0aW9uUmVzcG9uc2USEQoJbG9nX3N0YXJ0GAEgASgDIlcKE0luaXRQcm9kdWNlclJlcXVlc3QSGAoLcHJvZHVjZXJfaWQYASABKANIAIgBARIWCg5wcm9kdWNlcl9lcG9jaBgCIAEoDUIOCgxfcHJvZHVjZXJfaWQiQwoUSW5pdFByb2R1Y2VyUmVzcG9uc2USEwoLcHJvZHVjZXJfaWQYASABKAMSFgoOcHJvZHVjZXJfZXBvY2gYAiABKA0qWwoKUmVhZEZvcm1hdBIbChdSRUFEX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE1JFQURfRk9STUFUX1JFQ09SRFMQARIXChNSRUFEX0ZPUk1BVF9CQVRDSEVTEAIy3gQKCkxvZ1NlcnZpY2USRQoGQXBwZW5kEhwubW9sZGF1LmxvZy52MS5BcHBlbmRSZXF1ZXN0Gh0ubW9sZGF1LmxvZy52MS5BcHBlbmRSZXNwb25zZRJeCg1BcHBlbmRTZXNzaW9uEiMubW9sZGF1LmxvZy52MS5BcHBlbmRTZXNzaW9uUmVxdWVzdBokLm1vbGRhdS5sb2cudjEuQXBwZW5kU2Vzc2lvblJlc3BvbnNlKAEwARJBCgRSZWFkEhoubW9sZGF1LmxvZy52MS5SZWFkUmVxdWVzdBobLm1vbGRhdS5sb2cudjEuUmVhZFJlc3BvbnNlMAESWwoMRmV0Y2hTZXNzaW9uEiIubW9sZGF1LmxvZy52MS5GZXRjaFNlc3Npb25SZXF1ZXN0GiMubW9sZGF1LmxvZy52MS5GZXRjaFNlc3Npb25SZXNwb25zZSgBMAESVAoLTGlzdE9mZnNldHMSIS5tb2xkYXUubG9nLnYxLkxpc3RPZmZzZXRzUmVxdWVzdBoiLm1vbGRhdS5sb2cudjEuTGlzdE9mZnNldHNSZXNwb25zZRJaCg1UcmltUGFydGl0aW9uEiMubW9sZGF1LmxvZy52MS5UcmltUGFydGl0aW9uUmVxdWVzdBokLm1vbGRhdS5sb2cudjEuVHJpbVBhcnRpdGlvblJlc3BvbnNlElcKDEluaXRQcm9kdWNlchIiLm1vbGRhdS5sb2cudjEuSW5pdFByb2R1Y2VyUmVxdWVzdBojLm1vbGRhdS5sb2cudjEuSW5pdFByb2R1Y2VyUmVzcG9uc2ViBnByb3RvMw", [file_moldau_errors_v1_errors, file_moldau_log_v1_record]);
 
 /**
  * Appends to one partition.
@@ -102,6 +102,14 @@ export type AppendRequest = Message<"moldau.log.v1.AppendRequest"> & {
    * @generated from field: optional string topic_id = 11;
    */
   topicId?: string | undefined;
+
+  /**
+   * The writer's fencing token, 0 or more. One above the partition's raises that first; one below it, or none where it has
+   * one, is FENCED_TOKEN. An append that raises it is answered when it is committed, whatever acks says.
+   *
+   * @generated from field: optional int64 fencing_token = 12;
+   */
+  fencingToken?: bigint | undefined;
 };
 
 /**
@@ -207,7 +215,8 @@ export const AppendSessionRequestSchema: GenMessage<AppendSessionRequest> = /*@_
   messageDesc(file_moldau_log_v1_log, 2);
 
 /**
- * Opens a partition for appends. Answered only when it fails, by Moved or by the acks of its entries.
+ * Opens a partition for appends. Without a fencing token it is answered only when it fails, by Moved or by the acks of its
+ * entries; with one it is answered by Opened, too. Entries may follow at once: they stand behind what the open has raised.
  *
  * @generated from message moldau.log.v1.OpenPartition
  */
@@ -241,7 +250,8 @@ export type OpenPartition = Message<"moldau.log.v1.OpenPartition"> & {
   leaderEpoch?: number | undefined;
 
   /**
-   * Fences every writer with a lower token. Not served yet: UNIMPLEMENTED.
+   * The writer's fencing token, 0 or more; every entry on the handle is of this writer. One above the partition's raises that,
+   * and fences every writer with a lower one or none, for good: it never expires. One below it is answered FENCED_TOKEN.
    *
    * @generated from field: optional int64 fencing_token = 5;
    */
@@ -419,6 +429,14 @@ export type AppendSessionResponse = Message<"moldau.log.v1.AppendSessionResponse
      */
     value: AppendDrain;
     case: "drain";
+  } | {
+    /**
+     * A partition is open under a fencing token.
+     *
+     * @generated from field: moldau.log.v1.AppendOpened opened = 6;
+     */
+    value: AppendOpened;
+    case: "opened";
   } | { case: undefined; value?: undefined };
 };
 
@@ -563,6 +581,42 @@ export const AppendMovedSchema: GenMessage<AppendMoved> = /*@__PURE__*/
   messageDesc(file_moldau_log_v1_log, 12);
 
 /**
+ * A partition is open under a fencing token: the record that raised it is committed. From now on nothing is written there
+ * under a lower token, whoever leads; everything that was lies below the end of the log as it is now.
+ *
+ * @generated from message moldau.log.v1.AppendOpened
+ */
+export type AppendOpened = Message<"moldau.log.v1.AppendOpened"> & {
+  /**
+   * The handle.
+   *
+   * @generated from field: uint32 handle = 1;
+   */
+  handle: number;
+
+  /**
+   * The token.
+   *
+   * @generated from field: int64 fencing_token = 2;
+   */
+  fencingToken: bigint;
+
+  /**
+   * The offset of the control record that raised it. Whoever has read up to here has seen all that was written before.
+   *
+   * @generated from field: int64 raised_at = 3;
+   */
+  raisedAt: bigint;
+};
+
+/**
+ * Describes the message moldau.log.v1.AppendOpened.
+ * Use `create(AppendOpenedSchema)` to create a new message.
+ */
+export const AppendOpenedSchema: GenMessage<AppendOpened> = /*@__PURE__*/
+  messageDesc(file_moldau_log_v1_log, 13);
+
+/**
  * The server is about to leave.
  *
  * @generated from message moldau.log.v1.AppendDrain
@@ -581,7 +635,7 @@ export type AppendDrain = Message<"moldau.log.v1.AppendDrain"> & {
  * Use `create(AppendDrainSchema)` to create a new message.
  */
 export const AppendDrainSchema: GenMessage<AppendDrain> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 13);
+  messageDesc(file_moldau_log_v1_log, 14);
 
 /**
  * Reads one partition.
@@ -667,7 +721,7 @@ export type ReadRequest = Message<"moldau.log.v1.ReadRequest"> & {
  * Use `create(ReadRequestSchema)` to create a new message.
  */
 export const ReadRequestSchema: GenMessage<ReadRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 14);
+  messageDesc(file_moldau_log_v1_log, 15);
 
 /**
  * A part of what was read.
@@ -716,7 +770,7 @@ export type ReadResponse = Message<"moldau.log.v1.ReadResponse"> & {
  * Use `create(ReadResponseSchema)` to create a new message.
  */
 export const ReadResponseSchema: GenMessage<ReadResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 15);
+  messageDesc(file_moldau_log_v1_log, 16);
 
 /**
  * One frame of a client on a FetchSession.
@@ -793,7 +847,7 @@ export type FetchSessionRequest = Message<"moldau.log.v1.FetchSessionRequest"> &
  * Use `create(FetchSessionRequestSchema)` to create a new message.
  */
 export const FetchSessionRequestSchema: GenMessage<FetchSessionRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 16);
+  messageDesc(file_moldau_log_v1_log, 17);
 
 /**
  * Starts reading a partition.
@@ -856,7 +910,7 @@ export type FetchAdd = Message<"moldau.log.v1.FetchAdd"> & {
  * Use `create(FetchAddSchema)` to create a new message.
  */
 export const FetchAddSchema: GenMessage<FetchAdd> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 17);
+  messageDesc(file_moldau_log_v1_log, 18);
 
 /**
  * Stops reading a partition.
@@ -877,7 +931,7 @@ export type FetchRemove = Message<"moldau.log.v1.FetchRemove"> & {
  * Use `create(FetchRemoveSchema)` to create a new message.
  */
 export const FetchRemoveSchema: GenMessage<FetchRemove> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 18);
+  messageDesc(file_moldau_log_v1_log, 19);
 
 /**
  * Stops sending a partition.
@@ -898,7 +952,7 @@ export type FetchPause = Message<"moldau.log.v1.FetchPause"> & {
  * Use `create(FetchPauseSchema)` to create a new message.
  */
 export const FetchPauseSchema: GenMessage<FetchPause> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 19);
+  messageDesc(file_moldau_log_v1_log, 20);
 
 /**
  * Goes on sending a partition.
@@ -919,7 +973,7 @@ export type FetchResume = Message<"moldau.log.v1.FetchResume"> & {
  * Use `create(FetchResumeSchema)` to create a new message.
  */
 export const FetchResumeSchema: GenMessage<FetchResume> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 20);
+  messageDesc(file_moldau_log_v1_log, 21);
 
 /**
  * Goes on from another position. Frames sent before it took effect carry the older generation.
@@ -954,7 +1008,7 @@ export type FetchSeek = Message<"moldau.log.v1.FetchSeek"> & {
  * Use `create(FetchSeekSchema)` to create a new message.
  */
 export const FetchSeekSchema: GenMessage<FetchSeek> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 21);
+  messageDesc(file_moldau_log_v1_log, 22);
 
 /**
  * Gives credit for the whole stream.
@@ -975,7 +1029,7 @@ export type FetchCredit = Message<"moldau.log.v1.FetchCredit"> & {
  * Use `create(FetchCreditSchema)` to create a new message.
  */
 export const FetchCreditSchema: GenMessage<FetchCredit> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 22);
+  messageDesc(file_moldau_log_v1_log, 23);
 
 /**
  * Says that the peer lives.
@@ -996,7 +1050,7 @@ export type FetchHeartbeat = Message<"moldau.log.v1.FetchHeartbeat"> & {
  * Use `create(FetchHeartbeatSchema)` to create a new message.
  */
 export const FetchHeartbeatSchema: GenMessage<FetchHeartbeat> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 23);
+  messageDesc(file_moldau_log_v1_log, 24);
 
 /**
  * Where one partition stands.
@@ -1031,7 +1085,7 @@ export type FetchPosition = Message<"moldau.log.v1.FetchPosition"> & {
  * Use `create(FetchPositionSchema)` to create a new message.
  */
 export const FetchPositionSchema: GenMessage<FetchPosition> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 24);
+  messageDesc(file_moldau_log_v1_log, 25);
 
 /**
  * One frame of the server on a FetchSession.
@@ -1116,7 +1170,7 @@ export type FetchSessionResponse = Message<"moldau.log.v1.FetchSessionResponse">
  * Use `create(FetchSessionResponseSchema)` to create a new message.
  */
 export const FetchSessionResponseSchema: GenMessage<FetchSessionResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 25);
+  messageDesc(file_moldau_log_v1_log, 26);
 
 /**
  * Record batches of several partitions.
@@ -1137,7 +1191,7 @@ export type FetchBatches = Message<"moldau.log.v1.FetchBatches"> & {
  * Use `create(FetchBatchesSchema)` to create a new message.
  */
 export const FetchBatchesSchema: GenMessage<FetchBatches> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 26);
+  messageDesc(file_moldau_log_v1_log, 27);
 
 /**
  * Record batches of one partition.
@@ -1200,7 +1254,7 @@ export type FetchEntry = Message<"moldau.log.v1.FetchEntry"> & {
  * Use `create(FetchEntrySchema)` to create a new message.
  */
 export const FetchEntrySchema: GenMessage<FetchEntry> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 27);
+  messageDesc(file_moldau_log_v1_log, 28);
 
 /**
  * A partition has been read to its end; sent each time that it comes to be so.
@@ -1235,7 +1289,7 @@ export type FetchCaughtUp = Message<"moldau.log.v1.FetchCaughtUp"> & {
  * Use `create(FetchCaughtUpSchema)` to create a new message.
  */
 export const FetchCaughtUpSchema: GenMessage<FetchCaughtUp> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 28);
+  messageDesc(file_moldau_log_v1_log, 29);
 
 /**
  * Offsets that no longer exist were passed over: retention or a trim overtook the reader.
@@ -1284,7 +1338,7 @@ export type FetchGap = Message<"moldau.log.v1.FetchGap"> & {
  * Use `create(FetchGapSchema)` to create a new message.
  */
 export const FetchGapSchema: GenMessage<FetchGap> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 29);
+  messageDesc(file_moldau_log_v1_log, 30);
 
 /**
  * The client's log differs from the server's behind this point.
@@ -1319,7 +1373,7 @@ export type FetchDiverged = Message<"moldau.log.v1.FetchDiverged"> & {
  * Use `create(FetchDivergedSchema)` to create a new message.
  */
 export const FetchDivergedSchema: GenMessage<FetchDiverged> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 30);
+  messageDesc(file_moldau_log_v1_log, 31);
 
 /**
  * A partition is led by another node. The handle is closed.
@@ -1347,7 +1401,7 @@ export type FetchMoved = Message<"moldau.log.v1.FetchMoved"> & {
  * Use `create(FetchMovedSchema)` to create a new message.
  */
 export const FetchMovedSchema: GenMessage<FetchMoved> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 31);
+  messageDesc(file_moldau_log_v1_log, 32);
 
 /**
  * The server is about to leave.
@@ -1368,7 +1422,7 @@ export type FetchDrain = Message<"moldau.log.v1.FetchDrain"> & {
  * Use `create(FetchDrainSchema)` to create a new message.
  */
 export const FetchDrainSchema: GenMessage<FetchDrain> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 32);
+  messageDesc(file_moldau_log_v1_log, 33);
 
 /**
  * A partition can't be read.
@@ -1396,7 +1450,7 @@ export type FetchError = Message<"moldau.log.v1.FetchError"> & {
  * Use `create(FetchErrorSchema)` to create a new message.
  */
 export const FetchErrorSchema: GenMessage<FetchError> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 33);
+  messageDesc(file_moldau_log_v1_log, 34);
 
 /**
  * Resolves positions of one topic's partitions.
@@ -1431,7 +1485,7 @@ export type ListOffsetsRequest = Message<"moldau.log.v1.ListOffsetsRequest"> & {
  * Use `create(ListOffsetsRequestSchema)` to create a new message.
  */
 export const ListOffsetsRequestSchema: GenMessage<ListOffsetsRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 34);
+  messageDesc(file_moldau_log_v1_log, 35);
 
 /**
  * One position to resolve.
@@ -1459,7 +1513,7 @@ export type OffsetQuery = Message<"moldau.log.v1.OffsetQuery"> & {
  * Use `create(OffsetQuerySchema)` to create a new message.
  */
 export const OffsetQuerySchema: GenMessage<OffsetQuery> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 35);
+  messageDesc(file_moldau_log_v1_log, 36);
 
 /**
  * The answers, in the order of the queries.
@@ -1480,7 +1534,7 @@ export type ListOffsetsResponse = Message<"moldau.log.v1.ListOffsetsResponse"> &
  * Use `create(ListOffsetsResponseSchema)` to create a new message.
  */
 export const ListOffsetsResponseSchema: GenMessage<ListOffsetsResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 36);
+  messageDesc(file_moldau_log_v1_log, 37);
 
 /**
  * One resolved position.
@@ -1536,7 +1590,7 @@ export type OffsetAnswer = Message<"moldau.log.v1.OffsetAnswer"> & {
  * Use `create(OffsetAnswerSchema)` to create a new message.
  */
 export const OffsetAnswerSchema: GenMessage<OffsetAnswer> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 37);
+  messageDesc(file_moldau_log_v1_log, 38);
 
 /**
  * Removes what lies below an offset.
@@ -1585,7 +1639,7 @@ export type TrimPartitionRequest = Message<"moldau.log.v1.TrimPartitionRequest">
  * Use `create(TrimPartitionRequestSchema)` to create a new message.
  */
 export const TrimPartitionRequestSchema: GenMessage<TrimPartitionRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 38);
+  messageDesc(file_moldau_log_v1_log, 39);
 
 /**
  * What is left.
@@ -1606,7 +1660,7 @@ export type TrimPartitionResponse = Message<"moldau.log.v1.TrimPartitionResponse
  * Use `create(TrimPartitionResponseSchema)` to create a new message.
  */
 export const TrimPartitionResponseSchema: GenMessage<TrimPartitionResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 39);
+  messageDesc(file_moldau_log_v1_log, 40);
 
 /**
  * Asks for a producer id.
@@ -1634,7 +1688,7 @@ export type InitProducerRequest = Message<"moldau.log.v1.InitProducerRequest"> &
  * Use `create(InitProducerRequestSchema)` to create a new message.
  */
 export const InitProducerRequestSchema: GenMessage<InitProducerRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 40);
+  messageDesc(file_moldau_log_v1_log, 41);
 
 /**
  * A producer id of one's own.
@@ -1662,7 +1716,7 @@ export type InitProducerResponse = Message<"moldau.log.v1.InitProducerResponse">
  * Use `create(InitProducerResponseSchema)` to create a new message.
  */
 export const InitProducerResponseSchema: GenMessage<InitProducerResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_log_v1_log, 41);
+  messageDesc(file_moldau_log_v1_log, 42);
 
 /**
  * How records are to be sent.
@@ -1719,7 +1773,8 @@ export const LogService: GenService<{
    *
    * Safe to repeat only with producer_id, producer_epoch and sequence (records), or a batch that carries them.
    * Errors: NOT_LEADER, UNKNOWN_TOPIC, UNKNOWN_PARTITION, INVALID_REQUEST, RECORD_TOO_LARGE, CORRUPT_BATCH,
-   * DUPLICATE_SEQUENCE, OUT_OF_ORDER_SEQUENCE, UNKNOWN_PRODUCER, PRODUCER_FENCED, EXPECTED_OFFSET_MISMATCH, DISK_FULL, OVERLOADED, TIMED_OUT.
+   * DUPLICATE_SEQUENCE, OUT_OF_ORDER_SEQUENCE, UNKNOWN_PRODUCER, PRODUCER_FENCED, FENCED_TOKEN, EXPECTED_OFFSET_MISMATCH,
+   * DISK_FULL, OVERLOADED, TIMED_OUT.
    *
    * @generated from rpc moldau.log.v1.LogService.Append
    */
