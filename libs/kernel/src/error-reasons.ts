@@ -45,6 +45,14 @@ export const errorRules = {
   PERMISSION_DENIED: [false, 'NOT_WRITTEN'],
   UNIMPLEMENTED: [false, 'NOT_WRITTEN'],
   INTERNAL: [false, 'UNKNOWN'],
+  UNKNOWN_GROUP: [false, 'NOT_WRITTEN'],
+  UNKNOWN_MEMBER: [false, 'NOT_WRITTEN'],
+  FENCED_MEMBER: [false, 'NOT_WRITTEN'],
+  FENCED_INSTANCE: [false, 'NOT_WRITTEN'],
+  STALE_MEMBER_EPOCH: [false, 'NOT_WRITTEN'],
+  GROUP_NOT_EMPTY: [false, 'NOT_WRITTEN'],
+  GROUP_FULL: [true, 'NOT_WRITTEN'],
+  INVALID_REGEX: [false, 'NOT_WRITTEN'],
 } as const satisfies Record<string, Rule>;
 
 /** A stable code: the name of an `ErrorReason` of the contract without its prefix. */

@@ -75,3 +75,59 @@ export const fencedToken = (partition: string, token: bigint | undefined, curren
 
 export const unimplemented = (method: string): MoldauError =>
   new MoldauError('UNIMPLEMENTED', `${method} is not served by this process`, { method });
+
+export const unknownGroup = (group: string): MoldauError =>
+  new MoldauError('UNKNOWN_GROUP', `no group ${JSON.stringify(group)}: check the name, or \`moldau group list\``, {
+    group,
+  });
+
+export const unknownMember = (group: string, member: string): MoldauError =>
+  new MoldauError(
+    'UNKNOWN_MEMBER',
+    `group ${JSON.stringify(group)} has no member ${JSON.stringify(member)}: its session ended, or it left; join anew`,
+    { group, member },
+  );
+
+export const fencedMember = (group: string, member: string, problem: string): MoldauError =>
+  new MoldauError(
+    'FENCED_MEMBER',
+    `member ${JSON.stringify(member)} of group ${JSON.stringify(group)} is fenced: ${problem}; join anew with another member id`,
+    { group, member, problem },
+  );
+
+export const fencedInstance = (group: string, instance: string): MoldauError =>
+  new MoldauError(
+    'FENCED_INSTANCE',
+    `another member of group ${JSON.stringify(group)} came with instance id ${JSON.stringify(instance)}: give each its own`,
+    { group, instance },
+  );
+
+/** `assignmentEpoch`: since when the partition is the member's. `undefined`: it is not. */
+export const staleMemberEpoch = (
+  partition: string,
+  epoch: number,
+  memberEpoch: number,
+  assignmentEpoch: number | undefined,
+): MoldauError =>
+  new MoldauError(
+    'STALE_MEMBER_EPOCH',
+    assignmentEpoch === undefined
+      ? `${partition} is not the member's: somebody else reads it, or will`
+      : `${partition} is the member's in epochs ${assignmentEpoch}…${memberEpoch}, and the commit names ${epoch}`,
+    { partition, epoch, member_epoch: memberEpoch, assignment_epoch: assignmentEpoch },
+  );
+
+export const groupNotEmpty = (group: string, members: number): MoldauError =>
+  new MoldauError('GROUP_NOT_EMPTY', `group ${JSON.stringify(group)} has ${members} members: stop them first`, {
+    group,
+    members,
+  });
+
+export const groupFull = (group: string, membersMax: number): MoldauError =>
+  new MoldauError('GROUP_FULL', `group ${JSON.stringify(group)} has ${membersMax} members, which is the most`, {
+    group,
+    members_max: membersMax,
+  });
+
+export const invalidRegex = (regex: string, problem: string): MoldauError =>
+  new MoldauError('INVALID_REGEX', `${JSON.stringify(regex)} can't select topics: ${problem}`, { regex, problem });

@@ -36,7 +36,7 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
   base: { kinds: ['base'], packages: [], node: [], ownTime: false },
   core: {
     kinds: ['base', 'core'],
-    packages: ['@node-rs/crc32', 'lz4-napi', 'snappy'],
+    packages: ['@node-rs/crc32', 'lz4-napi', 're2js', 'snappy'],
     // Codecs, synchronous: no I/O.
     node: ['node:zlib'],
     ownTime: false,
@@ -101,6 +101,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   records: 'core',
   metadata: 'core',
   replication: 'core',
+  groups: 'core',
   log: 'engine',
   host: 'adapter',
   rpc: 'adapter',
@@ -123,6 +124,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
 export const exclusive: Readonly<Record<string, readonly string[]>> = {
   [grpc]: ['rpc'],
   etcd3: ['etcd'],
+  re2js: ['groups'],
   'node:fs': ['host', 'cli', 'process'],
   'node:fs/promises': ['host', 'cli'],
   'node:sqlite': ['host', 'embedded-store'],
