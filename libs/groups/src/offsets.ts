@@ -58,7 +58,7 @@ function store(turn: Turn, offsets: readonly NewOffset[], allow: (one: NewOffset
     const value = { offset, leaderEpoch, metadata, committedAtMs: turn.now.wallMs };
     turn.put({ kind: 'offset', group: turn.group.id, partition, value });
   }
-  if (turn.group.members.size === 0) turn.watchExpiry();
+  if (turn.group.members.size === 0) turn.watchExpiry(turn.now.wallMs);
   return { kind: 'committed', failures };
 }
 
@@ -78,16 +78,18 @@ export function expireOffsets(turn: Turn, recordsMax: number): void {
   if (group.members.size > 0 || turn.needsEpoch) return;
   const { emptySinceMs = Number.NEGATIVE_INFINITY } = group.head;
   const before = now.wallMs - options.offsetsRetentionMs;
-  if (emptySinceMs > before) return turn.watchExpiry();
+  if (emptySinceMs > before) return turn.watchExpiry(emptySinceMs);
   let left = recordsMax;
   for (const [partition, { committedAtMs }] of group.offsets) {
-    if (committedAtMs > before) continue;
+    if (committedAtMs > before) {
+      turn.watchExpiry(committedAtMs);
+      continue;
+    }
     if (left === 0) return turn.live.wakeBy(now.monotonicMs);
     left -= 1;
     turn.put({ kind: 'offset', group: group.id, partition, value: undefined });
   }
-  if (group.offsets.size > 0) return turn.watchExpiry();
-  if (group.hasHead) turn.put({ kind: 'head', group: group.id, value: undefined });
+  if (group.offsets.size === 0 && group.hasHead) turn.put({ kind: 'head', group: group.id, value: undefined });
 }
 
 /** Drops what a group has committed in a topic that is gone; returns true when there may be more. */

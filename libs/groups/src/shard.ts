@@ -56,14 +56,26 @@ export class GroupShard {
         return this.#forget(request.topic, now);
       case 'list':
         return { records: [], reply: listGroups(this.#state, request.after, request.limit), frames: [] };
-      default: {
-        let reply: Reply = { kind: 'done' };
-        const { records, frames } = this.#turn(request.group, now, (turn) => {
-          reply = answer(turn, request);
-        });
-        return { records, reply, frames };
-      }
+      case 'hello':
+      case 'ack':
+      case 'update':
+      case 'heard':
+      case 'leave':
+      case 'commit':
+      case 'seek':
+      case 'delete':
+      case 'describe':
+      case 'get-offsets':
+        return this.#answer(request, now);
     }
+  }
+
+  #answer(request: GroupRequest, now: Instant): Step {
+    let reply: Reply = { kind: 'done' };
+    const { records, frames } = this.#turn(request.group, now, (turn) => {
+      reply = answer(turn, request);
+    });
+    return { records, reply, frames };
   }
 
   #takeOver(group: GroupState, now: Instant): LiveGroup {

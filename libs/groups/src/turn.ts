@@ -1,4 +1,4 @@
-import { assert, type MoldauError, type PartitionKey } from '@moldau/kernel';
+import { assert, type Millis, type MoldauError, type PartitionKey } from '@moldau/kernel';
 import { type AssignorName, assignors, chosenAssignor } from './assign/assignor.ts';
 import type { GroupHead, GroupRecord, Holding, MemberProfile } from './group-records.ts';
 import type { GroupState } from './group-state.ts';
@@ -148,9 +148,11 @@ export class Turn {
     this.#due.delete(member);
   }
 
-  /** Offsets of a group without members may have to go some day. */
-  watchExpiry(): void {
-    this.live.wakeBy(this.now.monotonicMs + Math.min(this.options.offsetsRetentionMs, expiryCheckMs));
+  /** Offsets that were committed, or without members, since then will have to go some day. */
+  watchExpiry(sinceMs: Millis): void {
+    const { monotonicMs, wallMs } = this.now;
+    const leftMs = sinceMs + this.options.offsetsRetentionMs - wallMs;
+    this.live.wakeBy(monotonicMs + Math.min(Math.max(0, leftMs), expiryCheckMs));
   }
 
   /** The epoch, the targets and the assignments that the changes lead to. */
@@ -169,7 +171,7 @@ export class Turn {
     const { group, now } = this;
     const { groupEpoch, emptySinceMs } = group.head;
     const isEmpty = group.members.size === 0;
-    if (isEmpty) this.watchExpiry();
+    if (isEmpty) this.watchExpiry(now.wallMs);
     this.putHead({
       groupEpoch: groupEpoch + 1,
       topics: this.fingerprint(),

@@ -2,7 +2,7 @@ import { assert } from '@moldau/kernel';
 import type { TopicClass } from './interest.ts';
 
 /** Who holds what, to be made even in place. */
-export interface Loads {
+export interface Pieces {
   /** By member: the pieces that it holds. */
   readonly held: readonly number[][];
   readonly classOf: (piece: number) => TopicClass;
@@ -20,15 +20,24 @@ const looksMax = 5_000_000;
  * which passes one on, until no chain is left: no other shares under these subscriptions are more even. Each chain makes the
  * numbers more even, so as few pieces move as can be.
  */
-export function level(loads: Loads): void {
-  const { held } = loads;
+export function level(given: Pieces): void {
+  const loads = Int32Array.from(given.held, ({ length }) => length);
   let looks = 0;
-  let most = held.reduce((highest, { length }) => Math.max(highest, length), 0);
+  let most = loads.reduce((highest, load) => Math.max(highest, load), 0);
   while (most >= 2 && looks < looksMax) {
-    const chain = findChain(loads, most, () => (looks += 1));
-    if (chain !== undefined) move(loads, chain);
-    // Nobody who holds as much can be relieved any more: whom they could pass a piece to hold one less at most.
-    if (chain === undefined || !held.some(({ length }) => length === most)) most -= 1;
+    const chain = findChain(given, loads, most, (members) => {
+      looks += members;
+    });
+    if (chain === undefined) {
+      // Nobody who holds as much can be relieved any more: whom they could pass a piece to hold one less at most.
+      most -= 1;
+      continue;
+    }
+    for (const link of chain) {
+      pass(given, link);
+      loads[link.from] = (loads[link.from] ?? 0) - 1;
+      loads[link.to] = (loads[link.to] ?? 0) + 1;
+    }
   }
 }
 
@@ -40,13 +49,22 @@ interface Link {
 }
 
 /** The shortest chain from a member that holds `most` to one that holds at least two less. */
-function findChain({ held, classOf }: Loads, most: number, look: () => void): readonly Link[] | undefined {
-  const links = new Map<number, Link | undefined>();
+function findChain(
+  { held, classOf }: Pieces,
+  loads: Int32Array,
+  most: number,
+  look: (members: number) => void,
+): readonly Link[] | undefined {
+  const isReached = new Uint8Array(held.length);
+  // Links by the member that they lead to; those that hold most have none.
+  const froms = new Int32Array(held.length).fill(-1);
+  const classes: TopicClass[] = [];
+  const classAt = new Int32Array(held.length);
   const tried = new Set<TopicClass>();
   const queue: number[] = [];
-  for (const [member, { length }] of held.entries()) {
-    if (length !== most) continue;
-    links.set(member, undefined);
+  for (const [member, load] of loads.entries()) {
+    if (load !== most) continue;
+    isReached[member] = 1;
     queue.push(member);
   }
   for (const from of queue) {
@@ -54,46 +72,52 @@ function findChain({ held, classOf }: Loads, most: number, look: () => void): re
       const by = classOf(piece);
       if (tried.has(by)) continue;
       tried.add(by);
-      let least: number | undefined;
+      classes.push(by);
+      look(by.subscribers.length);
+      let least = -1;
+      let leastLoad = most;
       for (const to of by.subscribers) {
-        look();
-        if (links.has(to)) continue;
-        links.set(to, { from, by, to });
+        if (isReached[to] === 1) continue;
+        isReached[to] = 1;
+        froms[to] = from;
+        classAt[to] = classes.length - 1;
         queue.push(to);
-        if (least === undefined || loadOf(held, to) < loadOf(held, least)) least = to;
+        const load = loads[to] ?? 0;
+        if (load < leastLoad) [least, leastLoad] = [to, load];
       }
-      if (least !== undefined && loadOf(held, least) <= most - 2) return backFrom(links, least);
+      if (leastLoad <= most - 2) return backFrom(least, froms, (to) => classes[classAt[to] ?? 0]);
     }
   }
   return undefined;
 }
 
-const loadOf = (held: readonly number[][], member: number): number => held[member]?.length ?? 0;
-
-function backFrom(links: ReadonlyMap<number, Link | undefined>, end: number): readonly Link[] {
+function backFrom(end: number, froms: Int32Array, classOf: (to: number) => TopicClass | undefined): readonly Link[] {
   const chain: Link[] = [];
-  for (let link = links.get(end); link !== undefined; link = links.get(link.from)) chain.push(link);
-  return chain;
+  for (let to = end; ; ) {
+    const from = froms[to] ?? -1;
+    const by = classOf(to);
+    if (from < 0 || by === undefined) return chain;
+    chain.push({ from, by, to });
+    to = from;
+  }
 }
 
-/** Passes one piece along each link: rather one that the giver did not have before, then one that comes nearer to a copy. */
-function move({ held, classOf, isPrevious, isNear }: Loads, chain: readonly Link[]): void {
-  for (const { from, by, to } of chain) {
-    const given = held[from];
-    assert(given !== undefined, 'a chain leads over members');
-    let best = -1;
-    let bestWorth = -1;
-    for (const [place, piece] of given.entries()) {
-      if (classOf(piece) !== by) continue;
-      const worth =
-        (isPrevious(from, piece) ? 0 : 8) +
-        (isPrevious(to, piece) ? 4 : 0) +
-        (isNear(to, piece) ? 2 : 0) +
-        (isNear(from, piece) ? 0 : 1);
-      if (worth > bestWorth) [best, bestWorth] = [place, worth];
-    }
-    const [piece] = given.splice(best, 1);
-    assert(piece !== undefined, 'whoever passes a piece on has one of that class');
-    held[to]?.push(piece);
+/** Passes on one piece: rather one that the giver did not have before, then one that comes nearer to a copy. */
+function pass({ held, classOf, isPrevious, isNear }: Pieces, { from, by, to }: Link): void {
+  const given = held[from];
+  assert(given !== undefined, 'a chain leads over members');
+  let best = -1;
+  let bestWorth = -1;
+  for (const [place, piece] of given.entries()) {
+    if (classOf(piece) !== by) continue;
+    const worth =
+      (isPrevious(from, piece) ? 0 : 8) +
+      (isPrevious(to, piece) ? 4 : 0) +
+      (isNear(to, piece) ? 2 : 0) +
+      (isNear(from, piece) ? 0 : 1);
+    if (worth > bestWorth) [best, bestWorth] = [place, worth];
   }
+  const [piece] = given.splice(best, 1);
+  assert(piece !== undefined, 'whoever passes a piece on has one of that class');
+  held[to]?.push(piece);
 }

@@ -74,11 +74,19 @@ function share(
 /** Everybody keeps what it had, up to the even share and one more while there are such; returns how many of them are left. */
 function keepPrevious(set: CoPartitioned, rooms: readonly Room[], floor: number): number {
   let extras = set.partitions - floor * rooms.length;
+  const places = new Map(
+    set.topics.flatMap(({ id }) =>
+      Array.from({ length: set.partitions }, (_, partition): [PartitionKey, number] => [
+        partitionKey(id, partitionIndex(partition)),
+        partition,
+      ]),
+    ),
+  );
   const taken = new Set<number>();
   for (const room of rooms) {
-    for (let partition = 0; partition < set.partitions && room.taken.length <= floor; partition += 1) {
-      const had = set.topics.some(({ id }) => room.member.previous.has(partitionKey(id, partitionIndex(partition))));
-      if (!had || taken.has(partition)) continue;
+    const had = new Set([...room.member.previous].flatMap((key) => places.get(key) ?? []));
+    for (const partition of [...had].sort((a, b) => a - b)) {
+      if (room.taken.length > floor || taken.has(partition)) continue;
       if (room.taken.length === floor) {
         if (extras === 0) break;
         extras -= 1;

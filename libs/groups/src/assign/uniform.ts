@@ -20,12 +20,17 @@ export function assignUniformly(given: readonly AssignorMember[]): ReadonlyMap<M
   const members = inOrder(given);
   const pieces = piecesOf(classesOf(members));
   const held = keepPrevious(members, pieces);
+  const keepers = new Int32Array(pieces.length).fill(-1);
+  for (const [member, kept] of held.entries()) for (const piece of kept) keepers[piece] = member;
   giveAway(members, pieces, held);
   level({
     held,
     classOf: (piece) => at(pieces, piece).of,
-    isPrevious: (member, piece) => at(members, member).previous.has(at(pieces, piece).key),
-    isNear: (member, piece) => at(pieces, piece).racks.includes(at(members, member).rack),
+    isPrevious: (member, piece) => keepers[piece] === member,
+    isNear: (member, piece) => {
+      const { racks } = at(pieces, piece);
+      return racks.length > 0 && racks.includes(at(members, member).rack);
+    },
   });
   return new Map(
     members.map(({ id }, member) => [id, new Set(at(held, member).map((piece) => at(pieces, piece).key))]),
@@ -74,18 +79,21 @@ function keepPrevious(members: readonly AssignorMember[], pieces: readonly Piece
 
 /** Gives what nobody has to whoever has least: first near its copies as long as all stay below the even share, then anywhere. */
 function giveAway(members: readonly AssignorMember[], pieces: readonly Piece[], held: readonly number[][]): void {
-  const kept = held.map(({ length }) => length);
+  const kept = Int32Array.from(held, ({ length }) => length);
+  const loads = Int32Array.from(kept);
   const share = Math.floor(pieces.length / Math.max(1, members.length));
   const least = ({ of, racks }: Piece, mayBeFar: boolean): number | undefined => {
     let best: number | undefined;
+    let bestLoad = mayBeFar ? Number.POSITIVE_INFINITY : share;
+    let bestKept = 0;
     for (const member of of.subscribers) {
-      const isNear = racks.includes(at(members, member).rack);
-      const load = at(held, member).length;
-      if (!mayBeFar && !(isNear && load < share)) continue;
-      if (best === undefined) best = member;
-      else if (load !== at(held, best).length) best = load < at(held, best).length ? member : best;
-      // Whoever had less takes the place of whoever left.
-      else if (at(kept, member) < at(kept, best)) best = member;
+      const load = loads[member] ?? 0;
+      // Of two that have as much, whoever had less takes the place of whoever left.
+      if (load > bestLoad || (load === bestLoad && !(best !== undefined && (kept[member] ?? 0) < bestKept))) continue;
+      if (!mayBeFar && !racks.includes(at(members, member).rack)) continue;
+      best = member;
+      bestLoad = load;
+      bestKept = kept[member] ?? 0;
     }
     return best;
   };
@@ -100,6 +108,7 @@ function giveAway(members: readonly AssignorMember[], pieces: readonly Piece[], 
       const member = least(at(pieces, place), mayBeFar);
       if (member === undefined) continue;
       at(held, member).push(place);
+      loads[member] = (loads[member] ?? 0) + 1;
       taken.add(place);
     }
   }

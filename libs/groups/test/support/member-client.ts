@@ -43,6 +43,8 @@ export class MemberClient {
   applied: number | undefined;
   /** By its own clock: it stops before. */
   sessionEndsAt: Millis = Number.NEGATIVE_INFINITY;
+  /** When it said Hello on its stream: whatever comes on it answers that. */
+  #greetedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, member: MemberId, instance: InstanceId | undefined, topics: readonly string[]) {
     this.name = name;
@@ -62,6 +64,7 @@ export class MemberClient {
 
   connect(stream: number, now: Millis): void {
     this.stream = stream;
+    this.#greetedAt = now;
     this.toServer = [];
     this.toClient = [];
     this.send(
@@ -98,8 +101,10 @@ export class MemberClient {
   }
 
   receive(frame: ToClient, now: Millis): void {
-    if (frame.kind === 'heard') this.sessionEndsAt = Math.max(this.sessionEndsAt, frame.sentAt + sessionTimeoutMs);
-    else if (frame.kind === 'fenced') this.end('fenced');
+    const heardAt = frame.kind === 'heard' ? frame.sentAt : this.#greetedAt;
+    this.sessionEndsAt = Math.max(this.sessionEndsAt, heardAt + sessionTimeoutMs);
+    if (frame.kind === 'heard') return;
+    if (frame.kind === 'fenced') this.end('fenced');
     else this.#apply(frame, now);
   }
 
@@ -115,7 +120,16 @@ export class MemberClient {
     if (this.revoking.size === 0) this.ack(now);
   }
 
-  ack(now: Millis, owned: readonly PartitionKey[] | undefined = [...this.owned.keys()]): void {
+  ack(now: Millis): void {
+    this.#ack([...this.owned.keys()], now);
+  }
+
+  /** Without saying what it owns. */
+  ackUnchanged(now: Millis): void {
+    this.#ack(undefined, now);
+  }
+
+  #ack(owned: readonly PartitionKey[] | undefined, now: Millis): void {
     if (this.applied === undefined || this.stream === undefined) return;
     const { stream, member, applied: assignment } = this;
     this.send({ kind: 'ack', group, member, stream, assignment, owned }, now);

@@ -173,8 +173,8 @@ export class ModelShard {
   receive(client: MemberClient): void {
     const frame = client.toClient[0];
     if (frame === undefined || client.isPaused) return;
-    client.toClient.shift();
     if (this.#expires(client)) return;
+    client.toClient.shift();
     if (frame.kind !== 'heard') this.#said.push(`${client.member}: ${sayFrame(frame)}`);
     client.receive(frame, this.now);
   }
@@ -240,6 +240,13 @@ export class ModelShard {
     return state;
   }
 
+  /** Whatever is on its way arrives, and nobody gives anything up yet. */
+  flow(): void {
+    for (const client of this.running) while (client.toServer.length > 0) this.deliver(client);
+    while (this.#pending.length > 0) this.commit();
+    for (const client of this.running) while (client.toClient.length > 0 && !client.isPaused) this.receive(client);
+  }
+
   /** Streams are there again, frames arrive, batches are committed, and applications give up what they are asked to. */
   settle(without: ReadonlySet<MemberClient> = new Set()): void {
     for (let rounds = 0; rounds < 200; rounds += 1) {
@@ -281,6 +288,11 @@ export class ModelShard {
   #phase(member: string): boolean {
     const holding = this.#live.groups.get(group)?.holding(memberId(member));
     return holding !== undefined && [...holding.held.values()].some(({ sentIn }) => sentIn !== holding.number);
+  }
+
+  /** One member works on a partition, and one possibly owns it. */
+  check(): void {
+    this.#checkLive(new Map());
   }
 
   #checkLive(before: ReadonlyMap<string, boolean>): void {
