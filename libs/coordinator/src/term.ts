@@ -2,6 +2,7 @@ import { faults, type Logger, MoldauError, type NodeId, type Revision } from '@m
 import { type Finding, type MetadataStore, noteCodec, type StoreOp } from '@moldau/metadata';
 import { AdvertisedAddresses } from './advertised-addresses.ts';
 import { Elections } from './elections.ts';
+import { GroupShards } from './group-shards.ts';
 import { ImageKeeper } from './image-keeper.ts';
 import { IsrChanges } from './isr-changes.ts';
 import { LeaderBalance } from './leader-balance.ts';
@@ -40,6 +41,7 @@ export class Term {
   readonly #writer: StoreWriter;
   readonly #elections: Elections;
   readonly #balance: LeaderBalance;
+  readonly #groupShards: GroupShards;
   readonly #sweeper: Sweeper;
   readonly #storeCare: StoreCare;
   readonly #addresses: AdvertisedAddresses;
@@ -70,6 +72,7 @@ export class Term {
     this.#writer = writer;
     this.#elections = elections;
     this.#balance = new LeaderBalance(ports, keeper, (node) => roster.isDiskFull(node));
+    this.#groupShards = new GroupShards(ports, config, { keeper, writer, creation: this.creation });
     this.#storeCare = new StoreCare(ports);
     this.#addresses = new AdvertisedAddresses(ports, keeper);
     this.#sweeper = new Sweeper(ports, keeper, writer, {
@@ -101,6 +104,7 @@ export class Term {
     this.roster.start();
     this.#elections.start((error) => this.#fail('is stopped by a bug', error));
     this.#balance.start((partition) => this.#elections.prefer(partition));
+    this.#groupShards.start();
     this.#sweeper.start();
     this.#storeCare.start();
     this.#addresses.start();
@@ -153,7 +157,15 @@ export class Term {
     this.office.end('stops');
     this.roster.stop();
     this.#balance.stop();
-    const parts = [this.#writer, this.#elections, this.#sweeper, this.#storeCare, this.#addresses, this.keeper];
+    const parts = [
+      this.#writer,
+      this.#elections,
+      this.#groupShards,
+      this.#sweeper,
+      this.#storeCare,
+      this.#addresses,
+      this.keeper,
+    ];
     await Promise.all(parts.map((part) => part.stop()));
     await this.office.resign();
   }

@@ -49,10 +49,11 @@ export class TopicChanges {
     this.#elections = elections;
   }
 
-  /** The topic that exists, and its record as it would be. Throws UNKNOWN_TOPIC, INVALID_CONFIG, INVALID_REQUEST. */
+  /** The topic that exists, and its record as it would be. Throws UNKNOWN_TOPIC, PERMISSION_DENIED, INVALID_CONFIG, INVALID_REQUEST. */
   plan(asked: TopicUpdate): { topic: TopicImage; record: TopicRecord } {
     const topic = this.#keeper.image.topicByName(asked.name);
     if (topic === undefined) throw faults.unknownTopic(asked.name);
+    if (topic.record.internal) throw faults.internalTopic(asked.name, 'change');
     const unset = new Set<string>(asked.unset.map(checkTopicKey));
     const kept = Object.entries(topic.record.config).filter(([key]) => !unset.has(key));
     const config = { ...Object.fromEntries(kept), ...checkTopicConfig(asked.set) };
@@ -117,10 +118,11 @@ export class TopicChanges {
     return done ? 'done' : 'more';
   }
 
-  /** The id that the topic has. Throws UNKNOWN_TOPIC. */
+  /** The id that the topic has. Throws UNKNOWN_TOPIC, PERMISSION_DENIED. */
   planDeletion({ name }: TopicDeletion): TopicImage {
     const topic = this.#keeper.image.topicByName(name);
     if (topic === undefined) throw faults.unknownTopic(name);
+    if (topic.record.internal) throw faults.internalTopic(name, 'delete');
     return topic;
   }
 

@@ -44,6 +44,9 @@ export interface NewTopic {
   readonly requestId?: string | undefined;
 }
 
+/** Whose topic it is: names of the system are refused to everybody else. */
+type TopicKind = 'of-users' | 'internal';
+
 /** A topic as it would be. */
 export interface PlannedTopic {
   readonly record: TopicRecord;
@@ -82,8 +85,8 @@ export class TopicCreation {
   }
 
   /** Checks everything that can be checked without a change. Throws what `create` would reject with. */
-  plan(asked: NewTopic): PlannedTopic {
-    checkTopicName(asked.name);
+  plan(asked: NewTopic, kind: TopicKind = 'of-users'): PlannedTopic {
+    if (kind === 'of-users') checkTopicName(asked.name);
     const { image } = this.#keeper;
     if (image.topicByName(asked.name) !== undefined) throw topicExists(asked.name);
     const partitions = asked.partitions === 0 ? this.#defaults.defaultPartitions : asked.partitions;
@@ -92,7 +95,7 @@ export class TopicCreation {
       throw faults.invalidRequest('partitions', `is ${partitions}: 1 to ${partitionsMax}`);
     }
     if (replicas > replicasMax) throw faults.invalidRequest('replicas', `is ${replicas}: 1 to ${replicasMax}`);
-    requireJoined(asked.replicas, image.nodes().length);
+    requireJoined(asked.replicas, image.nodes().filter(isStorage).length);
     const config = checkTopicConfig(asked.config);
     checkMinIsr(config, replicas);
     const record: TopicRecord = {
@@ -110,7 +113,7 @@ export class TopicCreation {
   }
 
   /** Resolves when the topic is committed and the image has it. A repeated request gets the topic of the first. */
-  async create(asked: NewTopic): Promise<{ topic: TopicImage; version: Revision }> {
+  async create(asked: NewTopic, kind: TopicKind = 'of-users'): Promise<{ topic: TopicImage; version: Revision }> {
     const { image } = this.#keeper;
     for (let attempt = 1; ; attempt++) {
       const existing = image.topicByName(asked.name);
@@ -118,7 +121,7 @@ export class TopicCreation {
         return { topic: existing, version: existing.createRevision };
       }
       const id = topicId(randomName(this.#ports.random));
-      const version = await this.#write(id, this.plan(asked));
+      const version = await this.#write(id, this.plan(asked, kind));
       const topic = version === undefined ? undefined : image.topic(id);
       if (version !== undefined && topic !== undefined) return { topic, version };
       await afterConflict(this.#ports, `topic ${JSON.stringify(asked.name)}`, attempt);
@@ -212,7 +215,7 @@ export function planPartitions(
   partitions: number,
   seed: number,
 ): PartitionState[] {
-  const active = image.nodes().filter(({ condition }) => !condition.fenced && !condition.draining);
+  const active = image.nodes().filter((node) => isStorage(node) && mayTake(node));
   if (active.length < topic.replicas) {
     throw new MoldauError(
       'NOT_SERVING',
@@ -233,6 +236,11 @@ export function planPartitions(
     return newPartition(members, minIsr);
   });
 }
+
+export const isStorage = ({ registration }: NodeImage): boolean => registration.role === 'storage';
+
+/** Whether it may get something new now. */
+export const mayTake = ({ condition }: NodeImage): boolean => !condition.fenced && !condition.draining;
 
 const isRepeat = (existing: TopicImage, { requestId }: NewTopic): boolean =>
   requestId !== undefined && existing.record.requestId === requestId;

@@ -34,6 +34,7 @@ import {
   type WatchMetadataResponseSchema,
 } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import {
+  NodeRole,
   type NodeSchema,
   NodeState,
   type PartitionSchema,
@@ -60,6 +61,8 @@ type NodeMessage = MessageInitShape<typeof NodeSchema>;
 type TopicMessage = MessageInitShape<typeof TopicSchema>;
 type PartitionMessage = MessageInitShape<typeof PartitionSchema>;
 
+const roles = { storage: NodeRole.STORAGE, 'group-coordinator': NodeRole.GROUP_COORDINATOR } as const;
+
 /** `rewrittenTo`: the address under which all nodes that serve are reached, if not their own. */
 export function toNode(node: NodeImage, rewrittenTo: string | undefined): NodeMessage {
   const { fenced, draining } = node.condition;
@@ -71,6 +74,8 @@ export function toNode(node: NodeImage, rewrittenTo: string | undefined): NodeMe
     state: fenced ? NodeState.FENCED : serving,
     epoch: node.epoch,
     version: node.registration.programVersion,
+    role: roles[node.registration.role],
+    groupShards: node.groupShards.map(({ shard, epoch }) => ({ index: shard, epoch })),
   };
 }
 
@@ -160,6 +165,7 @@ export const fromRegisterNode = (request: RegisterNodeRequest): Registering => (
     rack: request.rack,
     incarnation: request.incarnation,
     programVersion: request.programVersion,
+    role: request.role === NodeRole.GROUP_COORDINATOR ? 'group-coordinator' : 'storage',
   },
 });
 

@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type CancelTimer, repeat, type Timers } from '@moldau/kernel';
+import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
   type NodeSessionRequest,
   NodeSessionRequestSchema,
@@ -32,18 +33,22 @@ export class FakeNode {
   ending: Error | 'ended' | undefined;
   readonly #reported = new Set<string>();
   readonly #timers: Timers;
-  readonly #options: { rack?: string; address?: string; incarnation: string };
+  readonly #options: { rack?: string; address?: string; role?: NodeRole; incarnation: string };
   #session: FakeSession<NodeSessionRequest, Response> | undefined;
   #cancelHeartbeats: CancelTimer | undefined;
 
-  constructor(timers: Timers, id: number, options: { rack?: string; address?: string; incarnation: string }) {
+  constructor(
+    timers: Timers,
+    id: number,
+    options: { rack?: string; address?: string; role?: NodeRole; incarnation: string },
+  ) {
     this.#timers = timers;
     this.id = id;
     this.#options = options;
   }
 
   async register(office: Office, clusterId = '', highestVersion = 0n): Promise<void> {
-    const { rack = '', address = `node-${this.id}:7071`, incarnation } = this.#options;
+    const { rack = '', address = `node-${this.id}:7071`, role = NodeRole.STORAGE, incarnation } = this.#options;
     const request = create(RegisterNodeRequestSchema, {
       version: 1,
       clusterId,
@@ -53,6 +58,7 @@ export class FakeNode {
       rack,
       programVersion: '0.1.0',
       highestVersion,
+      role,
     });
     const answer = await office.controller.registerNode(request, context());
     this.epoch = answer.nodeEpoch ?? 0n;

@@ -6,10 +6,11 @@ import { PartitionBatch } from '../src/partition-batch.ts';
 const keys = new Keys('c');
 const nodeOf = (id: number): NodeImage => ({
   id: nodeId(id),
-  registration: { address: '', rack: '', incarnation: '', programVersion: '' },
+  registration: { address: '', rack: '', incarnation: '', programVersion: '', role: 'storage' },
   epoch: nodeEpoch(BigInt(100 + id)),
   condition: { fenced: false, clean: false, draining: false },
   conditionRevision: BigInt(200 + id),
+  groupShards: [],
 });
 const ref = (index: number) => ({ topic: topicId('t'), index: partitionIndex(index) });
 const stateOn = (...nodes: readonly NodeImage[]) =>

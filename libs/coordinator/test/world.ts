@@ -14,6 +14,7 @@ import {
   UpdateTopicRequestSchema,
   WatchMetadataRequestSchema,
 } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import type { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
   AllocateProducerIdsRequestSchema,
   AlterIsrRequestSchema,
@@ -159,7 +160,11 @@ export class World {
   readonly #started = new Set<number>();
 
   /** A node that has registered; `join` opens its session. */
-  async node(office: Office, id: number, options: { rack?: string; address?: string } = {}): Promise<FakeNode> {
+  async node(
+    office: Office,
+    id: number,
+    options: { rack?: string; address?: string; role?: NodeRole } = {},
+  ): Promise<FakeNode> {
     const node = new FakeNode(this.time, id, { ...options, incarnation: randomName(this.random) });
     this.#t.teardown(() => node.die());
     // A later start of a node finds the cluster in its directory.
@@ -169,7 +174,7 @@ export class World {
   }
 
   /** A node that serves. */
-  async activeNode(office: Office, id: number, options: { rack?: string } = {}): Promise<FakeNode> {
+  async activeNode(office: Office, id: number, options: { rack?: string; role?: NodeRole } = {}): Promise<FakeNode> {
     const node = await this.node(office, id, options);
     node.join(office);
     await this.until(async () => {

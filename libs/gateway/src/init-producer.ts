@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, type Millis } from '@moldau/kernel';
-import { type Node, NodeState } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { type Node, NodeRole, NodeState } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
   type InitProducerRequest,
   type InitProducerResponseSchema,
@@ -31,7 +31,9 @@ export function initProducer(
 
 /** Throws NOT_SERVING when no node serves now. */
 function anyNode(view: ClusterView, chance: number): Node {
-  const serving = view.nodes().filter(({ state }) => state === NodeState.ACTIVE);
+  const serving = view
+    .nodes()
+    .filter(({ state, role }) => state === NodeState.ACTIVE && role !== NodeRole.GROUP_COORDINATOR);
   const chosen = serving[Math.floor(chance * serving.length)];
   if (chosen === undefined) throw faults.notServing('every storage node', 'away');
   return chosen;

@@ -63,6 +63,13 @@ export const timedOut = (
     { timeout_ms: timeoutMs },
   );
 
+export const internalTopic = (topic: string, action: string): MoldauError =>
+  new MoldauError(
+    'PERMISSION_DENIED',
+    `topic ${JSON.stringify(topic)} belongs to the system: nobody else may ${action} it`,
+    { action },
+  );
+
 /** `token`: the writer's own; undefined: it has none, which is lower than any. */
 export const fencedToken = (partition: string, token: bigint | undefined, current: bigint): MoldauError =>
   new MoldauError(

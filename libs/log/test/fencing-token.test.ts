@@ -28,6 +28,17 @@ function attempt(log: PartitionLog, fencingToken?: bigint): string {
   }
 }
 
+/** Whether an append was taken: none is while the log is being cut. */
+function isTaken(log: PartitionLog, fencingToken: bigint): boolean {
+  try {
+    attempt(log, fencingToken);
+    return true;
+  } catch (error) {
+    if (!hasReason(error, 'NOT_SERVING')) throw error;
+    return false;
+  }
+}
+
 async function commitAll(bench: Bench, log: PartitionLog): Promise<void> {
   await bench.settle(log);
   log.advanceHighWatermark(log.durableEnd);
@@ -170,6 +181,27 @@ test('a control record whose write fails raises nothing, now and after a crash',
     bench.disk.crash();
     const again = await bench.reopen({ bootId: 'boot-2' });
     t.deepEqual(again.fencingToken, { token: 5n, at: offset(0) }, `${tail} ms`);
+  }
+});
+
+test('a token that the file speaks of, and whose record was never written, does not rise with what stands there', async (t) => {
+  for (let elapsed = 0; elapsed < 3; elapsed += 0.02) {
+    const [bench, log] = await leading(Math.round(elapsed * 100) + 1);
+    attempt(log, 5n);
+    // The file is about to be written, with whatever is in force by then.
+    await bench.time.runFor(elapsed);
+    bench.disk.fail('append', 'ENOSPC', 1, '.log');
+    const end = log.writtenEnd === 2n ? 2n : 0n;
+    attempt(log, 6n);
+    await bench.time.runUntil(() => log.logEnd === end);
+    log.lead(epoch(2));
+    // At once when the cut is done: before the file is written again.
+    await bench.time.runUntil(() => isTaken(log, 5n));
+    for (let i = 0; i < 6; i += 1) attempt(log, 5n);
+    await bench.settle(log);
+    bench.disk.crash();
+    const again = await bench.reopen({ bootId: 'boot-2' });
+    t.deepEqual(again.fencingToken, { token: 5n, at: offset(0) }, `after ${elapsed} ms`);
   }
 });
 

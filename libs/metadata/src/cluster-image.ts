@@ -9,11 +9,19 @@ import {
   type Revision,
   type TopicId,
 } from '@moldau/kernel';
-import type { ImageDelta, NodeImage, PartitionImage, PartitionRef, TopicImage } from './image-parts.ts';
+import type {
+  GroupShardImage,
+  ImageDelta,
+  NodeImage,
+  PartitionImage,
+  PartitionRef,
+  TopicImage,
+} from './image-parts.ts';
 import { Keys, parseKey } from './keys.ts';
 import type { StoreChange, StoreEntry, StoreEvent } from './store.ts';
 import {
   clusterConfigCodec,
+  groupShardCodec,
   type NodeCondition,
   type NodeRegistration,
   nodeCodec,
@@ -35,6 +43,7 @@ type Touched = {
   clusterConfig: boolean;
 };
 
+const noShards: readonly GroupShardImage[] = [];
 const neverWritten: NodeCondition = { fenced: true, clean: false, draining: false };
 
 /**
@@ -51,6 +60,8 @@ export class ClusterImage {
   readonly #partitions = new Map<TopicId, Map<number, PartitionImage>>();
   readonly #replicasOf = new Map<NodeId, Map<PartitionKey, PartitionRef>>();
   readonly #ledBy = new Map<NodeId, number>();
+  readonly #groupShards = new Map<number, GroupShardImage>();
+  readonly #shardsOf = new Map<NodeId, readonly GroupShardImage[]>();
   readonly #tombstones = new Map<TopicId, Tombstone>();
   #clusterConfig: Readonly<Record<string, string>> = {};
   #producerIdsRevision = 0n;
@@ -97,6 +108,7 @@ export class ClusterImage {
       epoch: registered.epoch,
       condition: condition?.value ?? neverWritten,
       conditionRevision: condition?.revision ?? 0n,
+      groupShards: this.#shardsOf.get(id) ?? noShards,
     };
   }
 
@@ -109,6 +121,11 @@ export class ClusterImage {
   /** By id. */
   nodes(): NodeImage[] {
     return [...this.#registrations.keys()].sort((a, b) => a - b).flatMap((id) => this.node(id) ?? []);
+  }
+
+  /** Undefined: it never had an owner. */
+  groupShard(shard: number): GroupShardImage | undefined {
+    return this.#groupShards.get(shard);
   }
 
   topic(id: TopicId): TopicImage | undefined {
@@ -192,6 +209,9 @@ export class ClusterImage {
       case 'partition':
         this.#setPartition({ topic: parsed.topic, index: parsed.partition }, entry, touched);
         break;
+      case 'group-shard':
+        this.#setGroupShard(parsed.shard, entry, touched);
+        break;
       case 'tombstone':
         touched.tombstones.add(parsed.topic);
         if (entry === undefined) this.#tombstones.delete(parsed.topic);
@@ -233,6 +253,25 @@ export class ClusterImage {
     else {
       const value = nodeConditionCodec.decode(entry.key, entry.value);
       this.#conditions.set(id, { value, revision: entry.modRevision });
+    }
+  }
+
+  #setGroupShard(shard: number, entry: StoreEntry | undefined, touched: Touched): void {
+    const before = this.#groupShards.get(shard);
+    if (entry === undefined) this.#groupShards.delete(shard);
+    else {
+      const owner = groupShardCodec.decode(entry.key, entry.value);
+      this.#groupShards.set(shard, { shard, owner, epoch: entry.modRevision });
+    }
+    const now = this.#groupShards.get(shard);
+    for (const node of new Set([before?.owner.node, now?.owner.node])) {
+      if (node === undefined) continue;
+      touched.nodes.add(node);
+      const owned = [...this.#groupShards.values()].filter(({ owner }) => owner.node === node);
+      this.#shardsOf.set(
+        node,
+        owned.sort((a, b) => a.shard - b.shard),
+      );
     }
   }
 

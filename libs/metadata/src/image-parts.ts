@@ -1,4 +1,5 @@
 import type { NodeEpoch, NodeId, PartitionIndex, PartitionKey, Revision, TopicId } from '@moldau/kernel';
+import type { ShardOwner } from './group-shards.ts';
 import type { NodeCondition, NodeRegistration, PartitionState, TopicRecord } from './stored-values.ts';
 
 export interface NodeImage {
@@ -9,6 +10,16 @@ export interface NodeImage {
   readonly condition: NodeCondition;
   /** Revision of `condition`. 0: it was never written. */
   readonly conditionRevision: bigint;
+  /** What it owns, in the order of the shards. */
+  readonly groupShards: readonly GroupShardImage[];
+}
+
+/** A shard of the groups, and who owns it. */
+export interface GroupShardImage {
+  readonly shard: number;
+  readonly owner: ShardOwner;
+  /** The revision that gave it to this owner: its fencing token. */
+  readonly epoch: Revision;
 }
 
 export interface TopicImage {
@@ -33,6 +44,7 @@ export interface PartitionImage {
 /** What one change touched: who keeps something made from the image makes it again from there. */
 export interface ImageDelta {
   readonly revision: Revision;
+  /** A shard that changes its owner counts for both. */
   readonly nodes: ReadonlySet<NodeId>;
   /** Whose record is new, changed or gone. A change of a partition alone does not count. */
   readonly topics: ReadonlySet<TopicId>;

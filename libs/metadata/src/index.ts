@@ -1,6 +1,7 @@
 export * from './cluster-health.ts';
 export * from './cluster-image.ts';
 export * from './election.ts';
+export * from './group-shards.ts';
 export type * from './image-parts.ts';
 export { decideIsr, type IsrChange, type IsrVerdict, type IsrView } from './isr-change.ts';
 export { clusterIdKey, Keys, type ParsedKey, parseKey } from './keys.ts';

@@ -41,6 +41,9 @@ export class Keys {
   partitionsOf(topic: TopicId): string {
     return `${this.partitions}${topic}/`;
   }
+  groupShard(index: number): string {
+    return `${this.prefix}group-shards/${index}`;
+  }
   tombstone(id: TopicId): string {
     return `${this.prefix}tombstones/${id}`;
   }
@@ -51,6 +54,7 @@ export type ParsedKey =
   | { readonly kind: 'node' | 'node-state'; readonly node: NodeId }
   | { readonly kind: 'topic' | 'tombstone'; readonly topic: TopicId }
   | { readonly kind: 'partition'; readonly topic: TopicId; readonly partition: PartitionIndex }
+  | { readonly kind: 'group-shard'; readonly shard: number }
   | { readonly kind: 'cluster-config' | 'producer-ids' | 'election' | 'suspects' }
   | { readonly kind: 'other' };
 
@@ -72,6 +76,8 @@ export function parseKey(relative: string): ParsedKey {
       return { kind: 'tombstone', topic: topicId(id) };
     case 'partitions':
       return { kind: 'partition', topic: topicId(id), partition: partitionIndex(Number(partition)) };
+    case 'group-shards':
+      return { kind: 'group-shard', shard: Number(id) };
     case 'configs':
       return { kind: id === 'cluster' ? 'cluster-config' : 'other' };
     default:

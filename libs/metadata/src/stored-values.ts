@@ -11,6 +11,7 @@ import {
   type TopicId,
   topicId,
 } from '@moldau/kernel';
+import type { ShardOwner } from './group-shards.ts';
 import { StoredFields } from './stored-fields.ts';
 
 /** A node's registration: written once for each start. Its mod revision is the node epoch. */
@@ -19,7 +20,11 @@ export interface NodeRegistration {
   readonly rack: string;
   readonly incarnation: string;
   readonly programVersion: string;
+  readonly role: NodeRole;
 }
+
+/** What a node is for: it keeps partitions, or the state of groups. */
+export type NodeRole = 'storage' | 'group-coordinator';
 
 /** A fenced node leads nothing and is in no ISR. */
 export interface NodeCondition {
@@ -105,6 +110,8 @@ export const nodeCodec = codec<NodeRegistration>(
     rack: f.text('rack'),
     incarnation: f.text('incarnation'),
     programVersion: f.text('programVersion'),
+    // Written before there were others: a storage node.
+    role: f.optionalText('role') === 'group-coordinator' ? 'group-coordinator' : 'storage',
   }),
 );
 
@@ -165,6 +172,12 @@ export const tombstoneCodec = codec<Tombstone>(
 export const clusterConfigCodec = codec<ClusterConfigRecord>(
   (record) => record,
   (f) => ({ config: f.texts('config') }),
+);
+
+/** Who owns a shard of the groups. The mod revision is the shard's epoch. */
+export const groupShardCodec = codec<ShardOwner>(
+  ({ node, start }) => ({ node, start: String(start) }),
+  (f) => ({ node: nodeId(f.integer('node')), start: nodeEpoch(f.bigint('start')) }),
 );
 
 export const officeCodec = codec<OfficeHolder>(

@@ -3,6 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import {
   ClusterImage,
+  groupShardCodec,
   Keys,
   newPartition,
   nodeCodec,
@@ -96,11 +97,39 @@ test('a name that was taken over is not lost with its former topic', (t) => {
   t.is(feed.image.topicByName('a')?.id, topicId('new'));
 });
 
+test('a shard of the groups is shown by its owner, and a move concerns both', (t) => {
+  const feed = new Feed();
+  const ownedBy = (node: number) => groupShardCodec.encode({ node: nodeId(node), start: nodeEpoch(7n) }, 'n');
+  const registered = nodeCodec.encode(
+    { address: 'a:1', rack: '', incarnation: 'i', programVersion: '1', role: 'group-coordinator' },
+    'n',
+  );
+  for (const node of [1, 2]) feed.apply([keys.node(nodeId(node)), registered]);
+  t.deepEqual(feed.image.node(nodeId(1))?.groupShards, []);
+  for (const shard of [3, 0]) feed.apply([keys.groupShard(shard), ownedBy(1)]);
+  const shardsOf = (node: number) => feed.image.node(nodeId(node))?.groupShards.map(({ shard }) => shard);
+  t.deepEqual(shardsOf(1), [0, 3]);
+  const before = feed.image.groupShard(3);
+  t.like(before?.owner, { node: 1, start: 7n });
+  const { nodes } = feed.apply([keys.groupShard(3), ownedBy(2)]);
+  t.deepEqual([...nodes].sort(), [1, 2]);
+  t.deepEqual([shardsOf(1), shardsOf(2)], [[0], [3]]);
+  t.true((feed.image.groupShard(3)?.epoch ?? 0n) > (before?.epoch ?? 0n));
+  t.is(feed.image.node(nodeId(1))?.registration.role, 'group-coordinator');
+});
+
+test('a node that was registered before there were roles keeps partitions', (t) => {
+  const feed = new Feed();
+  const old = JSON.stringify({ v: 1, nonce: 'n', address: 'a:1', rack: '', incarnation: 'i', programVersion: '1' });
+  feed.apply([keys.node(nodeId(1)), old]);
+  t.is(feed.image.node(nodeId(1))?.registration.role, 'storage');
+});
+
 test('a node that never wrote its condition is fenced', (t) => {
   const feed = new Feed();
   feed.apply([
     keys.node(nodeId(1)),
-    nodeCodec.encode({ address: 'a:1', rack: '', incarnation: 'i', programVersion: '1' }, 'n'),
+    nodeCodec.encode({ address: 'a:1', rack: '', incarnation: 'i', programVersion: '1', role: 'storage' }, 'n'),
   ]);
   t.like(feed.image.node(nodeId(1)), { epoch: nodeEpoch(2n), condition: { fenced: true }, conditionRevision: 0n });
   feed.apply([
@@ -146,7 +175,10 @@ test('whatever the changes, the image equals one that was listed at the end', (t
         if (c.kind === 'topic')
           feed.apply([keys.topic(c.id), c.name === null ? undefined : topic(`${c.name}-${c.id}`, c.partitions)]);
         if (c.kind === 'node') {
-          const value = nodeCodec.encode({ address: 'a', rack: '', incarnation: 'i', programVersion: '1' }, 'n');
+          const value = nodeCodec.encode(
+            { address: 'a', rack: '', incarnation: 'i', programVersion: '1', role: 'storage' },
+            'n',
+          );
           feed.apply([keys.node(nodeId(c.id)), c.gone ? undefined : value]);
         }
       }

@@ -69,6 +69,7 @@ const policies: Readonly<Record<string, MethodPolicy>> = {
   },
   'moldau.internal.v1.ControllerService/AllocateProducerIds': { ...change, access: 'node' },
 
+  'moldau.internal.v1.InternalLogService/AppendSession': { ...session, access: 'node' },
   'moldau.internal.v1.ReplicationService/Replicate': { ...session, access: 'node' },
   'moldau.internal.v1.ReplicationService/HashRange': { ...ask, access: 'node', deadlineMs: 30 * second },
 };

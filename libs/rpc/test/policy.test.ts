@@ -4,6 +4,7 @@ import { AssertionFailed, MoldauError } from '@moldau/kernel';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import { InternalLogService } from '@moldau/proto/moldau/internal/v1/log_pb';
 import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { ServerInfoService } from '@moldau/proto/moldau/server/v1/server_info_pb';
@@ -17,6 +18,7 @@ const services: readonly DescService[] = [
   ClusterService,
   GroupService,
   ControllerService,
+  InternalLogService,
   ReplicationService,
   ServerInfoService,
 ];

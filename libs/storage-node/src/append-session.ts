@@ -12,6 +12,7 @@ import type { AppendBudget } from './append-budget.ts';
 import { AppendCredit } from './append-credit.ts';
 import { type Ack, type ClosedHandle, type Handle, handleClosed, type Pending, succeeded } from './append-handle.ts';
 import type { Appended, Settle } from './parked-appends.ts';
+import type { Writer } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { acksFrom, leaderOf, offsetFrom, tokenFrom } from './wire.ts';
 
@@ -46,6 +47,7 @@ export class AppendStream {
   readonly #session: Session<Response, AppendSessionRequest>;
   readonly #ports: AppendSessionPorts;
   readonly #keeps: CallContext['keeps'];
+  readonly #writer: Writer;
   readonly #handles = new Map<number, Handle>();
   readonly #liveness: SessionLiveness;
   readonly #answered = new Gate();
@@ -66,10 +68,12 @@ export class AppendStream {
     session: Session<Response, AppendSessionRequest>,
     ports: AppendSessionPorts,
     keeps: CallContext['keeps'],
+    writer: Writer,
   ) {
     this.#session = session;
     this.#ports = ports;
     this.#keeps = keeps;
+    this.#writer = writer;
     this.#credit = new AppendCredit(ports.budget, ports.windowBytes);
     this.#liveness = new SessionLiveness(ports.clock, 'client');
   }
@@ -122,6 +126,7 @@ export class AppendStream {
       if (this.#handles.size >= maxHandles)
         throw faults.invalidRequest('handle', `is one too many: at most ${maxHandles} in a session`);
       const partition = this.#ports.partitions.byId(topicId, index);
+      partition.requireWriter(this.#writer, 'append to');
       partition.requireLeader(leaderEpoch);
       const handle: Handle = {
         number,

@@ -31,6 +31,7 @@ const maxSequence = 2 ** 31 - 1;
 /** Serves `LogService.Append`: one batch, answered when it is committed. */
 export async function append(request: AppendRequest, ports: AppendPorts): Promise<Response> {
   const partition = choosePartition(request, ports);
+  partition.requireWriter('user', 'append to');
   partition.requireLeader();
   ports.budget.requireRoom();
   const nowMs = ports.clock.wallMs();

@@ -1,4 +1,5 @@
 import { hasReason, type Millis, sleep, type Timers } from '@moldau/kernel';
+import { InternalLogService } from '@moldau/proto/moldau/internal/v1/log_pb';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { type ServedService, serve } from '@moldau/rpc';
 import { type AppendPorts, append } from './append.ts';
@@ -37,7 +38,7 @@ export function logService(parts: LogServiceParts): ServedService {
       await ready(request, request.partition);
       return whenOpened(timers, () => append(request, parts));
     },
-    appendSession: (session, { keeps }) => hold(new AppendStream(session, parts, keeps)),
+    appendSession: (session, { keeps }) => hold(new AppendStream(session, parts, keeps, 'user')),
     read: async function* (request, context) {
       await ready(request, request.partition);
       await whenOpened(timers, async () =>
@@ -60,6 +61,12 @@ export function logService(parts: LogServiceParts): ServedService {
     },
   });
 }
+
+/** `InternalLogService`: for those who own a part of an internal topic. */
+export const internalLogService = (parts: AppendSessionPorts & Pick<LogServiceParts, 'hold'>): ServedService =>
+  serve(InternalLogService, {
+    appendSession: (session, { keeps }) => parts.hold(new AppendStream(session, parts, keeps, 'owner')),
+  });
 
 const patienceMs: Millis = 2_000;
 const lookEveryMs: Millis = 20;

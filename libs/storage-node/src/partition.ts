@@ -9,6 +9,7 @@ import {
   type Timers,
 } from '@moldau/kernel';
 import type { LogConfig, PartitionLog } from '@moldau/log';
+import { isInternalTopic } from '@moldau/metadata';
 import type { CommittedState, Hello, Following as Leader } from '@moldau/replication';
 import { ParkedAppends, type Settle } from './parked-appends.ts';
 import type { Following } from './replication/following.ts';
@@ -22,6 +23,9 @@ export type Role =
   | { readonly kind: 'follower'; readonly leader: NodeId | undefined; readonly epoch: LeaderEpoch }
   /** The data is gone, or going. */
   | { readonly kind: 'removed' };
+
+/** Who writes: somebody from outside, or the owner of a part of an internal topic. */
+export type Writer = 'user' | 'owner';
 
 /** How an append is to be taken. */
 export interface PartitionAppend {
@@ -205,6 +209,12 @@ export class Partition {
     this.#onResign = callback;
   }
 
+  /** Throws PERMISSION_DENIED when it is not the writer's to change: users have no part in internal topics, nor owners in others. */
+  requireWriter(writer: Writer, action: string): void {
+    if (isInternalTopic(this.topic) === (writer === 'owner')) return;
+    throw writer === 'owner' ? noInternalTopic(this.topic) : faults.internalTopic(this.topic, action);
+  }
+
   /** Throws unless this node leads, under the epoch that the caller believes in where it names one. */
   requireLeader(believed?: number): void {
     const role = this.#role;
@@ -332,6 +342,15 @@ export class Partition {
     for (const callback of this.#watchers) callback();
   }
 }
+
+const noInternalTopic = (topic: string): MoldauError =>
+  new MoldauError(
+    'PERMISSION_DENIED',
+    `topic ${JSON.stringify(topic)} is no internal one: write to it as everybody does`,
+    {
+      action: 'append to',
+    },
+  );
 
 const duplicateOutsideWindow = (partition: string): MoldauError =>
   new MoldauError('DUPLICATE_SEQUENCE', `${partition} has this batch already, too long ago to know its offset`);

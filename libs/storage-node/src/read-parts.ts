@@ -28,7 +28,7 @@ const unfoldedBytesMax = 24 * 1024 * 1024;
 export function* batchParts({ chunks, nextOffset }: LogSlice): Generator<ReadPart> {
   const bytes = joined(chunks);
   let count = 0;
-  for (const header of headersOf(bytes)) count += header.recordsCount;
+  for (const header of headersOf(bytes)) if (!header.isControl) count += header.recordsCount;
   yield { count, nextOffset, keptBytes: bytes === chunks[0] ? 0 : bytes.length, response: { batches: bytes } };
 }
 

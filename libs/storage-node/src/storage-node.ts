@@ -21,7 +21,7 @@ import type { AppendStream } from './append-session.ts';
 import { Assignments } from './assignments.ts';
 import { ControllerLink } from './controller-link.ts';
 import type { FetchStream } from './fetch-session.ts';
-import { logService } from './log-service.ts';
+import { internalLogService, logService } from './log-service.ts';
 import type { Partition } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { ProducerIds } from './producer-ids.ts';
@@ -181,7 +181,7 @@ export class StorageNode {
   /** What it serves. */
   services(): ServedService[] {
     const { clock, timers, random } = this.#ports;
-    const log = logService({
+    const parts = {
       partitions: this.#partitions,
       budget: this.#budget,
       producerIds: this.#producerIds,
@@ -190,12 +190,12 @@ export class StorageNode {
       random,
       windowBytes: this.#config.appendWindowBytes,
       admit: () => this.#admit(),
-      seal: (error) => sealError(error, 'a session', this.#ports),
+      seal: (error: unknown) => sealError(error, 'a session', this.#ports),
       requireServing: () => this.#requireServing(),
       catchUp: () => this.#relay.catchUp(),
-      hold: (session) => this.#hold(session),
-    });
-    return [log, this.#relay.service(), this.#replication.service()];
+      hold: (session: AppendStream | FetchStream) => this.#hold(session),
+    };
+    return [logService(parts), internalLogService(parts), this.#relay.service(), this.#replication.service()];
   }
 
   get isServing(): boolean {

@@ -12,6 +12,7 @@ export async function trimPartition(
 ): Promise<MessageInitShape<typeof TrimPartitionResponseSchema>> {
   const { beforeOffset, validateOnly } = request;
   const partition = partitions.find(request, request.partition);
+  partition.requireWriter('user', 'trim');
   partition.requireLeader();
   const { log } = partition;
   const before = offsetFrom('before_offset', beforeOffset);

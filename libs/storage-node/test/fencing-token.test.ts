@@ -1,5 +1,5 @@
 import { offset } from '@moldau/kernel';
-import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
+import { LogService, ReadFormat } from '@moldau/proto/moldau/log/v1/log_pb';
 import { Acks } from '@moldau/proto/moldau/log/v1/record_pb';
 import { fromWireError } from '@moldau/rpc';
 import test from 'ava';
@@ -95,6 +95,29 @@ test('the open is answered when the record is committed, not before', async (t) 
   for (const node of cluster.nodes) node.resume();
   await time.runUntil(() => opened(session).length === 1, 20_000);
   t.true(log.highWatermark >= 2n);
+});
+
+test('an append that raises the token is answered when it is committed, whatever it asks for', async (t) => {
+  const { cluster, time, leader, followers, topic, send: sendValue } = await threeCopies();
+  await sendValue('first');
+  const session = appendSession(cluster.network.dialer('owner').dial(leader().address, 'data'));
+  const channel = cluster.network.dialer('plain').dial(leader().address, 'data');
+  for (const node of followers()) node.pause();
+  const records = [{ value: Buffer.from('a') }];
+  let isAnswered = false;
+  const request = { topic: 't', partition: 0, records, acks: Acks.LEADER, fencingToken: 4n, timeoutMs: 60_000 };
+  const answered = channel.unary(LogService.method.append, request).then(() => {
+    isAnswered = true;
+  });
+  await time.runFor(1_000);
+  t.false(isAnswered);
+  open(session, topic.id, 4n);
+  send(session, 0, ['b'], 1, Acks.LEADER);
+  await time.runUntil(() => told(session).length === 1);
+  t.deepEqual(opened(session), [], 'it is in force, and not committed yet');
+  for (const node of cluster.nodes) node.resume();
+  await time.run(answered);
+  await time.runUntil(() => opened(session).length === 1);
 });
 
 test('a leader that loses its place before the commit answers that', async (t) => {
@@ -200,4 +223,15 @@ test('readers pass over control records: no record of one, no gap told, and the 
   };
   await time.run(unary());
   t.deepEqual(parts, ['1 then 3']);
+  // A limit counts records, in batches too.
+  const ends: bigint[] = [];
+  const request = { topic: 't', limit: 2n, follow: true, format: ReadFormat.BATCHES };
+  const following = async (): Promise<void> => {
+    for await (const { nextOffset } of channel.serverStream(LogService.method.read, request)) ends.push(nextOffset);
+  };
+  const followed = following();
+  await time.runUntil(() => ends.length === 1);
+  send(session, 1, ['b'], 2);
+  await time.run(followed);
+  t.deepEqual(ends, [3n, 4n]);
 });

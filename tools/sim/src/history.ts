@@ -6,6 +6,7 @@ import { Trace } from './trace.ts';
 import { appendConditionally, appendOnce, RepeatingAppender } from './workload/appending.ts';
 import { reconfigure, trim } from './workload/changing.ts';
 import { liveAndDie } from './workload/lifecycle.ts';
+import { Owners, ownedTopic } from './workload/owning.ts';
 import { produce } from './workload/producing.ts';
 import { readWhole, scan, Tail } from './workload/reading.ts';
 import { World } from './world.ts';
@@ -59,10 +60,12 @@ async function live(world: World): Promise<void> {
   ] as const;
   const { admin } = world.person('admin').client;
   const creating = world.background(async () => {
-    for (const topic of topics) await admin.createTopic({ ...topic, replicas: world.replicas });
+    const owned = { name: ownedTopic, partitions: 1, config };
+    for (const topic of [...topics, owned]) await admin.createTopic({ ...topic, replicas: world.replicas });
   });
   await world.until('the topics are made', () => creating.isOver, 30_000);
   const [kept, trimmed] = topics;
+  const owners = new Owners(world);
   const tails = topics.flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, index) => new Tail(world, `tail-${name}-${index}`, name, index)),
   );
@@ -78,6 +81,7 @@ async function live(world: World): Promise<void> {
     world.background(() => trim(world, 'trim', trimmed.name, trimmed.partitions)),
     world.background(() => reconfigure(world, 'config', [kept.name, trimmed.name])),
     world.background(() => liveAndDie(world, 'scratch')),
+    ...[1, 2, 3].map((n) => world.background(() => owners.run(`owner-${n}`))),
   ];
   const plagued = world.background(() => plague(world, 7_000 + random.below(12_000)));
   await world.until('the faults end', () => plagued.isOver, 300_000);
@@ -89,6 +93,8 @@ async function live(world: World): Promise<void> {
   await writeInPeace(world, topics);
   await world.until('everything is read', () => tails.every((tail) => tail.isAtEnd), readMaxMs);
   await readEverything(world, topics);
+  const checking = world.background(() => owners.check());
+  await world.until('what was owned is read', () => checking.isOver, readMaxMs);
   await requireSameCopies(
     world,
     topics.map(({ name }) => name),

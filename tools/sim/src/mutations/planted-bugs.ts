@@ -37,6 +37,36 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'lower-token-accepted',
+    patches: [
+      {
+        file: 'log/src/log-appender.ts',
+        from: 'if (token === undefined || token < last.token) throw',
+        to: 'if (token === undefined) throw',
+      },
+    ],
+  },
+  {
+    name: 'token-not-copied',
+    patches: [
+      {
+        file: 'log/src/log-appender.ts',
+        from: 'for (const batch of batches) noteToken(state, piece.bytes, batch);\n',
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'token-not-recovered',
+    patches: [
+      {
+        file: 'log/src/recovery/recover-partition.ts',
+        from: 'state.tokens = stored?.tokens ?? new FencingTokens();',
+        to: 'state.tokens = new FencingTokens();',
+      },
+    ],
+  },
+  {
     name: 'duplicate-check-after-admission',
     patches: [
       {

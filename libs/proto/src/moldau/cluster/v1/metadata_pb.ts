@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file moldau/cluster/v1/metadata.proto.
  */
 export const file_moldau_cluster_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("CiBtb2xkYXUvY2x1c3Rlci92MS9tZXRhZGF0YS5wcm90bxIRbW9sZGF1LmNsdXN0ZXIudjEifgoETm9kZRIKCgJpZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEgwKBHJhY2sYAyABKAkSKwoFc3RhdGUYBCABKA4yHC5tb2xkYXUuY2x1c3Rlci52MS5Ob2RlU3RhdGUSDQoFZXBvY2gYBSABKAMSDwoHdmVyc2lvbhgGIAEoCSJ+CgVUb3BpYxIMCgRuYW1lGAEgASgJEgoKAmlkGAIgASgJEjAKCnBhcnRpdGlvbnMYAyADKAsyHC5tb2xkYXUuY2x1c3Rlci52MS5QYXJ0aXRpb24SFwoPbWF4X2JhdGNoX2J5dGVzGAQgASgNEhAKCGludGVybmFsGAUgASgIIogBCglQYXJ0aXRpb24SDQoFaW5kZXgYASABKA0SEwoGbGVhZGVyGAIgASgNSACIAQESFAoMbGVhZGVyX2Vwb2NoGAMgASgNEhAKCHJlcGxpY2FzGAQgAygNEg8KB2luX3N5bmMYBSADKA0SEwoLbWluX2luX3N5bmMYBiABKA1CCQoHX2xlYWRlcipuCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhUKEU5PREVfU1RBVEVfQUNUSVZFEAESFQoRTk9ERV9TVEFURV9GRU5DRUQQAhIXChNOT0RFX1NUQVRFX0RSQUlOSU5HEANiBnByb3RvMw");
+  fileDesc("CiBtb2xkYXUvY2x1c3Rlci92MS9tZXRhZGF0YS5wcm90bxIRbW9sZGF1LmNsdXN0ZXIudjEi3gEKBE5vZGUSCgoCaWQYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIMCgRyYWNrGAMgASgJEisKBXN0YXRlGAQgASgOMhwubW9sZGF1LmNsdXN0ZXIudjEuTm9kZVN0YXRlEg0KBWVwb2NoGAUgASgDEg8KB3ZlcnNpb24YBiABKAkSKQoEcm9sZRgHIAEoDjIbLm1vbGRhdS5jbHVzdGVyLnYxLk5vZGVSb2xlEjMKDGdyb3VwX3NoYXJkcxgIIAMoCzIdLm1vbGRhdS5jbHVzdGVyLnYxLkdyb3VwU2hhcmQiKgoKR3JvdXBTaGFyZBINCgVpbmRleBgBIAEoDRINCgVlcG9jaBgCIAEoAyJ+CgVUb3BpYxIMCgRuYW1lGAEgASgJEgoKAmlkGAIgASgJEjAKCnBhcnRpdGlvbnMYAyADKAsyHC5tb2xkYXUuY2x1c3Rlci52MS5QYXJ0aXRpb24SFwoPbWF4X2JhdGNoX2J5dGVzGAQgASgNEhAKCGludGVybmFsGAUgASgIIogBCglQYXJ0aXRpb24SDQoFaW5kZXgYASABKA0SEwoGbGVhZGVyGAIgASgNSACIAQESFAoMbGVhZGVyX2Vwb2NoGAMgASgNEhAKCHJlcGxpY2FzGAQgAygNEg8KB2luX3N5bmMYBSADKA0SEwoLbWluX2luX3N5bmMYBiABKA1CCQoHX2xlYWRlcipdCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFOT0RFX1JPTEVfU1RPUkFHRRABEh8KG05PREVfUk9MRV9HUk9VUF9DT09SRElOQVRPUhACKm4KCU5vZGVTdGF0ZRIaChZOT0RFX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRTk9ERV9TVEFURV9BQ1RJVkUQARIVChFOT0RFX1NUQVRFX0ZFTkNFRBACEhcKE05PREVfU1RBVEVfRFJBSU5JTkcQA2IGcHJvdG8z");
 
 /**
  * One process that keeps partitions, or stands in front of those that do.
@@ -61,6 +61,20 @@ export type Node = Message<"moldau.cluster.v1.Node"> & {
    * @generated from field: string version = 6;
    */
   version: string;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: moldau.cluster.v1.NodeRole role = 7;
+   */
+  role: NodeRole;
+
+  /**
+   * The shards of consumer groups that it owns, by index. A shard that no node names has no owner now.
+   *
+   * @generated from field: repeated moldau.cluster.v1.GroupShard group_shards = 8;
+   */
+  groupShards: GroupShard[];
 };
 
 /**
@@ -69,6 +83,34 @@ export type Node = Message<"moldau.cluster.v1.Node"> & {
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
   messageDesc(file_moldau_cluster_v1_metadata, 0);
+
+/**
+ * A part of all consumer groups: those whose id hashes to it.
+ *
+ * @generated from message moldau.cluster.v1.GroupShard
+ */
+export type GroupShard = Message<"moldau.cluster.v1.GroupShard"> & {
+  /**
+   * The index: also that of its partition in the internal topic __groups.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * Grows with every owner: the fencing token under which this one writes.
+   *
+   * @generated from field: int64 epoch = 2;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message moldau.cluster.v1.GroupShard.
+ * Use `create(GroupShardSchema)` to create a new message.
+ */
+export const GroupShardSchema: GenMessage<GroupShard> = /*@__PURE__*/
+  messageDesc(file_moldau_cluster_v1_metadata, 1);
 
 /**
  * A topic and its partitions.
@@ -117,7 +159,7 @@ export type Topic = Message<"moldau.cluster.v1.Topic"> & {
  * Use `create(TopicSchema)` to create a new message.
  */
 export const TopicSchema: GenMessage<Topic> = /*@__PURE__*/
-  messageDesc(file_moldau_cluster_v1_metadata, 1);
+  messageDesc(file_moldau_cluster_v1_metadata, 2);
 
 /**
  * Who keeps one partition.
@@ -173,7 +215,48 @@ export type Partition = Message<"moldau.cluster.v1.Partition"> & {
  * Use `create(PartitionSchema)` to create a new message.
  */
 export const PartitionSchema: GenMessage<Partition> = /*@__PURE__*/
-  messageDesc(file_moldau_cluster_v1_metadata, 2);
+  messageDesc(file_moldau_cluster_v1_metadata, 3);
+
+/**
+ * What a node is for.
+ *
+ * @generated from enum moldau.cluster.v1.NodeRole
+ */
+export const NodeRole = {
+  /**
+   * Same as NODE_ROLE_STORAGE.
+   *
+   * @generated from enum value: NODE_ROLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It keeps partitions.
+   *
+   * @generated from enum value: NODE_ROLE_STORAGE = 1;
+   */
+  STORAGE: 1,
+
+  /**
+   * It keeps the state of consumer groups, in partitions that storage nodes keep.
+   *
+   * @generated from enum value: NODE_ROLE_GROUP_COORDINATOR = 2;
+   */
+  GROUP_COORDINATOR: 2,
+} as const;
+
+/**
+ * What a node is for.
+ *
+ * @generated from enum moldau.cluster.v1.NodeRole
+ */
+export type NodeRole = (typeof NodeRole)[keyof typeof NodeRole] | UnknownEnum;
+
+/**
+ * Describes the enum moldau.cluster.v1.NodeRole.
+ */
+export const NodeRoleSchema: GenEnum<NodeRole> = /*@__PURE__*/
+  enumDesc(file_moldau_cluster_v1_metadata, 0);
 
 /**
  * What a node does now.
@@ -221,5 +304,5 @@ export type NodeState = (typeof NodeState)[keyof typeof NodeState] | UnknownEnum
  * Describes the enum moldau.cluster.v1.NodeState.
  */
 export const NodeStateSchema: GenEnum<NodeState> = /*@__PURE__*/
-  enumDesc(file_moldau_cluster_v1_metadata, 0);
+  enumDesc(file_moldau_cluster_v1_metadata, 1);
 
