@@ -1,11 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assert, type Clock, Gate, MoldauError, type Offset, offset, repeat, type Timers } from '@moldau/kernel';
-import {
-  type AppendAck,
-  type AppendSessionRequestSchema,
-  type AppendSessionResponse,
-  LogService,
-} from '@moldau/proto/moldau/log/v1/log_pb';
+import { InternalLogService } from '@moldau/proto/moldau/internal/v1/log_pb';
+import type { AppendAck, AppendSessionRequestSchema, AppendSessionResponse } from '@moldau/proto/moldau/log/v1/log_pb';
 import { type Channel, fromWireError, type Session, SessionLiveness } from '@moldau/rpc';
 
 type Request = MessageInitShape<typeof AppendSessionRequestSchema>;
@@ -34,7 +30,7 @@ export class AppendLink {
 
   constructor(channel: Channel, { topicId, partition, fencingToken }: LinkTarget, ports: TimePorts) {
     this.#address = channel.address;
-    this.#session = channel.session(LogService.method.appendSession);
+    this.#session = channel.session(InternalLogService.method.appendSession);
     this.#liveness = new SessionLiveness(ports.clock, 'server');
     // Whoever does not wait for it any more hears of the end of the link by other ways.
     this.#opened.promise.catch(() => {});

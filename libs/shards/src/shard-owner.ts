@@ -157,8 +157,8 @@ export class ShardOwner<Request, Reply, Frame> {
       const { records, reply, frames } = machine.step(request, this.#now);
       this.#queue.add(records, isFresh, {
         release: () => {
-          for (const frame of frames) this.#ports.frame(frame);
           settle(undefined, reply);
+          for (const frame of frames) this.#ports.frame(frame);
         },
         fail: (mayBeWritten) => settle(mayBeWritten ? lostInFlight(this.name) : this.#notServing(), undefined),
       });

@@ -3,7 +3,7 @@ import { BatchHeader } from '@moldau/records';
 import test from 'ava';
 import { defaultShardLimits } from '../src/index.ts';
 import { told } from './support/registers.ts';
-import { add, ask, get, world } from './support/world.ts';
+import { add, ask, get, groupsTopic, world } from './support/world.ts';
 
 test('an owner serves, and the next one finds all that was answered', async (t) => {
   const { time, ownerOn } = await world();
@@ -40,7 +40,7 @@ test('many requests of one turn are one batch', async (t) => {
   const channel = cluster.network.dialer('app').dial(leader().address, 'data');
   const counts: number[] = [];
   const read = async (): Promise<void> => {
-    const request = { topic: 'shards', format: ReadFormat.BATCHES };
+    const request = { topic: groupsTopic, format: ReadFormat.BATCHES };
     for await (const { batches } of channel.serverStream(LogService.method.read, request)) {
       for (let at = 0; at < batches.length; at += new BatchHeader(batches, at).sizeBytes) {
         const header = new BatchHeader(batches, at);
@@ -235,12 +235,12 @@ test('ticks come when the machine is due, and their frames leave when they are c
 });
 
 test('a shard that has written nothing for so long that its producer is forgotten writes on', async (t) => {
-  const { cluster, time, ownerOn } = await world();
-  await time.run(cluster.client('admin').admin.updateTopic('shards', { set: { 'producer.expiry': '1m' } }));
+  const { time, ownerOn } = await world();
   const owner = ownerOn('one').own(5n);
   await time.run(owner.ready());
   const notes = ask(owner, add('a'));
   await time.runUntil(() => notes.length === 1);
+  time.jumpWall(2 * 24 * 3_600_000);
   await time.runFor(10 * 60_000);
   ask(owner, add('a'), notes);
   await time.runUntil(() => notes.length === 2);

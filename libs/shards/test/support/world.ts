@@ -1,5 +1,8 @@
 import { silentLogger } from '@moldau/kernel';
+import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { ClusterView, Connections } from '@moldau/routing';
+import type { Channel } from '@moldau/rpc';
 import { SimulatedCluster, type SimulatedClusterOptions, type SimulatedNode, SimulatedProcess } from '@moldau/testing';
 import { PartitionShardLog, type ShardLimits, ShardOwner } from '../../src/index.ts';
 import { type Request, registers, told } from './registers.ts';
@@ -35,7 +38,7 @@ export class OwnerProcess {
 
   log(epoch: bigint): PartitionShardLog {
     const { view, connections } = this;
-    const target = { topic: 'shards', partition: 0, fencingToken: epoch };
+    const target = { topic: groupsTopic, partition: 0, fencingToken: epoch };
     return new PartitionShardLog(target, { ...this.#world, view, connections });
   }
 
@@ -71,28 +74,38 @@ export class OwnerProcess {
   }
 }
 
+export const groupsTopic = '__groups';
+
+/** Registers a group coordinator, for whose sake the internal topic is made. */
+export async function askForGroups(controller: Channel): Promise<void> {
+  const nodeId = 20;
+  const who = { version: 1, nodeId, incarnation: 'i', address: 'groups:7090', role: NodeRole.GROUP_COORDINATOR };
+  const { nodeEpoch, clusterId } = await controller.unary(ControllerService.method.registerNode, who);
+  const session = controller.session(ControllerService.method.nodeSession);
+  session.send({ nodeId, nodeEpoch, clusterId });
+  session.send({ nodeId, nodeEpoch, ready: true });
+}
+
 /** Three nodes, the topic of the shards with a copy on each, and a process that may own one. */
 export async function world(options: Partial<SimulatedClusterOptions> = {}) {
-  const cluster = new SimulatedCluster({ seed: 7, nodes: 3, ...options });
+  const cluster = new SimulatedCluster({ seed: 7, nodes: 3, defaultReplicas: 3, ...options });
   const { time } = cluster;
   await time.run(cluster.start());
-  const { admin } = cluster.client('admin');
-  const config = { 'min.insync.replicas': '2' };
-  await time.run(admin.createTopic({ name: 'shards', partitions: 1, replicas: 3, config }));
-  const partitionOn = ({ service }: SimulatedNode) => {
-    const [found] = service.partitions;
+  await time.run(askForGroups(cluster.network.dialer('groups').dial(cluster.coordinator().address, 'control')));
+  const find = ({ service }: SimulatedNode) =>
+    [...service.partitions].find(({ topic, log }) => topic === groupsTopic && log.identity.partition === 0);
+  const partitionOn = (node: SimulatedNode) => {
+    const found = find(node);
     if (found === undefined) throw new Error('the partition is not there');
     return found;
   };
   const leader = () => {
     const running = cluster.nodes.filter(({ isRunning, isPaused }) => isRunning && !isPaused);
-    const found = running.find((node) => partitionOn(node).role.kind === 'leader');
+    const found = running.find((node) => find(node)?.role.kind === 'leader');
     if (found === undefined) throw new Error('nobody leads');
     return found;
   };
-  await time.runUntil(() =>
-    cluster.nodes.some((node) => [...node.service.partitions].some((one) => one.role.kind === 'leader')),
-  );
+  await time.runUntil(() => cluster.nodes.some((node) => find(node)?.role.kind === 'leader'));
   return { cluster, time, leader, partitionOn, ownerOn: (name: string) => new OwnerProcess(name, cluster) };
 }
 
