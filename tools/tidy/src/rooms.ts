@@ -114,6 +114,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   coordinator: 'service',
   gateway: 'service',
   shards: 'service',
+  'group-coordinator': 'service',
   process: 'composition',
   cluster: 'composition',
   cli: 'cli',

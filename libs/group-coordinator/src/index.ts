@@ -1,0 +1,3 @@
+export { GroupCoordinator, type GroupCoordinatorConfig, type GroupCoordinatorPorts } from './group-coordinator.ts';
+export { shardOf } from './shard-of.ts';
+export { type ShardEntry, type ShardTable, ViewShardTable } from './shard-table.ts';
