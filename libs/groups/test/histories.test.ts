@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { actions, recover, runHistory } from './support/history.ts';
 
-const numRuns = Number(process.env.MOLDAU_RUNS ?? 120);
+const numRuns = Number(process.env.MOLDAU_RUNS ?? 80);
 const seed = Number(process.env.MOLDAU_SEED ?? 1);
 
 for (const mixed of [false, true]) {

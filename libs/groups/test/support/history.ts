@@ -75,7 +75,7 @@ export function runHistory(
     const wanted = options.mixed ? names.filter((_, i) => ((step.how + 1) >> i) % 2 === 1) : names;
     carryOut[step.act](model, step, wanted);
     model.check();
-    if (step.how % 8 === 0) model.checkReplay();
+    if (step.how % 16 === 0) model.checkReplay();
   }
   model.checkReplay();
   return model;
