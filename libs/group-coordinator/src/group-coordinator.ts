@@ -114,6 +114,7 @@ export class GroupCoordinator {
       shards: this.#shards,
       checks,
       ends,
+      nowMs: () => clock.wallMs(),
       requireServing: () => this.#requireServing(),
       join: (session) => this.#hold(new MemberStream(session, streamPorts)),
     });

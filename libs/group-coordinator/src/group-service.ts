@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type GroupId, groupId, memberId, type Reply, type Request } from '@moldau/groups';
-import { AssertionFailed, faults } from '@moldau/kernel';
+import { AssertionFailed, faults, type Millis } from '@moldau/kernel';
 import {
   type CommitOffsetsRequest,
   type CommitOffsetsResponseSchema,
@@ -26,6 +26,8 @@ export interface GroupServiceParts {
   readonly shards: OwnedShards;
   readonly checks: CommitChecks;
   readonly ends: LogEnds;
+  /** In wall-clock time. */
+  readonly nowMs: () => Millis;
   readonly requireServing: () => void;
   readonly join: Handler<typeof GroupService.method.joinSession>;
 }
@@ -135,5 +137,5 @@ async function describeGroup(
     (id) => ({ kind: 'describe', group: id }),
     'described',
   );
-  return { ...fromDescription(description), lag: await lagOf(description.offsets, parts.ends) };
+  return { ...fromDescription(description), lag: await lagOf(description.offsets, parts.ends, parts.nowMs) };
 }

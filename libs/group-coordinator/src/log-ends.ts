@@ -25,6 +25,8 @@ export type Found = { readonly offset: bigint | undefined } | { readonly error: 
 export interface LogEnds {
   /** In the order of the lookups. One that fails fails alone. */
   find(lookups: readonly Lookup[]): Promise<readonly Found[]>;
+  /** The time of the first record at this offset or behind it. `undefined`: there is none, or its leader could not be asked. */
+  timestampAt(partition: PartitionKey, offset: bigint): Promise<Millis | undefined>;
 }
 
 /** Leaders answer from memory. */
@@ -68,6 +70,31 @@ export class LeaderEnds implements LogEnds {
       ),
     );
     return found;
+  }
+
+  async timestampAt(key: PartitionKey, offset: bigint): Promise<Millis | undefined> {
+    const { topic: id, partition } = partitionOf(key);
+    const topic = this.#view.topic(id);
+    const leader = topic === undefined ? undefined : this.#view.leader(topic, partition);
+    if (topic === undefined || leader === undefined) return undefined;
+    const request = {
+      topic: topic.name,
+      topicId: id,
+      partition,
+      limit: 1n,
+      from: { at: { case: 'offset', value: offset } },
+    } as const;
+    try {
+      const channel = this.#connections.to(leader.address, 'data');
+      for await (const { records } of channel.serverStream(LogService.method.read, request, { timeoutMs })) {
+        const [first] = records;
+        if (first !== undefined) return Number(first.timestampMs);
+      }
+    } catch (error) {
+      // It may have gone meanwhile, too.
+      if (!(error instanceof MoldauError)) throw error;
+    }
+    return undefined;
   }
 
   async #ask(
