@@ -26,11 +26,17 @@ export const nameOf = (partition: TopicPartition | undefined): string =>
 export class Ownership {
   readonly #owners = new Map<string, string>();
   readonly conflicts: string[] = [];
+  /** The highest offset of each partition that a member was told to be committed. */
+  readonly committed = new Map<string, bigint>();
 
   take(partition: string, member: string): void {
     const owner = this.#owners.get(partition);
     if (owner !== undefined && owner !== member) this.conflicts.push(`${partition}: ${owner} and ${member}`);
     this.#owners.set(partition, member);
+  }
+
+  noteCommitted({ partition, offset }: { readonly partition: string; readonly offset: bigint }): void {
+    if (offset > (this.committed.get(partition) ?? 0n)) this.committed.set(partition, offset);
   }
 
   give(partition: string, member: string): void {
@@ -50,6 +56,8 @@ export class Member {
   epoch: number | undefined;
   applied: bigint | undefined;
   #seen = 0;
+  #heard = 0;
+  readonly #sent = new Map<bigint, { readonly partition: string; readonly offset: bigint }>();
 
   constructor(name: string, hello: Hello, ownership = new Ownership()) {
     this.name = name;
@@ -61,6 +69,7 @@ export class Member {
   open(channel: Channel): this {
     this.stream = new Collected(channel.session(GroupService.method.joinSession));
     this.#seen = 0;
+    this.#heard = 0;
     this.stream.send({
       frame: {
         case: 'hello',
@@ -90,7 +99,7 @@ export class Member {
         this.owned.set(nameOf(partition), partition);
         this.#ownership.take(nameOf(partition), this.name);
       }
-      for (const { partition, offset } of value.assigned) this.committed.set(nameOf(partition), offset);
+      for (const { partition, offset } of value.assigned) this.#told(nameOf(partition), offset);
       for (const partition of value.revoke) {
         this.owned.delete(nameOf(partition));
         this.#ownership.give(nameOf(partition), this.name);
@@ -99,6 +108,22 @@ export class Member {
       this.say({ case: 'ack', value: { assignment: value.number, owned } });
     }
     this.#seen = assignments.length;
+    const results = this.stream?.of('committed') ?? [];
+    for (const { value } of results.slice(this.#heard)) {
+      const sent = this.#sent.get(value.number);
+      if (value.error === undefined && value.failures.length === 0 && sent !== undefined)
+        this.#ownership.noteCommitted(sent);
+    }
+    this.#heard = results.length;
+  }
+
+  /** What is committed never goes back. */
+  #told(partition: string, offset: bigint | undefined): void {
+    this.committed.set(partition, offset);
+    const { committed, conflicts } = this.#ownership;
+    const before = committed.get(partition) ?? 0n;
+    if ((offset ?? 0n) < before) conflicts.push(`${partition}: ${offset} is committed, and was ${before}`);
+    else this.#ownership.noteCommitted({ partition, offset: offset ?? 0n });
   }
 
   ping(): void {
@@ -108,6 +133,7 @@ export class Member {
   commit(partition: string, offset: bigint, number = 1n, epoch = this.epoch ?? 0): void {
     const named = this.owned.get(partition);
     if (named === undefined) throw new Error(`${this.name} does not own ${partition}`);
+    this.#sent.set(number, { partition, offset });
     this.say({ case: 'commit', value: { offsets: [{ partition: named, offset }], memberEpoch: epoch, number } });
   }
 

@@ -54,6 +54,12 @@ class SeenTable implements ShardTable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** It hears of all that happened. */
+  thaw(): void {
+    this.#old = undefined;
+    for (const listener of this.#listeners) listener();
+  }
+
   freeze(): void {
     this.#old = new Map(Array.from({ length: shards }, (_, shard) => [shard, this.#table.owner(shard)]));
   }
@@ -104,7 +110,7 @@ export async function world(options: Partial<GroupOptions> = {}) {
       network.thaw(address);
       process.resume();
     };
-    return { service, address, pause, resume };
+    return { service, address, pause, resume, hears: () => seen.thaw() };
   };
   const channelTo = (address: string, from = 'member'): Channel => network.dialer(from).dial(address, 'data');
   const settled = (some: readonly Member[], each: number) =>
