@@ -5,7 +5,6 @@ import {
   faults,
   type Logger,
   type Millis,
-  type MoldauError,
   type NodeId,
   type Random,
   type Timers,
@@ -182,7 +181,7 @@ export class OwnedShards {
         random,
         logger,
         frame: ({ stream, frame }) => guests.get(stream)?.frame(frame),
-        lost: (error) => this.#lost(owned, error),
+        lost: () => this.#lost(owned),
       },
     );
     const owned: OwnedShard = { shard, epoch, owner, guests, unconfirmed: [] };
@@ -204,9 +203,7 @@ export class OwnedShards {
     });
   }
 
-  #lost(owned: OwnedShard, error: MoldauError): void {
-    const { logger } = this.#ports;
-    logger.info('a shard of the groups is no longer ours', { shard: owned.shard, epoch: owned.epoch, error });
+  #lost(owned: OwnedShard): void {
     if (this.#owned.get(owned.shard) === owned) this.#owned.delete(owned.shard);
     for (const guest of [...owned.guests.values()]) guest.moved();
     owned.guests.clear();

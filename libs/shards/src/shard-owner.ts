@@ -3,6 +3,7 @@ import {
   type Clock,
   faults,
   Gate,
+  hasReason,
   type Logger,
   MoldauError,
   type Random,
@@ -239,8 +240,15 @@ export class ShardOwner<Request, Reply, Frame> {
     this.#machine = undefined;
     this.#cancelTick();
     log.close();
-    logger.info('a shard is given up', { shard: this.name, error: this.#phase.error });
-    lost(this.#phase.error);
+    const { error } = this.#phase;
+    const isUsual = hasReason(error, 'NOT_SERVING') || hasReason(error, 'FENCED_TOKEN');
+    if (isUsual) logger.info('a shard has another owner', { shard: this.name, error });
+    else
+      logger.error('a shard is lost by a failure: nobody serves it before it has a new epoch', {
+        shard: this.name,
+        error,
+      });
+    lost(error);
   }
 
   #sealed(error: unknown): MoldauError {
