@@ -28,6 +28,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   switch (error.reason) {
     case 'UNKNOWN_TOPIC':
     case 'UNKNOWN_PARTITION':
+    case 'UNKNOWN_GROUP':
       return exitCode.notFound;
     case 'INVALID_REQUEST':
     case 'INVALID_CONFIG':

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, MoldauError, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, type Millis, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import {
   type AppendAck,
   type AppendEntrySchema,
@@ -16,6 +16,15 @@ type Request = MessageInitShape<typeof AppendSessionRequestSchema>;
 
 /** Told once for each entry: the base offset, or why not. */
 type Acked = (error: MoldauError | undefined, baseOffset: bigint | undefined) => void;
+
+/** An entry that was sent, and when the node will have answered it, if only to say that its time is up. */
+interface Sent {
+  readonly acked: Acked;
+  readonly answeredBy: Millis;
+}
+
+/** Whoever lives and answers so much later than he must has lost the answer. */
+const lostAfterMs = 5_000;
 
 /** What is to be opened. */
 export interface OpenTarget {
@@ -40,7 +49,8 @@ export class AppendLink {
   readonly address: string;
   readonly #session: Session<Request, AppendSessionResponse>;
   readonly #handles = new Map<number, LinkHandle>();
-  readonly #unacked = new Unanswered<Acked>();
+  readonly #unacked = new Unanswered<Sent>();
+  readonly #clock: Clock;
   readonly #liveness: SessionLiveness;
   readonly #onRoom: () => void;
   readonly #onEnd: () => void;
@@ -60,6 +70,7 @@ export class AppendLink {
     events: { onRoom: () => void; onEnd: () => void },
   ) {
     this.address = channel.address;
+    this.#clock = ports.clock;
     this.#session = channel.session(LogService.method.appendSession);
     this.#onRoom = events.onRoom;
     this.#onEnd = events.onEnd;
@@ -96,7 +107,8 @@ export class AppendLink {
 
   /** Sends one batch. Only while `hasRoom`. */
   send(handle: LinkHandle, batch: Uint8Array, timeoutMs: number, acked: Acked): void {
-    const sequence = this.#unacked.add(acked);
+    const answeredBy = this.#clock.monotonicMs() + timeoutMs;
+    const sequence = this.#unacked.add({ acked, answeredBy });
     this.#creditBytes -= batch.length;
     if (this.#outgoingBytes + batch.length > frameBytes) this.#flush();
     this.#outgoing.push({ handle: handle.number, sequence, batch, timeoutMs });
@@ -150,13 +162,13 @@ export class AppendLink {
     this.#session.cancel();
     // Whatever was sent and not answered may be written.
     const lost = broken.outcome === 'UNKNOWN' ? broken : unreachable(this.address, broken);
-    for (const acked of this.#unacked.takeAll()) acked(lost, undefined);
+    for (const { acked } of this.#unacked.takeAll()) acked(lost, undefined);
     this.#onEnd();
     for (const { moved } of this.#handles.values()) moved(broken);
   }
 
   #ack({ sequence, error, baseOffset }: AppendAck): void {
-    this.#unacked.take(sequence)?.(error === undefined ? undefined : fromWireError(error), baseOffset);
+    this.#unacked.take(sequence)?.acked(error === undefined ? undefined : fromWireError(error), baseOffset);
     if (this.#draining && this.#unacked.isEmpty) this.#session.end();
   }
 
@@ -179,7 +191,9 @@ export class AppendLink {
   #tick(): void {
     if (this.#over) return;
     if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
-    if (this.#liveness.peerIsSilent) this.#session.cancel();
+    const { oldest } = this.#unacked;
+    const hasLost = oldest !== undefined && this.#clock.monotonicMs() > oldest.answeredBy + lostAfterMs;
+    if (this.#liveness.peerIsSilent || hasLost) this.#session.cancel();
   }
 }
 

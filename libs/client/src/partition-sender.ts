@@ -94,8 +94,8 @@ export class PartitionSender {
     const batch =
       filling ??
       new OutgoingBatch(this.partition, this.#context.room(this.#lastBytes), this.#ports.clock.monotonicMs());
-    this.#filling = batch;
     batch.add(record, chargedBytes);
+    this.#filling = batch;
     if (batch.sizeBytes >= this.#context.batchBytes) this.#close();
     else if (filling === undefined) this.#linger();
     return batch;

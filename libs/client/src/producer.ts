@@ -61,6 +61,7 @@ const noHeaders: NonNullable<NewRecord['headers']> = [];
 // What a record takes in a batch of its own beside its key, value and headers, at most: 61 bytes of the batch's header,
 // and six numbers of its own.
 const recordOverheadBytes = 96;
+const timestampMsMax = 2 ** 51;
 
 /** What is taken between two turns of the loop. */
 const turnBytes = 256 * 1024;
@@ -85,7 +86,12 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #sinceTurnBytes = 0;
   #undecided = 0;
   #losses = new Losses();
+  /** Records that wait for room, or for the topic. */
+  #taking = 0;
+  /** Takes no new ones; those that wait still come. */
   #closed = false;
+  /** Nothing more is taken. */
+  #isOver = false;
   #fenced: MoldauError | undefined;
 
   constructor(ports: ClientPorts, options: ProducerOptions<K, V>) {
@@ -106,6 +112,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   /** Takes one record; resolves as soon as there is room for it. What becomes of it: `ticket.ack`, or `flush`. */
   async push(record: OutgoingRecord<K, V>): Promise<Ticket> {
+    if (this.#closed) throw closed();
     const nowMs = this.#ports.clock.wallMs();
     const ticket = this.#tryTake(record, nowMs, ticketOfLast) ?? (await this.#take(record, nowMs, ticketOfLast));
     if (this.#sinceTurnBytes >= turnBytes) await this.#turn();
@@ -121,6 +128,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     let nowMs: Millis = 0;
     let stamps = 0;
     for (const record of records) {
+      if (this.#closed) throw closed();
       if (stamps === 0) nowMs = this.#ports.clock.wallMs();
       stamps = (stamps + 1) % stampedAtOnce;
       if (this.#tryTake(record, nowMs, unnoticed) === undefined) {
@@ -145,12 +153,14 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     if (first !== undefined) throw first;
   }
 
-  /** Flushes, and ends. Throws as `flush` does. */
+  /** Takes no more, lets what waits for room have it, flushes, and ends. Throws as `flush` does. */
   async close(): Promise<void> {
     this.#closed = true;
     try {
+      while (this.#taking > 0) await this.#changed.wait();
       await this.flush();
     } finally {
+      this.#isOver = true;
       this.#end();
     }
   }
@@ -158,6 +168,8 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   /** Ends at once: what is not decided is given up. */
   abort(): void {
     this.#closed = true;
+    this.#isOver = true;
+    this.#changed.open();
     for (const sender of this.#senders.values())
       sender.abandon(new MoldauError('TIMED_OUT', 'the producer was aborted before this record was acknowledged'));
     this.#end();
@@ -179,9 +191,9 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   #encode({ key, value, headers, timestampMs }: OutgoingRecord<K, V>, nowMs: Millis): NewRecord {
     return {
-      key: key === undefined || key === null ? null : this.#key.encode(key),
-      value: value === null ? null : this.#value.encode(value),
-      timestampMs: timestampMs ?? nowMs,
+      key: key === undefined || key === null ? null : checkedBytes('key', this.#key.encode(key)),
+      value: value === null ? null : checkedBytes('value', this.#value.encode(value)),
+      timestampMs: timestampMs === undefined ? nowMs : checkedTime(timestampMs),
       headers: headers === undefined ? noHeaders : encodedHeaders(headers),
     };
   }
@@ -191,7 +203,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
    * there is no room now, or the topic is not known.
    */
   #tryTake<T>(record: OutgoingRecord<K, V>, nowMs: Millis, note: (batch: OutgoingBatch) => T): T | undefined {
-    if (this.#closed) throw closed();
+    if (this.#isOver) throw closed();
     if (this.#fenced !== undefined) throw this.#fenced;
     const topic = this.#topic;
     if (topic === undefined) return undefined;
@@ -204,13 +216,19 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
 
   /** The same, however long that takes. */
   async #take<T>(record: OutgoingRecord<K, V>, nowMs: Millis, note: (batch: OutgoingBatch) => T): Promise<T> {
-    if (this.#topic === undefined) await this.#findTopic();
-    for (;;) {
-      const noted = this.#tryTake(record, nowMs, note);
-      if (noted !== undefined) return noted;
-      // Room comes with the next answer. Only if none is to come is what gathers sent: else each wait would make batches smaller.
-      if (!this.#isAnythingUnderway) for (const sender of this.#senders.values()) sender.flush();
-      await this.#changed.wait();
+    this.#taking += 1;
+    try {
+      if (this.#topic === undefined) await this.#findTopic();
+      for (;;) {
+        const noted = this.#tryTake(record, nowMs, note);
+        if (noted !== undefined) return noted;
+        // Room comes with the next answer. Only if none is to come is what gathers sent: else each wait would make batches smaller.
+        if (!this.#isAnythingUnderway) for (const sender of this.#senders.values()) sender.flush();
+        await this.#changed.wait();
+      }
+    } finally {
+      this.#taking -= 1;
+      this.#changed.open();
     }
   }
 
@@ -235,9 +253,9 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
       sender.flush();
       if (record.key === null && asked === undefined) this.#partitioner.turn(partitions);
     }
+    const batch = sender.add(record, bytes);
     this.#heldBytes += bytes;
     this.#sinceTurnBytes += bytes;
-    const batch = sender.add(record, bytes);
     if (batch.count === 1) this.#undecided += 1;
     return batch;
   }
@@ -308,6 +326,20 @@ const ticketOfLast = ({ delivery, count }: OutgoingBatch): Ticket => delivery.ti
 function unnoticed({ delivery }: OutgoingBatch): true {
   delivery.unnoticed();
   return true;
+}
+
+/** What unchecked JavaScript may hand in, and what would spoil the batch of its neighbours. */
+function checkedBytes(field: string, bytes: Uint8Array): Uint8Array {
+  if (bytes instanceof Uint8Array) return bytes;
+  throw faults.invalidRequest(field, 'must be made bytes (Uint8Array) by its codec');
+}
+
+function checkedTime(timestampMs: number): number {
+  if (Number.isInteger(timestampMs) && timestampMs >= 0 && timestampMs <= timestampMsMax) return timestampMs;
+  throw faults.invalidRequest(
+    'timestampMs',
+    `is ${timestampMs}: milliseconds since 1970, a whole number from 0 to 2^51`,
+  );
 }
 
 function encodedHeaders(

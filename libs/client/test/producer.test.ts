@@ -68,6 +68,39 @@ test('records of pushAll carry the time at which they were taken, but for sixtee
   t.true(new Set(times).size >= 5, `${[...new Set(times)]}`);
 });
 
+test('what would spoil a batch is refused, and its neighbours are sent', async (t) => {
+  const cluster = await running();
+  const odd = { encode: (value: unknown) => value as Uint8Array, decode: (bytes: Uint8Array): unknown => bytes };
+  const producer = cluster.client('app').producer<string, unknown>({ topic: 'spoiled', value: odd });
+  const good = producer.send({ value: Buffer.from('first') });
+  const refused = [
+    ...[1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60, 5n as unknown as number].map((timestampMs) => ({
+      value: Buffer.from('late'),
+      timestampMs,
+    })),
+    ...['a text', 5, new Uint16Array([1, 2, 300]), [1]].map((value) => ({ value })),
+  ];
+  for (const record of refused) {
+    const error = await t.throwsAsync(cluster.time.run(producer.push(record)));
+    t.true(hasReason(error, 'INVALID_REQUEST'), String(error));
+  }
+  t.is(String((await cluster.time.run(good)).offset), '0');
+  t.is(String((await cluster.time.run(producer.send({ value: Buffer.from('last') }))).offset), '1');
+  await cluster.time.run(producer.close());
+  t.deepEqual(await everything(cluster, 'spoiled'), ['0/0 first', '0/1 last']);
+});
+
+test('what was sent before close is written, also what waits for its topic, or for room', async (t) => {
+  const cluster = await running();
+  const producer = cluster.client('app').producer({ topic: 'closing', buffer: 400 });
+  const sending = Array.from({ length: 30 }, (_, i) => producer.send({ value: `v${i}` }));
+  const closing = producer.close();
+  await t.throwsAsync(producer.push({ value: 'too late' }), { message: /is closed/ });
+  await cluster.time.run(closing);
+  t.is((await Promise.all(sending)).length, 30);
+  t.is((await everything(cluster, 'closing')).length, 30);
+});
+
 test('order within a key holds over many batches and partitions', async (t) => {
   const cluster = await running();
   const client = cluster.client('app');

@@ -92,7 +92,7 @@ test('the topic of the groups waits for the nodes that keep its copies, and only
   t.is(topic?.partitions?.length, 16);
   t.true(topic?.internal);
   for (const { replicas = [] } of topic?.partitions ?? []) t.deepEqual([...replicas].sort(), [1, 2, 3]);
-  t.is(config?.find(({ key }) => key === 'retention')?.value, 'unlimited');
+  t.is(config?.find(({ key }) => key === 'cleanup')?.value, 'compact');
 });
 
 test('nobody but the system makes, changes or deletes a topic of the system', async (t) => {

@@ -8,24 +8,25 @@ import {
   StartError,
   type Timers,
 } from '@moldau/kernel';
-import { ByteWriter, seal, unseal } from './binary.ts';
+import { type ByteReader, ByteWriter, seal, unseal } from './binary.ts';
 import type { GuardedFileSystem } from './guarded-file-system.ts';
 import { SharedRun } from './shared-run.ts';
 import { readFile, replaceFile } from './small-files.ts';
 
-// checkpoint, version 1, kind MLCP, sealed: one file for all partitions of a data directory.
+// checkpoint, version 2, kind MLCP, sealed: one file for all partitions of a data directory.
 //
 //   write number i64 · assigned up to (store revision) i64 · boot id (text) · partitions u32 · partitions × {
 //     key (text) · synced end i64 · segment of it i64 · position of it u32 · synced bytes of all segments f64 ·
 //     high watermark i64 · log start i64 · leader epoch u32 · truncate to i64 (-1: no truncation under way) ·
-//     highest tombstone removed i64 (-1: none) ·
+//     behind the highest tombstone removed i64 (0: none) ·
 //     condition u16 (0: sound; 1: corrupt; 2: corrupt, and being thrown away, to begin anew at "truncate to"; 3: a start found
-//     it unclean; 4: doubtful) }
+//     it unclean; 4: doubtful) · compacted up to i64 · superseded below i64 }
 //
-// A later version adds fields behind these.
+// A later version adds fields behind these. Version 1 knew no compaction: it has -1 for the tombstones, which is none, and
+// ends before "compacted up to": both are 0 then.
 
 const kind = 'MLCP';
-const version = 1;
+const version = 2;
 const dirtyDelayMs = 1_000;
 /** As numbers in the file: their places. One that is not known is taken for the worst. */
 const conditions = ['sound', 'corrupt', 'thrown away', 'unclean', 'doubtful'] as const;
@@ -49,6 +50,12 @@ export interface CheckpointRecord {
   readonly truncateTo: Offset | undefined;
   /** A reset that was begun: recovery throws away what is left, and lets the log begin there. */
   readonly resetTo: Offset | undefined;
+  /** Behind the highest tombstone that compaction has removed; 0: none. A copy that ends below lacks what it deleted. */
+  readonly tombstoneEnd: Offset;
+  /** Below it each key stands once at most. 0 costs time, and nothing else. */
+  readonly compactedEnd: Offset;
+  /** Records may be gone for newer ones that stand below. */
+  readonly supersededEnd: Offset;
   /** It was found corrupt, and stays so. */
   readonly corrupt: boolean;
   /** What an earlier start has found: it may lack what it had, and nobody has vouched for it since. */
@@ -147,13 +154,16 @@ export async function readCheckpoint(fs: GuardedFileSystem, path: string): Promi
       storedEpoch: leaderEpoch(payload.u32()),
     };
     const cutTo = orAbsent(payload.i64());
-    payload.i64();
+    const tombstoneEnd = orAbsent(payload.i64()) ?? (0n as Offset);
     const condition = conditions[payload.u16()] ?? 'corrupt';
+    const compacted = unsealed.version === 1 ? uncompacted : compactedFields(payload);
     const isThrownAway = condition === 'thrown away';
     partitions.set(key, {
       ...fields,
       truncateTo: isThrownAway ? undefined : cutTo,
       resetTo: isThrownAway ? cutTo : undefined,
+      tombstoneEnd,
+      ...compacted,
       corrupt: condition === 'corrupt' || isThrownAway,
       doubt: condition === 'unclean' || condition === 'doubtful' ? condition : undefined,
     });
@@ -162,7 +172,7 @@ export async function readCheckpoint(fs: GuardedFileSystem, path: string): Promi
 }
 
 function encode(checkpoint: Checkpoint): Uint8Array {
-  const writer = new ByteWriter(64 + checkpoint.partitions.size * 112);
+  const writer = new ByteWriter(64 + checkpoint.partitions.size * 128);
   writer.i64(checkpoint.writeNumber).i64(checkpoint.assignedUpTo).text(checkpoint.bootId);
   writer.u32(checkpoint.partitions.size);
   for (const [key, record] of checkpoint.partitions) {
@@ -170,11 +180,20 @@ function encode(checkpoint: Checkpoint): Uint8Array {
     writer.i64(record.highWatermark).i64(record.logStart).u32(record.storedEpoch);
     writer
       .i64(record.resetTo ?? record.truncateTo ?? -1n)
-      .i64(-1n)
-      .u16(conditions.indexOf(conditionOf(record)));
+      .i64(record.tombstoneEnd)
+      .u16(conditions.indexOf(conditionOf(record)))
+      .i64(record.compactedEnd)
+      .i64(record.supersededEnd);
   }
   return seal(kind, version, writer.finish());
 }
+
+const uncompacted = { compactedEnd: 0n as Offset, supersededEnd: 0n as Offset };
+
+const compactedFields = (payload: ByteReader): typeof uncompacted => ({
+  compactedEnd: payload.i64() as Offset,
+  supersededEnd: payload.i64() as Offset,
+});
 
 function conditionOf(record: CheckpointRecord): (typeof conditions)[number] {
   if (record.resetTo !== undefined) return 'thrown away';

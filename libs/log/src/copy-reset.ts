@@ -1,4 +1,4 @@
-import type { Offset } from '@moldau/kernel';
+import { type Offset, offset } from '@moldau/kernel';
 import type { DirectoryContext } from './directory-context.ts';
 import { saveEpochs } from './epoch-file.ts';
 import { FencingTokens } from './fencing-tokens.ts';
@@ -17,6 +17,8 @@ export interface Inherited {
   readonly covering?: EpochEntry | undefined;
   /** The fencing token that a record below the place has raised. */
   readonly token?: bigint | undefined;
+  /** Up to where the leader's log lacks tombstones, and so the copy that begins. */
+  readonly tombstoneEnd?: Offset | undefined;
 }
 
 /**
@@ -34,6 +36,7 @@ export async function resetLog(
   state.resetTo = to;
   await untilSpace(context, state, () => context.checkpoint.writeNow());
   await untilSpace(context, state, () => beginAnew(context, state, to, inherited));
+  state.tombstoneEnd = inherited.tombstoneEnd ?? offset(0);
   state.corrupt = false;
   state.resetTo = undefined;
   await untilSpace(context, state, () => context.checkpoint.writeNow());

@@ -1,4 +1,5 @@
 import type { Millis, NodeId } from '@moldau/kernel';
+import type { CompactionLimits } from './compaction/compactor.ts';
 
 /** How a data directory is opened. */
 export interface DirectoryOptions {
@@ -15,8 +16,10 @@ export interface DirectoryOptions {
   readonly coldReads?: number | undefined;
   /** The disk counts as full below this. Absent: 5 % of it, at most 2 GiB. */
   readonly minFreeBytes?: number | undefined;
-  /** How often segments that have aged are looked for; default 5 minutes. */
+  /** How often segments that have aged are looked for, and logs that are to be compacted; default 5 minutes. */
   readonly retentionEveryMs?: Millis | undefined;
+  /** What compaction may take of the disk and of memory; default {@link defaultCompactionLimits}. */
+  readonly compaction?: CompactionLimits | undefined;
   /** The coordinator's time, where it is known: retention takes the earlier of it and the own clock. */
   readonly coordinatorMs?: (() => Millis | undefined) | undefined;
 }

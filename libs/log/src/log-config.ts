@@ -10,6 +10,8 @@ export interface LogConfig {
   readonly retentionMs?: Millis | undefined;
   /** The oldest segments go while the others hold at least this much. Absent: never. */
   readonly retentionBytes?: number | undefined;
+  /** Of each key only the newest record is kept. Absent: all of them. */
+  readonly compaction?: CompactionConfig | undefined;
   /** What makes a write durable: its own fdatasync, or the page cache (with a sync at intervals). */
   readonly flush: 'fsync' | 'interval';
   readonly flushIntervalMs: Millis;
@@ -21,6 +23,12 @@ export interface LogConfig {
   readonly timestampAheadMaxMs: Millis;
   /** A producer that was silent for so long is forgotten. */
   readonly producerExpiryMs: Millis;
+}
+
+/** How a log is compacted. */
+export interface CompactionConfig {
+  /** So long a tombstone is kept once the older records of its key are gone. */
+  readonly deleteRetentionMs: Millis;
 }
 
 const mib = 1024 * 1024;

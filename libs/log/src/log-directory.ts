@@ -13,6 +13,7 @@ import {
 } from '@moldau/kernel';
 import { CheckpointFile } from './checkpoint-file.ts';
 import { writeCleanMarker } from './clean-marker.ts';
+import { Compactor, defaultCompactionLimits } from './compaction/compactor.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import type { DirectoryOptions } from './directory-options.ts';
 import {
@@ -59,6 +60,7 @@ export class LogDirectory {
   readonly #start: DirectoryStart;
   readonly #context: DirectoryContext;
   readonly #space: SpaceWatch;
+  readonly #compactor: Compactor;
   readonly #partitions = new Map<PartitionKey, PartitionLog>();
   /** Removed, though the checkpoint on the disk may still speak of them. */
   readonly #unforgotten = new Set<PartitionKey>();
@@ -125,6 +127,7 @@ export class LogDirectory {
       ),
       coldReads: new Slots(options.coldReads ?? coldReads),
     };
+    this.#compactor = new Compactor(this.#context, ports.meter, options.compaction ?? defaultCompactionLimits);
     fs.onFailure((error) => void this.#noteFailure(error));
   }
 
@@ -187,6 +190,7 @@ export class LogDirectory {
     }
     this.#cancelRetention = repeat(this.#ports.timers, this.#options.retentionEveryMs ?? retentionEveryMs, () => {
       this.#retaining = this.#retaining.then(() => this.#retainAll());
+      this.#compactor.look(this.#partitions.values(), () => this.#earlierMs());
     });
   }
 
@@ -251,7 +255,7 @@ export class LogDirectory {
   async close(): Promise<void> {
     this.#cancelRetention();
     this.#closing = true;
-    await this.#retaining;
+    await Promise.all([this.#retaining, this.#compactor.stop()]);
     this.#space.stop();
     const { fs, checkpoint, appenders, readers } = this.#context;
     checkpoint.stop();
@@ -274,8 +278,7 @@ export class LogDirectory {
 
   /** Never rejects: what fails for one partition is logged. */
   async #retainAll(): Promise<void> {
-    const coordinatorMs = this.#options.coordinatorMs?.() ?? Number.POSITIVE_INFINITY;
-    const nowMs: Millis = Math.min(this.#ports.clock.wallMs(), coordinatorMs);
+    const nowMs = this.#earlierMs();
     for (const log of this.#partitions.values()) {
       if (this.#closing) return;
       try {
@@ -284,6 +287,11 @@ export class LogDirectory {
         this.#ports.logger.error('retention failed', { partition: log.key, error: String(error) });
       }
     }
+  }
+
+  /** A clock that runs ahead removes nothing early. */
+  #earlierMs(): Millis {
+    return Math.min(this.#ports.clock.wallMs(), this.#options.coordinatorMs?.() ?? Number.POSITIVE_INFINITY);
   }
 
   async #noteFailure(error: FileError): Promise<void> {

@@ -1,7 +1,9 @@
 import {
   assert,
+  type Gate,
   type LeaderEpoch,
   leaderEpoch,
+  type Millis,
   type Offset,
   type PartitionIndex,
   type PartitionKey,
@@ -71,6 +73,18 @@ export class LogState {
   resetTo: Offset | undefined;
   /** Where the log start is about to move: the checkpoint says so first. */
   startTo: Offset | undefined;
+  /** Below it each key stands once at most. */
+  compactedEnd: Offset = 0n as Offset;
+  /** Records may be gone for newer ones below this; 0: none are. Durable before they go. */
+  supersededEnd: Offset = 0n as Offset;
+  /** Behind the highest tombstone that was removed; 0: none was. Durable before it goes. */
+  tombstoneEnd: Offset = 0n as Offset;
+  /** When the last of the tombstones may go that the last compaction has kept; Infinity: there are none, or none is known. */
+  tombstonesUntilMs: Millis = Number.POSITIVE_INFINITY;
+  /** By how much a compaction is about to shrink segments: the checkpoint says so first. */
+  shrinkingBytes = 0;
+  /** Segments are being swapped: what is at a path is for a moment not what is listed. Opens when it is done. */
+  swapping: Gate | undefined;
   /** Found so once, and until this replica is replaced. */
   corrupt = false;
   /** A start has found it so, and nobody has vouched for the copy since. */
@@ -149,6 +163,14 @@ export class LogState {
     this.syncedPlace = { segment: at, position: 0 };
     this.snapshotAt = undefined;
     this.startTo = undefined;
+    this.forgetCompaction(0n as Offset);
+  }
+
+  /** Nothing at or above `end` is what compaction has seen. */
+  forgetCompaction(end: Offset): void {
+    if (end < this.compactedEnd) this.compactedEnd = end;
+    if (end < this.supersededEnd) this.supersededEnd = end;
+    if (end < this.tombstoneEnd) this.tombstoneEnd = end;
   }
 
   /** Everything up to the given place survives power loss. */
@@ -161,7 +183,7 @@ export class LogState {
   checkpointRecord(): CheckpointRecord {
     const { segment, position } = this.syncedPlace;
     const logStart = this.startTo ?? this.logStart;
-    let syncedBytes = position;
+    let syncedBytes = position - this.shrinkingBytes;
     for (const other of this.segments) {
       if (other.baseOffset < segment && other.nextOffset > logStart) syncedBytes += other.sizeBytes;
     }
@@ -175,6 +197,9 @@ export class LogState {
       storedEpoch: this.storedEpoch,
       truncateTo: this.truncateTo,
       resetTo: this.resetTo,
+      tombstoneEnd: this.tombstoneEnd,
+      compactedEnd: this.compactedEnd,
+      supersededEnd: this.supersededEnd,
       corrupt: this.corrupt,
       doubt: this.doubt,
     };

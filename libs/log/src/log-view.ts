@@ -49,6 +49,18 @@ export abstract class LogView {
   get sizeBytes(): number {
     return this.#state.sizeBytes;
   }
+  /** Below it each key stands once at most; 0: nothing was compacted, or that is not known. */
+  get compactedEnd(): Offset {
+    return this.#state.compactedEnd;
+  }
+  /** Records may be gone for newer ones below this offset; 0: none are. */
+  get supersededEnd(): Offset {
+    return this.#state.supersededEnd;
+  }
+  /** Behind the highest tombstone that compaction has removed, here or where this copy began; 0: none. */
+  get tombstoneEnd(): Offset {
+    return this.#state.tombstoneEnd;
+  }
 
   /** Whether this copy was marked or found corrupt, and not been reset since. */
   get isCorrupt(): boolean {

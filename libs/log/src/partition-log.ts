@@ -1,5 +1,8 @@
 import { assert, type FileError, faults, type LeaderEpoch, type Millis, type Offset } from '@moldau/kernel';
 import type { AppendOptions, AppendResult } from './append-result.ts';
+import { compactLog } from './compaction/compact-log.ts';
+import { isCompactionDue } from './compaction/compaction-plan.ts';
+import { CompactionAbandoned, type CompactionRun } from './compaction/compaction-run.ts';
 import { type Inherited, resetLog } from './copy-reset.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { LogAppender } from './log-appender.ts';
@@ -227,6 +230,35 @@ export class PartitionLog extends LogView {
       const start = await retainedStart(this.#context, this.#state, this.#config, nowMs);
       await moveLogStart(this.#context, this.#state, start);
     });
+  }
+
+  /** Whether enough has come since the last compaction, and the topic asks for it. */
+  isCompactionDue(nowMs: Millis): boolean {
+    return this.#config.compaction !== undefined && isCompactionDue(this.#state, nowMs);
+  }
+
+  /**
+   * Removes, of what is committed and lies in whole segments, every record that is not the last of its key. Appends and reads
+   * go on. Rejects with CompactionAbandoned when the log changes otherwise meanwhile, or is damaged; it is whole in any case.
+   */
+  async compact(
+    given: Omit<CompactionRun, 'context' | 'state' | 'segmentBytes' | 'deleteRetentionMs' | 'exclusively'>,
+  ): Promise<void> {
+    const { compaction, segmentBytes } = this.#config;
+    if (compaction === undefined) return;
+    try {
+      await compactLog({
+        ...given,
+        ...compaction,
+        context: this.#context,
+        state: this.#state,
+        segmentBytes,
+        exclusively: (task) => this.#exclusively(task),
+      });
+    } catch (error) {
+      if (error instanceof CompactionAbandoned && error.damage !== undefined) this.#events.damage.tell(error.damage);
+      throw error;
+    }
   }
 
   /**

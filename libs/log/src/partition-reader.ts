@@ -1,6 +1,7 @@
 import { assert, FileError, faults, type Millis, MoldauError, type Offset } from '@moldau/kernel';
 import { readRecords } from '@moldau/records';
 import { findBatch, type WalkedBatch, type WalkOptions, walkBatches } from './batch-walk.ts';
+import { holeBatch, isHole } from './compaction/empty-batch.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import { loadIndex } from './index-cache.ts';
 import type { LogSlice, ReadLimits } from './log-slice.ts';
@@ -43,6 +44,7 @@ export class PartitionReader {
       for (;;) {
         signal?.throwIfAborted();
         const state = this.#state;
+        while (state.swapping !== undefined) await state.swapping.wait();
         if (state.removed) throw faults.notServing(state.name, 'being removed');
         if (from < state.logStart || from > state.logEnd)
           throw faults.offsetOutOfRange(from, state.logStart, state.logEnd);
@@ -66,16 +68,22 @@ export class PartitionReader {
   /** The first record, at or above the log start, of that time or later. */
   async recordOfTime(timestampMs: Millis): Promise<TimedOffset | undefined> {
     return this.#cold(async () => {
-      for (const segment of [...this.#state.segments]) {
+      for (let from = this.#state.logStart; ; ) {
+        while (this.#state.swapping !== undefined) await this.#state.swapping.wait();
+        const segment = this.#state.segmentOf(from) ?? this.#state.segments[0];
+        if (segment === undefined) return undefined;
         try {
           const found = await this.#recordOfTimeIn(segment, timestampMs);
           if (found !== undefined) return found;
+          // Retention or compaction took it meanwhile, and it may not have been looked at as a whole.
+          if (segment.removed) continue;
         } catch (error) {
-          // Retention took it meanwhile: the next one is the first.
           if (!(segment.removed && error instanceof FileError)) throw error;
+          continue;
         }
+        if (segment === this.#state.active) return undefined;
+        from = segment.nextOffset;
       }
-      return undefined;
     });
   }
 
@@ -115,7 +123,9 @@ export class PartitionReader {
     try {
       const index = await loadIndex(this.#context, segment);
       this.#keep(segment);
-      return await this.#readSegment(segment, index.placeOf(from), from, limits);
+      const outcome = await this.#readSegment(segment, index.placeOf(from), from, limits);
+      // Another file may have taken its place, to which its index is no guide.
+      return segment.removed && !('chunks' in outcome) ? undefined : outcome;
     } catch (error) {
       if (segment.removed && error instanceof FileError) return undefined;
       if (error instanceof FileError && error.code === 'ENOENT') {
@@ -241,6 +251,10 @@ class Gathered {
       this.#flush();
       this.#buffer = bytes;
       this.#start = at;
+    }
+    // A copy whose end lies within the hole goes on there.
+    if (header.baseOffset < this.#from && isHole(header)) {
+      bytes.set(holeBatch(this.#from, header.nextOffset, header.leaderEpoch), at);
     }
     this.#end = at + sizeBytes;
     this.sizeBytes += sizeBytes;

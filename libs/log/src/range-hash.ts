@@ -1,5 +1,6 @@
 import { faults, type Offset } from '@moldau/kernel';
 import { BatchHeader } from '@moldau/records';
+import { isCompacted } from './compaction/empty-batch.ts';
 import type { LogSlice } from './log-slice.ts';
 import type { LogState } from './log-state.ts';
 import type { PartitionReader } from './partition-reader.ts';
@@ -13,6 +14,8 @@ export interface RangeHash {
   /** The offset behind the last batch that was taken in. */
   readonly end: Offset;
   readonly hash: string;
+  /** Compaction has changed some of them: another copy may hold others, and be as right. */
+  readonly compacted: boolean;
 }
 
 /**
@@ -29,31 +32,39 @@ export async function hashRange(
 ): Promise<RangeHash> {
   const before = state.truncations;
   let hash = seed;
+  let compacted = false;
   let end = from;
   for (;;) {
     const slice = await reader.read(end, { maxBytes: readBytes, below: to }, signal);
     // What was read before may mean other records by now.
     if (before !== state.truncations) throw faults.notServing(state.name, 'being cut');
-    if (slice.sizeBytes === 0) return { end, hash: hash.toString(16).padStart(16, '0') };
+    if (slice.sizeBytes === 0) return { end, hash: hash.toString(16).padStart(16, '0'), compacted };
     hash = takeSlice(hash, slice, from);
+    compacted ||= headersOf(slice).some(isCompacted);
     end = slice.nextOffset;
   }
 }
 
-function takeSlice(hash: bigint, { chunks }: LogSlice, from: Offset): bigint {
+function takeSlice(hash: bigint, slice: LogSlice, from: Offset): bigint {
   let taken = hash;
+  for (const header of headersOf(slice)) {
+    // The batch that `from` divides belongs to the range before.
+    if (header.baseOffset < from) continue;
+    taken = mix(taken, header.baseOffset);
+    taken = mix(taken, (BigInt(header.leaderEpoch) << 32n) | BigInt(header.sizeBytes));
+    taken = mix(taken, BigInt(header.crc));
+  }
+  return taken;
+}
+
+function* headersOf({ chunks }: LogSlice): Generator<BatchHeader> {
   for (const chunk of chunks) {
     for (let at = 0; at < chunk.length; ) {
       const header = new BatchHeader(chunk, at);
+      yield header;
       at += header.sizeBytes;
-      // The batch that `from` divides belongs to the range before.
-      if (header.baseOffset < from) continue;
-      taken = mix(taken, header.baseOffset);
-      taken = mix(taken, (BigInt(header.leaderEpoch) << 32n) | BigInt(header.sizeBytes));
-      taken = mix(taken, BigInt(header.crc));
     }
   }
-  return taken;
 }
 
 /** One step of a 64-bit multiply-and-shift hash: each word reaches all bits of the next. */

@@ -4,6 +4,9 @@ import { FileError, type FileSystem } from '@moldau/kernel';
 
 const asideSuffix = '.tmp';
 
+/** Where a file is written before it takes its place. */
+export const asideOf = (path: string): string => path + asideSuffix;
+
 /** What a crash may have left of a replacement: to be removed. */
 export const isLeftover = (name: string): boolean => name.endsWith(asideSuffix);
 
@@ -16,14 +19,14 @@ export function directoryOf(path: string): string {
 /** Replaces a file; it survives power loss once this resolves. */
 export async function replaceFile(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
   await writeAside(fs, path, bytes, true);
-  await fs.rename(path + asideSuffix, path);
+  await fs.rename(asideOf(path), path);
   await fs.syncDirectory(directoryOf(path));
 }
 
 /** Replaces a file that can be rebuilt: nothing is synced, so a crash may leave it torn, which its CRC tells. */
 export async function replaceRebuildable(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
   await writeAside(fs, path, bytes, false);
-  await fs.rename(path + asideSuffix, path);
+  await fs.rename(asideOf(path), path);
 }
 
 /** The whole file, or undefined when there is none. */
@@ -64,7 +67,7 @@ async function openIfThere(fs: FileSystem, path: string) {
 }
 
 async function writeAside(fs: FileSystem, path: string, bytes: Uint8Array, sync: boolean): Promise<void> {
-  const file = await fs.openAppend(path + asideSuffix);
+  const file = await fs.openAppend(asideOf(path));
   try {
     if (file.sizeBytes > 0) await file.truncate(0);
     await file.append([bytes]);

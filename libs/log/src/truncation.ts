@@ -23,6 +23,7 @@ export async function truncateLog(context: DirectoryContext, state: LogState, as
   state.syncedPlace = place;
   state.durableEnd = least(state.durableEnd, to);
   state.highWatermark = least(state.highWatermark, to);
+  state.forgetCompaction(to);
   await untilSpace(context, state, () => context.checkpoint.writeNow());
   state.tail.cut(to);
   await untilSpace(context, state, async () => {

@@ -4,8 +4,8 @@ import type { NodeEpoch, NodeId } from '@moldau/kernel';
 export const groupsTopic = {
   name: '__groups',
   partitions: 16,
-  /** What differs from the defaults of a topic. Its records must not go by age: they are all that is known of a group. */
-  config: { retention: 'unlimited' },
+  /** What differs from the defaults of a topic: of each key the last record is all that is known of it, and must not go by age. */
+  config: { cleanup: 'compact' },
 } as const;
 
 /** Enough for a group's state to survive the loss of two nodes; a small cluster has fewer. */

@@ -56,17 +56,27 @@ const choice = <const T extends string>(
 
 /** Every setting that a topic has. Its keys are stable: they stand in the store and in users' scripts. */
 export const topicSettings = {
+  cleanup: choice(['delete', 'compact', 'compact,delete'], {
+    default: 'delete',
+    doc: 'How old records go: by age and size, by newer records of the same key (records without a key go, too), or by both.',
+  }),
+  'delete.retention': duration({
+    default: '1d',
+    min: '0ms',
+    max: '52w',
+    doc: 'With compaction: how long a tombstone, a record without a value, is kept once the older records of its key are gone. Whoever reads from the start within this time learns what was deleted.',
+  }),
   retention: duration({
     default: '7d',
     min: '1s',
     max: 'unlimited',
-    doc: 'Records older than this go, a whole segment at a time.',
+    doc: 'Records older than this go, a whole segment at a time. Not with cleanup = compact.',
   }),
   'retention.bytes': bytes({
     default: 'unlimited',
     min: '1MiB',
     max: 'unlimited',
-    doc: 'A partition that takes more gives up its oldest segments.',
+    doc: 'A partition that takes more gives up its oldest segments. Not with cleanup = compact.',
   }),
   'segment.bytes': bytes({
     default: '1GiB',
@@ -78,7 +88,7 @@ export const topicSettings = {
     default: '7d',
     min: '1s',
     max: '52w',
-    doc: 'A log file is closed after this time even when it is small, so that retention can reach it.',
+    doc: 'A log file is closed after this time even when it is small, so that retention and compaction can reach it.',
   }),
   flush: choice(['fsync', 'interval'], {
     default: 'fsync',

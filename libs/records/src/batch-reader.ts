@@ -96,6 +96,81 @@ export class RecordReader implements StoredRecord {
 
   /** Goes to the next record. Throws CORRUPT_BATCH, also when bytes are left behind the last one. */
   advance(): void {
+    if (!this.#advancePlain()) this.#advanceAny();
+  }
+
+  /**
+   * Goes to the next record if it is like nearly all: without headers, the numbers in it short. The same as `#advanceAny` in one
+   * piece, which takes half the time. False: it is another one, or damaged; nothing has changed.
+   */
+  #advancePlain(): boolean {
+    const bytes = this.#bytes;
+    let at = this.#varints.position;
+    // A number of one or two bytes; what lies behind the end of the batch is 0, and found by the length.
+    let coded = bytes[at] ?? 0;
+    at += 1;
+    if (coded >= 0x80) {
+      const second = bytes[at] ?? 0;
+      if (second >= 0x80) return false;
+      coded = (coded & 0x7f) | (second << 7);
+      at += 1;
+    }
+    const end = at + (coded >>> 1);
+    if ((coded & 1) !== 0 || end > bytes.length) return false;
+    at += 1;
+    let timestampDelta = bytes[at] ?? 0;
+    at += 1;
+    if (timestampDelta >= 0x80) {
+      const second = bytes[at] ?? 0;
+      if (second >= 0x80) return false;
+      timestampDelta = (timestampDelta & 0x7f) | (second << 7);
+      at += 1;
+    }
+    let offsetDelta = bytes[at] ?? 0;
+    at += 1;
+    if (offsetDelta >= 0x80) {
+      const second = bytes[at] ?? 0;
+      offsetDelta = (offsetDelta & 0x7f) | ((second & 0x7f) << 7);
+      at += 1;
+      if (second >= 0x80) {
+        const third = bytes[at] ?? 0;
+        if (third >= 0x80) return false;
+        offsetDelta |= third << 14;
+        at += 1;
+      }
+    }
+    const keyAt = at;
+    const keyCoded = bytes[at] ?? 0;
+    if (keyCoded >= 0x80) return false;
+    at += keyCoded === 1 ? 1 : 1 + (keyCoded >>> 1);
+    let valueCoded = bytes[at] ?? 0;
+    at += 1;
+    if (valueCoded >= 0x80) {
+      const second = bytes[at] ?? 0;
+      if (second >= 0x80) return false;
+      valueCoded = (valueCoded & 0x7f) | (second << 7);
+      at += 1;
+    }
+    const valueAt = at;
+    at += valueCoded === 1 ? 0 : valueCoded >>> 1;
+    const isPlain = ((keyCoded & 1) === 0 || keyCoded === 1) && ((valueCoded & 1) === 0 || valueCoded === 1);
+    // One byte is left: no headers.
+    if (!isPlain || at + 1 !== end || bytes[at] !== 0) return false;
+    const delta = offsetDelta >>> 1;
+    if ((offsetDelta & 1) !== 0 || delta <= this.#previousDelta || delta > this.#lastDelta) return false;
+    if (this.#left === 1 && end !== bytes.length) return false;
+    this.#previousDelta = delta;
+    this.key = keyCoded === 1 ? null : this.#view(keyAt + 1, keyCoded >>> 1);
+    this.value = valueCoded === 1 ? null : this.#view(valueAt, valueCoded >>> 1);
+    this.headers = noHeaders;
+    this.#left -= 1;
+    this.offset = (this.#baseOffset + BigInt(delta)) as Offset;
+    this.timestampMs = this.#appendTime ?? this.#baseTimestamp + ((timestampDelta >>> 1) ^ -(timestampDelta & 1));
+    this.#varints.position = end;
+    return true;
+  }
+
+  #advanceAny(): void {
     const varints = this.#varints;
     const length = varints.next();
     const end = varints.position + length;
@@ -141,7 +216,11 @@ export class RecordReader implements StoredRecord {
     if (!(length >= 0) || end > this.#bytes.length)
       throw faults.corruptBatch(`a ${what} of ${length} bytes does not fit`);
     this.#varints.position = end;
-    // Not `subarray`, which takes twice as long.
+    return this.#view(start, length);
+  }
+
+  /** Not `subarray`, which takes twice as long. */
+  #view(start: number, length: number): Uint8Array {
     return new Uint8Array(this.#buffer, this.#bufferOffset + start, length);
   }
 }

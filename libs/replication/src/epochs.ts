@@ -12,6 +12,8 @@ export interface LogView {
   readonly writtenEnd: Offset;
   readonly durableEnd: Offset;
   readonly highWatermark: Offset;
+  /** Behind the highest tombstone that compaction has removed; 0: none. */
+  readonly tombstoneEnd: Offset;
   /** The epoch of the record at `offset`. */
   epochOf(offset: Offset): LeaderEpoch | undefined;
   /** The largest epoch in the log that is not above `epoch`, and where it ends. */
@@ -28,6 +30,10 @@ export type Match =
 export interface CopyEnds {
   readonly logStart: Offset;
   readonly durableEnd: Offset;
+  /** Compaction may have removed records of it for newer ones below this offset. */
+  readonly supersededEnd: Offset;
+  /** Behind the highest tombstone that it lacks since compaction, its own or that of the log that it began from; 0: none. */
+  readonly tombstoneEnd: Offset;
   /** Its newest epochs, oldest first. */
   readonly epochs: readonly EpochStart[];
 }
@@ -35,9 +41,21 @@ export interface CopyEnds {
 /**
  * Compares by epochs, never by high watermarks: in one epoch there is one writer, so two logs that both have it hold the same
  * up to the smaller of their ends of it (KIP-101). The largest such epoch says where the copy is cut. A copy that ends
- * below the leader's log start, or shares no epoch with it, begins anew there.
+ * below the leader's log start, or shares no epoch with it, begins anew there. So does one that compaction, there or here, has
+ * made unfit to go on where it would have to.
  */
 export function matchCopy(copy: CopyEnds, leader: LogView): Match {
+  const match = matchEpochs(copy, leader);
+  if (match.kind === 'reset') return match;
+  const end = match.kind === 'truncate' ? match.to : copy.durableEnd;
+  // A record that is gone for a newer one would be missing when that is cut.
+  const lacksOlder = end < copy.durableEnd && end < copy.supersededEnd;
+  // What a tombstone has deleted would stay for ever in a copy that the tombstone does not reach any more.
+  const lacksTombstone = end < leader.tombstoneEnd && copy.tombstoneEnd < leader.tombstoneEnd;
+  return lacksOlder || lacksTombstone ? { kind: 'reset', to: leader.logStart } : match;
+}
+
+function matchEpochs(copy: CopyEnds, leader: LogView): Match {
   const { logStart } = leader;
   const end = copy.durableEnd;
   if (end < logStart) return { kind: 'reset', to: logStart };

@@ -27,6 +27,8 @@ export interface Piece {
   readonly batches: Uint8Array;
   readonly highWatermark: Offset;
   readonly logStart: Offset;
+  /** Tombstones below may be missing from it. */
+  readonly tombstoneEnd: Offset;
 }
 
 /** Where a copy begins anew, and what it takes over from its leader that its records will not say. */
@@ -36,6 +38,8 @@ export interface Reset {
   readonly covering: EpochStart | undefined;
   /** The fencing token that a record below `to` has raised. */
   readonly token: bigint | undefined;
+  /** Tombstones below are gone from its log. */
+  readonly tombstoneEnd: Offset;
 }
 
 /** Why a piece was not taken. */
@@ -228,7 +232,9 @@ export class FollowerMachine {
   }
 
   #cut(following: Following, session: number, cut: FollowerEffect & { kind: 'truncate' | 'reset' }): FollowerEffect[] {
-    if (this.#isCommittedBehind(cut.to, following)) {
+    // Compaction has come past this copy: what is committed here is there, newer.
+    const isOvertaken = cut.kind === 'reset' && this.#lacksTombstones(this.#log.durableEnd, cut.tombstoneEnd);
+    if (!isOvertaken && this.#isCommittedBehind(cut.to, following)) {
       this.#state = { kind: 'halted', following };
       return [...leave(session), { kind: 'halt', at: cut.to }];
     }
@@ -242,6 +248,11 @@ export class FollowerMachine {
     if (isCorrupt || lastUncleanEpoch > lastEpoch) return false;
     const committedEnd = highWatermark < durableEnd ? highWatermark : durableEnd;
     return to < committedEnd && logStart < committedEnd;
+  }
+
+  /** Whether a copy that ends at `end` would keep for ever what those tombstones have deleted. */
+  #lacksTombstones(end: Offset, tombstoneEnd: Offset): boolean {
+    return end < tombstoneEnd && this.#log.tombstoneEnd < tombstoneEnd;
   }
 
   #onCut(done: boolean): FollowerEffect[] {
@@ -261,6 +272,7 @@ export class FollowerMachine {
     const state = this.#state;
     if (state.kind !== 'following' || state.session !== session) return [];
     if (piece.epoch !== state.following.epoch) return this.#onMismatch('epoch');
+    if (this.#lacksTombstones(piece.from, piece.tombstoneEnd)) return this.#onMismatch('gap');
     // What it says of the leader counts once the piece is taken and synced: one that does not fit says nothing.
     const { highWatermark, logStart } = piece;
     this.#state = { ...state, heard: { highWatermark, logStart } };

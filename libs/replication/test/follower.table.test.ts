@@ -18,13 +18,17 @@ const piece: Piece = {
   batches: new Uint8Array(),
   highWatermark: offset(3),
   logStart: offset(0),
+  tombstoneEnd: offset(0),
 };
 const welcome = (truncateTo: number | undefined, resetTo?: number): FollowerEvent => ({
   kind: 'welcome',
   session: 1,
   epoch: leaderEpoch(6),
   truncateTo: truncateTo === undefined ? undefined : offset(truncateTo),
-  reset: resetTo === undefined ? undefined : { to: offset(resetTo), covering: undefined, token: undefined },
+  reset:
+    resetTo === undefined
+      ? undefined
+      : { to: offset(resetTo), covering: undefined, token: undefined, tombstoneEnd: offset(0) },
 });
 
 const way: Record<State, readonly FollowerEvent[]> = {
@@ -273,6 +277,25 @@ test('a damaged copy begins anew, whatever was committed in it', (t) => {
   machine.step({ kind: 'open', session: 1 });
   t.is(outcome(machine, welcome(undefined, 0)), 'reset to 0, → cutting');
   t.is(outcome(machine, { kind: 'cut', done: false }), 'nack 1 left, want after 1000, → waiting');
+});
+
+test('tombstones that the leader has removed, and that this copy does not reach, end it; nothing is lost by that', (t) => {
+  const data = (tombstoneEnd: number): FollowerEvent => ({
+    kind: 'data',
+    session: 1,
+    piece: { ...piece, tombstoneEnd: offset(tombstoneEnd) },
+  });
+  t.is(outcome(follower('following').machine, data(3)), outcome(follower('following').machine, events.data));
+  t.is(outcome(follower('following').machine, data(4)), 'nack 1 gap, want after 100, → waiting');
+  const { machine, log } = follower('following');
+  log.tombstoneEnd = offset(4);
+  t.is(outcome(machine, data(4)), outcome(follower('following').machine, events.data), 'it began without them');
+  const begin = (tombstoneEnd: number): FollowerEvent => ({
+    ...(welcome(undefined) as FollowerEvent & { kind: 'welcome' }),
+    reset: { to: offset(0), covering: undefined, token: undefined, tombstoneEnd: offset(tombstoneEnd) },
+  });
+  t.is(outcome(follower('greeting').machine, begin(3)), 'nack 1 left, halt at 0, → halted');
+  t.is(outcome(follower('greeting').machine, begin(4)), 'reset to 0, → cutting');
 });
 
 test('an empty copy has nothing to lose: it may begin anew anywhere', (t) => {

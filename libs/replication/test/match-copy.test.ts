@@ -26,8 +26,20 @@ function leaderLog(text: string, end: number, logStart = 0): ModelLog {
   return log;
 }
 
-const match = (copy: string, end: number, leader: ModelLog, logStart = 0): string => {
-  const found = matchCopy({ logStart: offset(logStart), durableEnd: offset(end), epochs: epochs(copy) }, leader);
+type Compacted = { readonly supersededEnd?: number; readonly tombstoneEnd?: number };
+
+const match = (copy: string, end: number, leader: ModelLog, logStart = 0, compacted: Compacted = {}): string => {
+  const { supersededEnd = 0, tombstoneEnd = 0 } = compacted;
+  const found = matchCopy(
+    {
+      logStart: offset(logStart),
+      durableEnd: offset(end),
+      supersededEnd: offset(supersededEnd),
+      tombstoneEnd: offset(tombstoneEnd),
+      epochs: epochs(copy),
+    },
+    leader,
+  );
   return found.kind === 'whole' ? 'whole' : `${found.kind} to ${found.to}`;
 };
 
@@ -89,4 +101,27 @@ test('new replica of a compacted log with gaps: epochs come from the leader, wha
 
 test('only the newest epochs of a copy are told: when none of them is the leader’s, it begins anew', (t) => {
   t.is(match('7@60 9@70', 80, leaderLog('1@0 6@50 8@65', 90)), 'reset to 0');
+});
+
+test('a copy that ends below the highest tombstone that its leader has removed begins anew, once', (t) => {
+  const leader = leaderLog('5@0 6@3', 9);
+  leader.tombstoneEnd = offset(5);
+  t.is(match('5@0 6@3', 5, leader), 'whole');
+  t.is(match('5@0 6@3', 4, leader), 'reset to 0');
+  t.is(match('5@0 6@3', 9, leaderLog('5@0 6@3', 9)), 'whole');
+  t.is(match('5@0', 7, leader), 'reset to 0', 'where it would be cut, too');
+  t.is(match('', 0, leader), 'reset to 0', 'an empty one is told what it will lack');
+  t.is(
+    match('5@0 6@3', 4, leader, 0, { tombstoneEnd: 5 }),
+    'whole',
+    'it began without them: there is nothing that they deleted',
+  );
+  t.is(match('5@0 6@3', 4, leader, 0, { tombstoneEnd: 4 }), 'reset to 0');
+});
+
+test('a copy is never cut below a record for which older ones may be gone', (t) => {
+  const leader = leaderLog('5@0 7@3', 9);
+  t.is(match('5@0 6@3', 8, leader, 0, { supersededEnd: 3 }), 'truncate to 3');
+  t.is(match('5@0 6@3', 8, leader, 0, { supersededEnd: 4 }), 'reset to 0');
+  t.is(match('5@0', 3, leader, 0, { supersededEnd: 3 }), 'whole', 'nothing is cut');
 });

@@ -15,6 +15,11 @@ export class Unanswered<T> {
     return this.#count === 0;
   }
 
+  /** The one that waits for longest. */
+  get oldest(): T | undefined {
+    return this.#entries.at(0)?.entry;
+  }
+
   /** The sequence that the next entry gets. From 0 on, one after the other. */
   get next(): bigint {
     return this.#first + BigInt(this.#entries.length);

@@ -15,11 +15,14 @@ export function partitionConfigOf(settings: Readonly<Record<string, string>>): {
 
 /** As the storage engine takes them. */
 function logConfigOf(config: ReturnType<typeof readTopicConfig>): LogConfig {
+  const deletes = config.cleanup !== 'compact';
+  const compacts = config.cleanup !== 'delete';
   return {
     segmentBytes: config['segment.bytes'],
     segmentAgeMs: config['segment.age'],
-    retentionMs: limited(config.retention),
-    retentionBytes: limited(config['retention.bytes']),
+    retentionMs: deletes ? limited(config.retention) : undefined,
+    retentionBytes: deletes ? limited(config['retention.bytes']) : undefined,
+    compaction: compacts ? { deleteRetentionMs: config['delete.retention'] } : undefined,
     flush: config.flush,
     flushIntervalMs: config['flush.interval'],
     maxBatchBytes: config['max.batch.bytes'],

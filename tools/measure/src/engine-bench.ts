@@ -1,6 +1,6 @@
 import { bootId, clientTimers, HostFileSystem, hostClock, hostRandom } from '@moldau/host';
 import { leaderEpoch, nodeId, type Offset, partitionIndex, silentLogger, silentMeter, topicId } from '@moldau/kernel';
-import { defaultLogConfig, LogDirectory, type PartitionLog } from '@moldau/log';
+import { type DirectoryOptions, defaultLogConfig, LogDirectory, type PartitionLog } from '@moldau/log';
 import { BatchBuilder } from '@moldau/records';
 
 const ports = {
@@ -13,13 +13,14 @@ const ports = {
 };
 
 /** Opens a data directory on the disk of this machine, as a storage node does, and recovers it. */
-export async function openDirectory(path: string): Promise<LogDirectory> {
+export async function openDirectory(path: string, options: Partial<DirectoryOptions> = {}): Promise<LogDirectory> {
   const directory = await LogDirectory.open(ports, {
     path,
     nodeId: nodeId(1),
     bootId: await bootId(),
     tailCacheBytes: 64 * 2 ** 20,
     minFreeBytes: 0,
+    ...options,
   });
   if (directory.clusterId === undefined) await directory.adoptCluster('measured');
   await directory.recover();

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { measureCompaction } from './compaction.ts';
 import { measureEngine } from './engine.ts';
 import { type Figure, holds } from './figure.ts';
 import { measureGateway } from './gateway.ts';
@@ -21,6 +22,7 @@ type Measure = (directory: string, sizes: Sizes) => AsyncIterable<Figure> | Prom
 const parts: Readonly<Record<string, Measure>> = {
   'start-up': (directory, { startUps }) => measureStartUp(directory, startUps),
   engine: (directory, { engine }) => measureEngine(directory, engine),
+  compaction: (directory, { compaction }) => measureCompaction(directory, compaction),
   'large-topic': (directory, { largeBytes }) => measureLargeTopic(directory, largeBytes),
   gateway: (_, { gatewayBytes, gatewayRuns }) => measureGateway(gatewayBytes, gatewayRuns),
   idle: (_, { idlePartitions, idleWindows }) => measureIdlePartitions(idlePartitions, idleWindows),

@@ -1,3 +1,4 @@
+import type { CompactionSizes } from './compaction.ts';
 import type { EngineSizes } from './engine.ts';
 
 const MiB = 2 ** 20;
@@ -11,6 +12,7 @@ export interface Sizes {
   /** Of ten seconds each. */
   readonly idleWindows: number;
   readonly engine: EngineSizes;
+  readonly compaction: CompactionSizes;
   readonly largeBytes: number;
   /** Whoever is not done by then gives up. */
   readonly deadlineSeconds: number;
@@ -31,6 +33,7 @@ export const full: Sizes = {
     roundsOver: [100, 1_000],
     rounds: 10,
   },
+  compaction: { records: 10_000_000, keys: 10_000 },
   largeBytes: 1024 * MiB,
   deadlineSeconds: 600,
 };
@@ -50,6 +53,7 @@ export const quick: Sizes = {
     roundsOver: [100],
     rounds: 3,
   },
+  compaction: { records: 500_000, keys: 1_000 },
   largeBytes: 64 * MiB,
   deadlineSeconds: 120,
 };

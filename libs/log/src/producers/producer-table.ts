@@ -35,6 +35,11 @@ export class ProducerTable {
     return this.#known.get(id)?.window;
   }
 
+  /** Whether it remembers anything of a producer. */
+  knows(id: bigint): boolean {
+    return this.#known.has(id);
+  }
+
   judge(header: BatchHeader): ProducerVerdict {
     return judge(this.#known.get(header.producerId)?.window, batchOf(header));
   }
@@ -92,8 +97,9 @@ export class ProducerTable {
   }
 }
 
+/** Of the records that it was written with: compaction may have removed some since, and keeps the range of offsets. */
 const batchOf = (header: BatchHeader): ProducerBatch => ({
   epoch: header.producerEpoch,
   firstSequence: header.baseSequence,
-  recordsCount: header.recordsCount,
+  recordsCount: header.lastOffsetDelta + 1,
 });

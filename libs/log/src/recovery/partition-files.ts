@@ -1,4 +1,5 @@
 import { FileError, type Millis, partitionIndex, topicId } from '@moldau/kernel';
+import { settleSwaps } from '../compaction/segment-swap.ts';
 import type { DirectoryContext } from '../directory-context.ts';
 import type { GuardedFileSystem } from '../guarded-file-system.ts';
 import type { PartitionIdentity } from '../log-state.ts';
@@ -8,8 +9,12 @@ import { isLeftover, readJson, toJson } from '../small-files.ts';
 export const identityName = 'partition.json';
 const identityFormat = 1;
 
-/** The segments that stand in a partition's directory, with their sizes; leftovers of interrupted replacements go. */
+/**
+ * The segments that stand in a partition's directory, with their sizes. Swaps that a compaction had begun are finished or taken
+ * back, leftovers of interrupted replacements go.
+ */
 export async function findSegments(context: DirectoryContext, directory: string, nowMs: Millis): Promise<Segment[]> {
+  await settleSwaps(context, directory);
   const names = await context.fs.list(directory);
   const bases = names.flatMap((name) => offsetOfName(name, '.log') ?? []);
   const segments: Segment[] = [];

@@ -40,6 +40,9 @@ export async function recoverPartition(
   state.segments = await findSegments(context, state.directory, nowMs);
   state.logStart = record?.logStart ?? state.segments[0]?.baseOffset ?? (0n as Offset);
   state.storedEpoch = record?.storedEpoch ?? leaderEpoch(0);
+  state.compactedEnd = record?.compactedEnd ?? (0n as Offset);
+  state.supersededEnd = record?.supersededEnd ?? (0n as Offset);
+  state.tombstoneEnd = record?.tombstoneEnd ?? (0n as Offset);
   state.corrupt = record?.corrupt ?? false;
   if (record !== undefined) await dropBelowStart(context, state, record.segment);
   const synced = {

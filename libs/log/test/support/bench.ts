@@ -1,4 +1,5 @@
 import {
+  type FileSystem,
   leaderEpoch,
   nodeId,
   type Offset,
@@ -30,6 +31,8 @@ export class Bench {
   readonly options: DirectoryOptions;
   config: LogConfig = { ...defaultLogConfig, retentionMs: undefined };
   directory: LogDirectory | undefined;
+  /** The disk as the next process sees it. */
+  mount: () => FileSystem = () => this.disk.mount();
 
   constructor(seed = 1, options: Partial<DirectoryOptions> = {}, disk: { capacityBytes?: number } = {}) {
     this.random = new SeededRandom(seed);
@@ -49,7 +52,7 @@ export class Bench {
   /** Opens and recovers, as a new process would. */
   async open(options: Partial<DirectoryOptions> = {}): Promise<LogDirectory> {
     const ports = {
-      fs: this.disk.mount(),
+      fs: this.mount(),
       clock: this.time,
       timers: this.time,
       random: this.random,

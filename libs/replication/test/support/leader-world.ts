@@ -28,6 +28,8 @@ export const hello = (given: Partial<Hello> = {}): LeaderEvent => ({
     copy: 'whole',
     logStart: offset(0),
     durableEnd: offset(4),
+    supersededEnd: offset(0),
+    tombstoneEnd: offset(0),
     epochs: [
       { epoch: leaderEpoch(5), start: offset(0) },
       { epoch: leaderEpoch(6), start: offset(3) },

@@ -12,6 +12,9 @@ export class ModelLog implements CopyView {
   logStart: Offset = offset(0);
   durableEnd: Offset = offset(0);
   highWatermark: Offset = offset(0);
+  /** Nothing is compacted here but what a test says. */
+  tombstoneEnd: Offset = offset(0);
+  supersededEnd: Offset = offset(0);
   isCorrupt = false;
   epochs: readonly EpochStart[] = [];
   #records: ModelRecord[] = [];

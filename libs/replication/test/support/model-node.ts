@@ -300,7 +300,10 @@ export class ModelNode {
       session,
       epoch: machine.epoch,
       truncateTo: match.kind === 'truncate' ? match.to : undefined,
-      reset: match.kind === 'reset' ? { to: match.to, covering, token: undefined } : undefined,
+      reset:
+        match.kind === 'reset'
+          ? { to: match.to, covering, token: undefined, tombstoneEnd: this.log.tombstoneEnd }
+          : undefined,
     });
   }
 
@@ -312,7 +315,7 @@ export class ModelNode {
   #pump(): void {
     const { leading } = this;
     if (leading === undefined) return;
-    const { writtenEnd, highWatermark, logStart } = this.log;
+    const { writtenEnd, highWatermark, logStart, tombstoneEnd } = this.log;
     for (const [session, open] of this.#sessions) {
       const from = open.next;
       if (from === undefined || from >= writtenEnd) continue;
@@ -324,6 +327,7 @@ export class ModelNode {
         batches: encode(this.log.from(from)),
         highWatermark,
         logStart,
+        tombstoneEnd,
       };
       open.next = writtenEnd;
       open.stream.toFollower.push({ kind: 'data', session, piece });
@@ -395,7 +399,7 @@ export class ModelNode {
   }
 
   #hello({ session, epoch }: FollowerEffect & { kind: 'hello' }): void {
-    const { logStart, durableEnd, epochs } = this.log;
+    const { logStart, durableEnd, epochs, supersededEnd, tombstoneEnd } = this.log;
     const hello = {
       session,
       node: this.id,
@@ -404,6 +408,8 @@ export class ModelNode {
       copy: this.copy,
       logStart,
       durableEnd,
+      supersededEnd,
+      tombstoneEnd,
       epochs,
     };
     this.#send({ kind: 'hello', hello });

@@ -141,6 +141,8 @@ export class Following {
           leaderEpoch: effect.epoch,
           logStart: log.logStart,
           durableEnd: log.durableEnd,
+          supersededEnd: log.supersededEnd,
+          tombstoneEnd: log.tombstoneEnd,
           epochs: log.epochTail(epochsMax).map(({ epoch, start }) => ({ epoch, start })),
           copy: toCopy(this.copy),
         });

@@ -68,7 +68,11 @@ export class Push implements FollowerSession {
       const batch = await leading?.batchAt(at);
       if (this.isOver || batch === undefined) return;
       this.#begins = { at, batch };
-      const inherited = { covering: log.epochCovering(batch), token: log.fencingTokenBefore(batch) };
+      const inherited = {
+        covering: log.epochCovering(batch),
+        token: log.fencingTokenBefore(batch),
+        tombstoneEnd: log.tombstoneEnd,
+      };
       this.#events.welcomed(this, { kind: 'reset', to: batch }, inherited);
     } catch (error) {
       this.#cannotRead(error);
@@ -154,6 +158,7 @@ export class Push implements FollowerSession {
       batches: joined(slice.chunks),
       highWatermark: log.highWatermark,
       logStart: begin < log.logStart ? begin : log.logStart,
+      tombstoneEnd: log.tombstoneEnd,
     };
   }
 

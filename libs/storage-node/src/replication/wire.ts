@@ -62,12 +62,16 @@ export function fromHello(
     epoch: leaderEpoch(hello.leaderEpoch),
     logStart: offsetFrom('hello.log_start', hello.logStart),
     durableEnd: offsetFrom('hello.durable_end', hello.durableEnd),
+    supersededEnd: offsetFrom('hello.superseded_end', hello.supersededEnd),
+    tombstoneEnd: offsetFrom('hello.tombstone_end', hello.tombstoneEnd),
     epochs: fromEpochs(hello.epochs),
   };
 }
 
-const isPossible = ({ logStart, durableEnd, epochs }: HelloMessage): boolean =>
+const isPossible = ({ logStart, durableEnd, epochs, supersededEnd, tombstoneEnd }: HelloMessage): boolean =>
   logStart >= 0n &&
+  supersededEnd >= 0n &&
+  tombstoneEnd >= 0n &&
   durableEnd >= logStart &&
   epochs.length <= epochsMax &&
   epochs.every(({ epoch, start }, i) => {
@@ -111,14 +115,18 @@ export const toNack = (reason: Mismatch | 'left'): NackReason => nacks[reason];
 /** `inherited`: of a reset. */
 export function toWelcome(
   match: Match,
-  { covering, token }: Inherited,
-): Pick<MessageInitShape<typeof WelcomeSchema>, 'truncateTo' | 'resetTo' | 'resetEpoch' | 'resetToken'> {
+  { covering, token, tombstoneEnd }: Inherited,
+): Pick<
+  MessageInitShape<typeof WelcomeSchema>,
+  'truncateTo' | 'resetTo' | 'resetEpoch' | 'resetToken' | 'tombstoneEnd'
+> {
   if (match.kind === 'whole') return {};
   if (match.kind === 'truncate') return { truncateTo: match.to };
   return {
     resetTo: match.to,
     ...(covering !== undefined && { resetEpoch: covering }),
     ...(token !== undefined && { resetToken: token }),
+    ...(tombstoneEnd !== undefined && { tombstoneEnd }),
   };
 }
 
@@ -137,7 +145,14 @@ export function fromWelcome(welcome: Welcome): FollowerEvent & { kind: 'welcome'
     epoch: leaderEpoch(welcome.leaderEpoch),
     truncateTo: truncateTo === undefined ? undefined : offsetFrom('welcome.truncate_to', truncateTo),
     reset:
-      resetTo === undefined ? undefined : { to: offsetFrom('welcome.reset_to', resetTo), covering, token: resetToken },
+      resetTo === undefined
+        ? undefined
+        : {
+            to: offsetFrom('welcome.reset_to', resetTo),
+            covering,
+            token: resetToken,
+            tombstoneEnd: offsetFrom('welcome.tombstone_end', welcome.tombstoneEnd),
+          },
   };
 }
 
@@ -150,6 +165,7 @@ export const toData = (session: number, piece: Piece): MessageInitShape<typeof R
   batches: piece.batches,
   highWatermark: piece.highWatermark,
   logStart: piece.logStart,
+  tombstoneEnd: piece.tombstoneEnd,
 });
 
 export const fromData = (entry: ReplicaData): Piece => ({
@@ -160,6 +176,7 @@ export const fromData = (entry: ReplicaData): Piece => ({
   batches: entry.batches,
   highWatermark: offsetFrom('data.high_watermark', entry.highWatermark),
   logStart: offsetFrom('data.log_start', entry.logStart),
+  tombstoneEnd: offsetFrom('data.tombstone_end', entry.tombstoneEnd),
 });
 
 export const fromAssignment = (assignment: PartitionAssignment): CommittedState => ({
