@@ -1,5 +1,15 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { assert, type Clock, Gate, MoldauError, type Offset, offset, repeat, type Timers } from '@moldau/kernel';
+import {
+  assert,
+  type Clock,
+  Gate,
+  type Millis,
+  MoldauError,
+  type Offset,
+  offset,
+  repeat,
+  type Timers,
+} from '@moldau/kernel';
 import { InternalLogService } from '@moldau/proto/moldau/internal/v1/log_pb';
 import type { AppendAck, AppendSessionRequestSchema, AppendSessionResponse } from '@moldau/proto/moldau/log/v1/log_pb';
 import { type Channel, fromWireError, type Session, SessionLiveness } from '@moldau/rpc';
@@ -15,21 +25,27 @@ export interface LinkTarget {
 
 /** The leader answers by then, if only that it does not know. */
 const appendTimeoutMs = 10_000;
+/** Whoever lives and answers so much later than he must has lost the answer. */
+const lostAfterMs = 5_000;
 
 /** A session with the leader of one partition, opened under a fencing token: one batch at a time. It ends with its first failure. */
 export class AppendLink {
   readonly #address: string;
   readonly #session: Session<Request, AppendSessionResponse>;
+  readonly #clock: Clock;
   readonly #liveness: SessionLiveness;
   readonly #opened = Promise.withResolvers<Offset>();
   readonly #room = new Gate();
   #pending: PromiseWithResolvers<void> | undefined;
+  /** By then what is pending has been answered. */
+  #answeredBy: Millis = Number.POSITIVE_INFINITY;
   #sequence = 0n;
   #creditBytes = 0;
   #error: MoldauError | undefined;
 
   constructor(channel: Channel, { topicId, partition, fencingToken }: LinkTarget, ports: TimePorts) {
     this.#address = channel.address;
+    this.#clock = ports.clock;
     this.#session = channel.session(InternalLogService.method.appendSession);
     this.#liveness = new SessionLiveness(ports.clock, 'server');
     // Whoever does not wait for it any more hears of the end of the link by other ways.
@@ -56,6 +72,7 @@ export class AppendLink {
     if (this.#error !== undefined) throw this.#error;
     const pending = Promise.withResolvers<void>();
     this.#pending = pending;
+    this.#answeredBy = this.#clock.monotonicMs() + appendTimeoutMs + lostAfterMs;
     this.#creditBytes -= batch.length;
     sent();
     const sequence = this.#sequence;
@@ -134,7 +151,8 @@ export class AppendLink {
 
   #tick(): void {
     if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
-    if (this.#liveness.peerIsSilent) this.#session.cancel();
+    const isLost = this.#pending !== undefined && this.#clock.monotonicMs() > this.#answeredBy;
+    if (isLost || this.#liveness.peerIsSilent) this.#session.cancel();
   }
 }
 
