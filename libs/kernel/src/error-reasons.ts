@@ -53,6 +53,7 @@ export const errorRules = {
   GROUP_NOT_EMPTY: [false, 'NOT_WRITTEN'],
   GROUP_FULL: [true, 'NOT_WRITTEN'],
   INVALID_REGEX: [false, 'NOT_WRITTEN'],
+  NOT_COORDINATOR: [true, 'NOT_WRITTEN'],
 } as const satisfies Record<string, Rule>;
 
 /** A stable code: the name of an `ErrorReason` of the contract without its prefix. */

@@ -138,3 +138,13 @@ export const groupFull = (group: string, membersMax: number): MoldauError =>
 
 export const invalidRegex = (regex: string, problem: string): MoldauError =>
   new MoldauError('INVALID_REGEX', `${JSON.stringify(regex)} can't select topics: ${problem}`, { regex, problem });
+
+/** `coordinator`: the node that does. `undefined`: none does now. */
+export const notCoordinator = (group: string, coordinator: NodeId | undefined): MoldauError =>
+  new MoldauError(
+    'NOT_COORDINATOR',
+    coordinator === undefined
+      ? `nobody coordinates group ${JSON.stringify(group)} now: retry`
+      : `group ${JSON.stringify(group)} is coordinated by node ${coordinator}: go there`,
+    { group, coordinator },
+  );

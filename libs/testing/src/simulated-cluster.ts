@@ -19,6 +19,8 @@ export interface SimulatedClusterOptions {
   readonly coordinators?: number;
   /** Gateways. Default none. */
   readonly gateways?: number;
+  /** Of topics that do not say how many. Default: the coordinator's. */
+  readonly defaultReplicas?: number;
   readonly logger?: Logger;
   /** What a node counts. Default: nothing. */
   readonly meter?: (node: number) => Meter;
@@ -57,7 +59,7 @@ export class SimulatedCluster {
     const random = new SeededRandom(seed);
     const store = new MemoryStore({ timers: time });
     const network = new MemoryNetwork({ timers: time, limits: defaultLimits, conditions: options.conditions });
-    const world = { time, random, logger, network, store };
+    const world = { time, random, logger, network, store, defaultReplicas: options.defaultReplicas };
     this.random = random;
     this.store = store;
     this.network = network;

@@ -14,6 +14,7 @@ export interface SimulatedCoordinatorWorld {
   readonly logger: Logger;
   readonly network: MemoryNetwork;
   readonly store: MetadataStore;
+  readonly defaultReplicas: number | undefined;
 }
 
 interface Running {
@@ -52,13 +53,17 @@ export class SimulatedCoordinator {
   /** Starts it in a new process, in the place of one that has stopped by itself; resolves when it is active, or stands by. */
   async start(): Promise<void> {
     this.kill();
-    const { time, random, logger, network } = this.#world;
+    const { time, random, logger, network, defaultReplicas } = this.#world;
     const { address } = this;
     const process = new SimulatedProcess(time);
     const world = { random, logger, meter: silentMeter, clock: this.clock, timers: process.timers };
     const store = new ProcessStore(this.#world.store, process);
     const ports = { ...world, store, dialer: network.dialer(address) };
-    const coordinator = new Coordinator(ports, { autoCreate: true, instance: address });
+    const coordinator = new Coordinator(ports, {
+      autoCreate: true,
+      instance: address,
+      ...(defaultReplicas !== undefined && { defaultReplicas }),
+    });
     this.#running = { coordinator, process, store };
     network.listen(address, coordinator.services(), world);
     await coordinator.start(address);

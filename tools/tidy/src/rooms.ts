@@ -46,7 +46,7 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
   adapter: { kinds: ['base', 'contract'], rooms: ['metadata'], packages: 'any', node: 'any', ownTime: true },
   service: {
     kinds: ['base', 'core', 'engine', 'contract'],
-    rooms: ['rpc', 'routing'],
+    rooms: ['rpc', 'routing', 'shards'],
     packages: [protobuf],
     node: [],
     ownTime: false,
@@ -113,6 +113,8 @@ export const rooms: Readonly<Record<string, Kind>> = {
   'storage-node': 'service',
   coordinator: 'service',
   gateway: 'service',
+  shards: 'service',
+  'group-coordinator': 'service',
   process: 'composition',
   cluster: 'composition',
   cli: 'cli',

@@ -1,0 +1,52 @@
+import type { NewOffset } from '@moldau/groups';
+import { faults, type MoldauError, offset, type PartitionKey } from '@moldau/kernel';
+import { type LogEnds, latest } from './log-ends.ts';
+
+/** Positions that may be committed, and why the others may not. */
+export interface Checked {
+  readonly good: readonly NewOffset[];
+  readonly failures: readonly { readonly partition: PartitionKey; readonly error: MoldauError }[];
+}
+
+/** Ends that are remembered. Beyond it they are asked for again. */
+const rememberedMax = 100_000;
+
+/**
+ * Nothing is committed beyond the end of its partition. Ends only grow, so a leader is asked only about what lies beyond the last
+ * answer; where none can be, the position is taken as it is.
+ */
+export class CommitChecks {
+  readonly #ends: LogEnds;
+  readonly #known = new Map<PartitionKey, bigint>();
+
+  constructor(ends: LogEnds) {
+    this.#ends = ends;
+  }
+
+  async check(offsets: readonly NewOffset[]): Promise<Checked> {
+    const isBeyond = (one: NewOffset): boolean => one.offset > (this.#known.get(one.partition) ?? 0n);
+    const doubtful = offsets.filter(isBeyond);
+    if (doubtful.length === 0) return { good: offsets, failures: [] };
+    const found = await this.#ends.find(doubtful.map(({ partition }) => ({ partition, place: latest })));
+    const asked = new Map<PartitionKey, bigint>();
+    for (const [i, { partition }] of doubtful.entries()) {
+      const one = found[i];
+      if (one === undefined || 'error' in one || one.offset === undefined) continue;
+      asked.set(partition, one.offset);
+      this.#remember(partition, one.offset);
+    }
+    const failures: { partition: PartitionKey; error: MoldauError }[] = [];
+    const good = offsets.filter(({ partition, offset: at }) => {
+      const end = asked.get(partition);
+      if (end === undefined || at <= end) return true;
+      failures.push({ partition, error: faults.offsetOutOfRange(at, offset(0), offset(end)) });
+      return false;
+    });
+    return { good, failures };
+  }
+
+  #remember(partition: PartitionKey, end: bigint): void {
+    if (this.#known.size >= rememberedMax) this.#known.clear();
+    this.#known.set(partition, end);
+  }
+}

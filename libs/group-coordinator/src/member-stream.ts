@@ -1,0 +1,255 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type Frame, type GroupId, type MemberId, type MemberRequest, memberId, type Reply } from '@moldau/groups';
+import { type Clock, faults, Gate, type Millis, MoldauError, repeat, type Timers } from '@moldau/kernel';
+import type {
+  JoinAck,
+  JoinCommit,
+  JoinHello,
+  JoinSessionRequest,
+  JoinSessionResponseSchema,
+} from '@moldau/proto/moldau/group/v1/group_pb';
+import { type Session, SessionLiveness, toWireError } from '@moldau/rpc';
+import type { CommitChecks } from './commit-checks.ts';
+import type { OwnedShard, OwnedShards, ShardGuest } from './owned-shards.ts';
+import { fromAssignment, fromFailures, type Response, toHello, toNewOffset, toOwned, toWish } from './wire.ts';
+
+type JoinStream = Session<MessageInitShape<typeof JoinSessionResponseSchema>, JoinSessionRequest>;
+
+/** What a member's stream works with. */
+export interface MemberStreamPorts {
+  readonly shards: OwnedShards;
+  readonly checks: CommitChecks;
+  readonly sessionTimeoutMs: Millis;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** The error that may leave the process. */
+  readonly seal: (error: unknown) => MoldauError;
+}
+
+/** Frames of a member that are not answered yet: beyond that it is not read. */
+const unansweredMax = 64;
+/** Frames to a member that does not read: beyond that it has to come back. */
+const unsentMax = 256;
+
+/** One stream of one member: frames go to the machine as requests, in order, and what that decides comes back as frames. */
+export class MemberStream implements ShardGuest {
+  readonly #session: JoinStream;
+  readonly #ports: MemberStreamPorts;
+  readonly #liveness: SessionLiveness;
+  readonly #answered = new Gate();
+  readonly #number: number;
+  #owned: OwnedShard | undefined;
+  #member: { readonly group: GroupId; readonly member: MemberId } | undefined;
+  #unanswered = 0;
+  /** `undefined`: none waits for its pong. */
+  #lastPing: bigint | undefined;
+  /** What the transport has no room for. `undefined`: it has. */
+  #unsent: Response[] | undefined;
+  #isOver = false;
+
+  constructor(session: JoinStream, ports: MemberStreamPorts) {
+    this.#session = session;
+    this.#ports = ports;
+    this.#number = ports.shards.streamNumber();
+    this.#liveness = new SessionLiveness(ports.clock, 'client');
+  }
+
+  /** Serves the stream to its end. That is no end of the membership. */
+  async run(): Promise<void> {
+    const { incoming, signal } = this.#session;
+    const cancel = repeat(this.#ports.timers, 1_000, () => this.#tick());
+    try {
+      for await (const { frame } of incoming) {
+        this.#liveness.heard();
+        if (frame.case === 'hello') await this.#hello(frame.value);
+        else if (this.#owned === undefined) throw faults.invalidRequest('frame', 'comes before a hello');
+        else if (frame.case !== undefined) await this.#take(frame, this.#owned);
+        while (this.#unanswered >= unansweredMax && !signal.aborted) await this.#answered.wait();
+        if (this.#isOver) break;
+      }
+      while (this.#unanswered > 0 && !signal.aborted) await this.#answered.wait();
+    } finally {
+      cancel();
+      this.#owned?.guests.delete(this.#number);
+    }
+  }
+
+  /** Asks the member to go to another process. */
+  drain(graceMs: Millis): void {
+    this.#say({ case: 'drain', value: { graceMs } });
+  }
+
+  frame(frame: Frame['frame']): void {
+    if (frame.kind === 'assignment') this.#say(fromAssignment(frame));
+    else this.#fenced(frame.error);
+  }
+
+  /** The shard is somebody else's, or about to be. */
+  moved(): void {
+    const nodeId = this.#member === undefined ? undefined : this.#ports.shards.coordinator(this.#member.group);
+    this.#say({ case: 'redirect', value: nodeId === undefined ? {} : { nodeId } });
+    this.#over();
+  }
+
+  async #hello(told: JoinHello): Promise<void> {
+    if (this.#owned !== undefined) throw faults.invalidRequest('hello', 'comes a second time');
+    const hello = toHello(told, this.#number);
+    const { shards, sessionTimeoutMs } = this.#ports;
+    this.#member = { group: hello.group, member: hello.member };
+    const owned = here(() => shards.of(hello.group));
+    if (owned === undefined) return this.moved();
+    // Reloading takes a moment: whoever comes in it waits.
+    const isReady = await owned.owner.ready(this.#session.signal).then(
+      () => true,
+      () => false,
+    );
+    if (this.#session.signal.aborted) return;
+    if (!isReady) return this.moved();
+    this.#owned = owned;
+    owned.guests.set(this.#number, this);
+    this.#ask(owned, hello, (reply) => {
+      if (reply.kind === 'refused') return this.#session.cancel(reply.error);
+      this.#say({ case: 'welcome', value: { sessionTimeoutMs } });
+    });
+  }
+
+  async #take(frame: Exclude<JoinSessionRequest['frame'], { case: undefined } | { case: 'hello' }>, owned: OwnedShard) {
+    switch (frame.case) {
+      case 'ack':
+        return this.#ack(owned, frame.value);
+      case 'commit':
+        return this.#commit(owned, frame.value);
+      case 'update':
+        return this.#ask(owned, { ...this.#of, kind: 'update', ...toWish(frame.value) }, (reply) => {
+          if (reply.kind === 'refused') this.#say({ case: 'refused', value: toWireError(reply.error) });
+        });
+      case 'ping': {
+        const { number } = frame.value;
+        return this.#ask(owned, { ...this.#of, kind: 'heard' }, () => this.#pongFor(owned, number));
+      }
+      case 'leave': {
+        const { comingBack } = frame.value;
+        return this.#ask(owned, { ...this.#of, kind: 'leave', comingBack }, () => this.#over());
+      }
+    }
+  }
+
+  /** An owner that was overtaken renews nothing: the new one counts from when it came. Of many pings the last is answered. */
+  #pongFor(owned: OwnedShard, number: bigint): void {
+    const isWaiting = this.#lastPing !== undefined;
+    this.#lastPing = number;
+    if (isWaiting) return;
+    this.#ports.shards.confirm(owned, () => {
+      const last = this.#lastPing;
+      this.#lastPing = undefined;
+      this.#say({ case: 'pong', value: { number } });
+      // It came while this one was being confirmed.
+      if (last !== undefined && last !== number) this.#pongFor(owned, last);
+    });
+  }
+
+  #ack(owned: OwnedShard, { assignment, owned: held }: JoinAck): void {
+    const request = { ...this.#of, kind: 'ack', assignment: Number(assignment), owned: toOwned(held) } as const;
+    this.#ask(owned, request, () => {});
+  }
+
+  async #commit(owned: OwnedShard, { offsets, memberEpoch, number }: JoinCommit): Promise<void> {
+    const { group, member, stream } = this.#of;
+    // What comes behind it waits: partitions are given up after their last commit.
+    const { good, failures } = await this.#ports.checks.check(offsets.map(toNewOffset));
+    const by = { member, epoch: memberEpoch, stream };
+    this.#ask(
+      owned,
+      { kind: 'commit', group, by, offsets: good },
+      (reply) => {
+        if (reply.kind === 'refused')
+          return this.#say({ case: 'committed', value: { number, error: toWireError(reply.error) } });
+        const all = reply.kind === 'committed' ? [...failures, ...reply.failures] : failures;
+        this.#say({ case: 'committed', value: { number, failures: fromFailures(all) } });
+      },
+      (error) => this.#say({ case: 'committed', value: { number, error: toWireError(error) } }),
+    );
+  }
+
+  get #of() {
+    const { group, member } = this.#member ?? { group: '' as GroupId, member: memberId('') };
+    return { group, member, stream: this.#number };
+  }
+
+  /** `failed`: the request was not, or may not have been, done; default: the stream ends with that, or leads elsewhere. */
+  #ask(
+    { owner }: OwnedShard,
+    request: MemberRequest | Parameters<typeof owner.submit>[0],
+    answer: (reply: Reply) => void,
+    failed: (error: MoldauError) => void = (error) =>
+      owner.phase.kind === 'serving' ? this.#session.cancel(error) : this.moved(),
+  ): void {
+    this.#unanswered += 1;
+    const settle = (error: MoldauError | undefined, reply: Reply | undefined): void => {
+      this.#unanswered -= 1;
+      this.#answered.open();
+      if (this.#isOver) return;
+      if (reply === undefined) return failed(error ?? faults.notServing('the coordinator', 'leaving'));
+      if (reply.kind === 'fenced') return this.#fenced(reply.error);
+      answer(reply);
+    };
+    try {
+      owner.submit(request, settle);
+    } catch (error) {
+      settle(this.#ports.seal(error), undefined);
+    }
+  }
+
+  #fenced(error: MoldauError): void {
+    this.#say({ case: 'fenced', value: toWireError(error) });
+    this.#over();
+  }
+
+  /** After the last frame. */
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owned?.guests.delete(this.#number);
+    this.#answered.open();
+    // What is said is still sent.
+    if (this.#unsent === undefined) this.#session.end();
+  }
+
+  #tick(): void {
+    if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
+    if (this.#liveness.peerIsSilent)
+      this.#session.cancel(new MoldauError('UNREACHABLE', 'the member was silent for too long: come back'));
+  }
+
+  #say(frame: Response): void {
+    if (this.#isOver) return;
+    this.#liveness.said();
+    if (this.#unsent !== undefined) {
+      if (this.#unsent.length >= unsentMax)
+        return this.#session.cancel(new MoldauError('OVERLOADED', 'the member does not read: come back'));
+      this.#unsent.push(frame);
+      return;
+    }
+    if (!this.#session.send({ frame })) void this.#drainUnsent();
+  }
+
+  async #drainUnsent(): Promise<void> {
+    this.#unsent = [];
+    await this.#session.drained();
+    for (let next = this.#unsent.shift(); next !== undefined; next = this.#unsent.shift()) {
+      if (!this.#session.send({ frame: next })) await this.#session.drained();
+    }
+    this.#unsent = undefined;
+    if (this.#isOver) this.#session.end();
+  }
+}
+
+/** `undefined`: it is not here. */
+function here(find: () => OwnedShard): OwnedShard | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof MoldauError && error.reason === 'NOT_COORDINATOR') return undefined;
+    throw error;
+  }
+}

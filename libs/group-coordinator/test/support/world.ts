@@ -1,0 +1,131 @@
+import { defaultGroupOptions, type GroupOptions, groupId } from '@moldau/groups';
+import { nodeId, repeat, silentLogger, silentMeter } from '@moldau/kernel';
+import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import type { Channel } from '@moldau/rpc';
+import { SimulatedCluster, SimulatedProcess } from '@moldau/testing';
+import { GroupCoordinator, type ShardEntry, type ShardTable, shardOf } from '../../src/index.ts';
+import type { Member } from './member.ts';
+
+export const shards = 4;
+
+/** A table that a test writes. */
+export class HandTable implements ShardTable {
+  readonly #entries = new Map<number, ShardEntry>();
+  readonly #listeners = new Set<() => void>();
+  #epoch = 100n;
+
+  owner(shard: number): ShardEntry | undefined {
+    return this.#entries.get(shard);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Gives shards to a node, each under an epoch that is above all before. */
+  give(node: number, which: readonly number[] = Array.from({ length: shards }, (_, i) => i)): void {
+    this.#epoch += 1n;
+    for (const shard of which) this.#entries.set(shard, { node: nodeId(node), epoch: this.#epoch });
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** The table as one process sees it: one that stands still sees nothing new, nor does it right after it wakes. */
+class SeenTable implements ShardTable {
+  readonly #table: HandTable;
+  readonly #listeners = new Set<() => void>();
+  #old: Map<number, ShardEntry | undefined> | undefined;
+
+  constructor(table: HandTable) {
+    this.#table = table;
+    table.onChange(() => {
+      if (this.#old === undefined) for (const listener of this.#listeners) listener();
+    });
+  }
+
+  owner(shard: number): ShardEntry | undefined {
+    return this.#old === undefined ? this.#table.owner(shard) : this.#old.get(shard);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** It hears of all that happened. */
+  thaw(): void {
+    this.#old = undefined;
+    for (const listener of this.#listeners) listener();
+  }
+
+  freeze(): void {
+    this.#old = new Map(Array.from({ length: shards }, (_, shard) => [shard, this.#table.owner(shard)]));
+  }
+}
+
+/** Three storage nodes, the internal topic, and a topic `t`; group coordinators come as a test starts them. */
+export async function world(options: Partial<GroupOptions> = {}) {
+  const cluster = new SimulatedCluster({ seed: 5, nodes: 3, defaultReplicas: 3 });
+  const { time, random, network } = cluster;
+  await time.run(cluster.start());
+  const controller = network.dialer('first').dial(cluster.coordinator().address, 'control');
+  await time.run(register(controller));
+  const client = cluster.client('app');
+  const { id: topicId } = await time.run(client.admin.createTopic({ name: 't', partitions: 8, replicas: 3 }));
+  const table = new HandTable();
+  const members = new Set<Member>();
+  // Everybody works and pings, for as long as a stream is open.
+  repeat(time, 50, () => {
+    for (const member of members) member.work();
+  });
+  repeat(time, 2_000, () => {
+    for (const member of members) member.ping();
+  });
+
+  const coordinator = async (node: number) => {
+    const address = `groups-${node}`;
+    const process = new SimulatedProcess(time);
+    const seen = new SeenTable(table);
+    const ports = { clock: time, timers: process.timers, random, logger: silentLogger };
+    const service = new GroupCoordinator(
+      { ...ports, dialer: network.dialer(address), table: () => seen },
+      {
+        nodeId: nodeId(node),
+        coordinators: cluster.coordinators.map((one) => one.address),
+        topic: '__groups',
+        shards,
+        options: { ...defaultGroupOptions, assignmentIntervalMs: 0, ...options },
+      },
+    );
+    network.listen(address, service.services(), { ...ports, meter: silentMeter });
+    await time.run(service.start());
+    const pause = (): void => {
+      seen.freeze();
+      process.pause();
+      network.freeze(address);
+    };
+    const resume = (): void => {
+      network.thaw(address);
+      process.resume();
+    };
+    return { service, address, pause, resume, hears: () => seen.thaw() };
+  };
+  const channelTo = (address: string, from = 'member'): Channel => network.dialer(from).dial(address, 'data');
+  const settled = (some: readonly Member[], each: number) =>
+    time.runUntil(() => some.every(({ owned, stream }) => owned.size === each && stream?.isOver === false));
+  return { cluster, time, client, topicId, table, members, coordinator, channelTo, settled };
+}
+
+export const shardOfGroup = (group: string): number => shardOf(groupId(group), shards);
+
+/** For its sake the internal topic is made. */
+async function register(controller: Channel): Promise<void> {
+  const id = 20;
+  const who = { version: 1, nodeId: id, incarnation: 'i', address: 'groups-20', role: NodeRole.GROUP_COORDINATOR };
+  const { nodeEpoch, clusterId } = await controller.unary(ControllerService.method.registerNode, who);
+  const session = controller.session(ControllerService.method.nodeSession);
+  session.send({ nodeId: id, nodeEpoch, clusterId });
+  session.send({ nodeId: id, nodeEpoch, ready: true });
+}
