@@ -70,9 +70,11 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   }
 
   /** By hand and not as a generator, whose three promises a record would cost more than the record. */
-  [Symbol.asyncIterator](): AsyncIterator<ConsumedRecord<K, V>, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumedRecord<K, V>, undefined> {
+    let isLeft = false;
     return {
       next: () => {
+        if (isLeft) return Promise.resolve({ done: true, value: undefined });
         try {
           const value = this.#take();
           return value === undefined ? this.#takeLater() : Promise.resolve({ done: false, value });
@@ -80,7 +82,13 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
           return Promise.reject(error);
         }
       },
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      return: () => {
+        isLeft = true;
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
     };
   }
 
@@ -132,7 +140,9 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     return (this.#open === undefined || this.#open.records.isEmpty) && this.#reader.isAtEnd;
   }
 
+  /** Ends every loop: what was read ahead is dropped. */
   close(): Promise<void> {
+    this.#open = undefined;
     this.#reader.close();
     return Promise.resolve();
   }

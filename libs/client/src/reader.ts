@@ -1,4 +1,4 @@
-import { Gate, jittered, MoldauError, sleep } from '@moldau/kernel';
+import { faults, Gate, jittered, MoldauError, sleep } from '@moldau/kernel';
 import type { ClientPorts } from './client-ports.ts';
 import { FetchLink } from './fetch-link.ts';
 import type { Fetched, FetchSource } from './fetch-source.ts';
@@ -25,7 +25,8 @@ export class Reader {
   readonly #changed = new Gate();
   readonly #closing = new AbortController();
   #buffer: Arrived[] = [];
-  #error: MoldauError | undefined;
+  /** What can't be read where it stands, and why. */
+  readonly #broken = new Map<FetchSource, MoldauError>();
 
   constructor(ports: ClientPorts, bufferBytes: number) {
     this.#ports = ports;
@@ -40,7 +41,7 @@ export class Reader {
   add(source: FetchSource): void {
     this.#sources.add(source);
     if (source.isDone) return;
-    this.#attach(source).catch((error: unknown) => this.#break(error));
+    this.#begin(source);
   }
 
   /** Goes on elsewhere; what is buffered of it is dropped. */
@@ -49,6 +50,12 @@ export class Reader {
     source.isAtEnd = false;
     this.#dropBuffered(source);
     this.#linkOf(source)?.seek(source);
+    // It was given up where it stood before.
+    if (this.#broken.delete(source)) this.#begin(source);
+  }
+
+  #begin(source: FetchSource): void {
+    this.#attach(source).catch((error: unknown) => this.#break(source, error));
   }
 
   pause(source: FetchSource): void {
@@ -75,7 +82,7 @@ export class Reader {
   /** Resolves when there is something to take. False: every source is done, or `signal` was aborted. Throws what broke it. */
   async arrived(signal?: AbortSignal): Promise<boolean> {
     while (this.#buffer.length === 0) {
-      if (this.#error !== undefined) throw this.#error;
+      for (const error of this.#broken.values()) throw error;
       if (signal?.aborted || this.#closing.signal.aborted || [...this.#sources].every((source) => source.isDone))
         return false;
       await this.#change(signal);
@@ -134,6 +141,9 @@ export class Reader {
       await sleep(timers, jittered(random, pauseMs), this.#closing.signal).catch(() => {});
       pauseMs = Math.min(pauseMs * 2, lastPauseMs);
       await this.#refresh(source, () => metadata.refresh(source.topic, { autoCreate: false, timeoutMs }));
+      const found = metadata.known(source.topic);
+      if (found !== undefined && found.partitions[source.partition] === undefined)
+        throw faults.unknownPartition(source.topic, source.partition, found.partitions.length);
     }
   }
 
@@ -160,7 +170,7 @@ export class Reader {
         this.#changed.open();
       },
       gap: (source, from, to) => this.#tellGap(source, from, to),
-      lost: (source, error) => void this.#again(source, error).catch((cause: unknown) => this.#break(cause)),
+      lost: (source, error) => void this.#again(source, error).catch((cause: unknown) => this.#break(source, cause)),
       ended: () => {
         if (this.#links.get(address) === link) this.#links.delete(address);
       },
@@ -203,10 +213,11 @@ export class Reader {
     this.#ports.logger.warn('records were removed before they were read', { partition: source.name, from, to });
   }
 
-  #break(error: unknown): void {
+  #break(source: FetchSource, error: unknown): void {
     if (this.#closing.signal.aborted) return;
-    this.#error =
+    const reason =
       error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });
+    this.#broken.set(source, reason);
     this.#changed.open();
   }
 }

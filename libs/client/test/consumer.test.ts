@@ -223,3 +223,48 @@ test('a reader outlasts an outage of minutes and goes on where it was', async (t
     Array.from({ length: 10 }, (_, i) => 20 + 2 * i),
   );
 });
+
+test('close ends a loop, and what was read ahead does not come any more', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 100);
+  const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
+  let seen = 0;
+  const reading = async (): Promise<void> => {
+    for await (const _ of consumer) {
+      seen += 1;
+      if (seen === 3) await consumer.close();
+    }
+  };
+  await world.cluster.time.run(reading());
+  t.is(seen, 3);
+});
+
+test('an iterator that was returned gives no more; another loop goes on', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 10);
+  const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
+  const iterator = consumer[Symbol.asyncIterator]();
+  t.is(iterator[Symbol.asyncIterator](), iterator);
+  await world.cluster.time.run(iterator.next());
+  await iterator.return?.();
+  t.true((await world.cluster.time.run(iterator.next())).done);
+  t.is((await world.cluster.time.run(take(consumer, 9))).length, 9);
+});
+
+test('a partition that was sought beyond its end reads again after a seek to where there is something', async (t) => {
+  const world = await withTopic();
+  await write(world, 0, 20);
+  const consumer = world.client.consumer({ topics: ['t'], from: 'start' });
+  await world.cluster.time.run(take(consumer, 20));
+  consumer.seek({ topic: 't', partition: 0 }, { offset: 99_999n });
+  const error = await t.throwsAsync(world.cluster.time.run(take(consumer, 1)));
+  t.true(hasReason(error, 'OFFSET_OUT_OF_RANGE'));
+  for (const partition of [0, 1]) consumer.seek({ topic: 't', partition }, 'start');
+  t.is((await world.cluster.time.run(take(consumer, 20))).length, 20);
+});
+
+test('a partition that is not there is no reason to wait', async (t) => {
+  const world = await withTopic();
+  const consumer = world.client.consumer({ assignment: [{ topic: 't', partition: 9, from: 'start' }] });
+  t.true(hasReason(await t.throwsAsync(world.cluster.time.run(take(consumer, 1))), 'UNKNOWN_PARTITION'));
+});
