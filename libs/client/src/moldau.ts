@@ -34,7 +34,7 @@ export class Moldau implements AsyncDisposable {
     this.admin = new Admin(this.#ports);
   }
 
-  /** A writer of one topic. Close it, or what it holds is lost. */
+  /** A writer of one topic. Close it, or what it holds is lost. Throws INVALID_REQUEST when an option is out of its bounds. */
   producer<K = string, V = string>(options: ProducerOptions<K, V>): Producer<K, V> {
     return new Producer(this.#ports, options);
   }
