@@ -39,7 +39,7 @@ export class Moldau implements AsyncDisposable {
     return new Producer(this.#ports, options);
   }
 
-  /** A reader by assignment. */
+  /** A reader by assignment. Throws INVALID_REQUEST when there is nothing to read, or no such place. */
   consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V> {
     return new Consumer(this.#ports, options);
   }
