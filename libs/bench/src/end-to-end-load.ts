@@ -28,7 +28,10 @@ export interface EndToEndReport {
   readonly read: Latencies;
 }
 
-/** The topic must be empty. When `signal` is aborted, what was written until then is read, and reported. Throws when a record was lost. */
+/**
+ * The topic must be there, and empty. When `signal` is aborted, what was written until then is read, and reported. Throws when
+ * a record was lost.
+ */
 export async function endToEndLoad(
   writing: Moldau,
   reading: Moldau,

@@ -47,6 +47,7 @@ test('loads write, read in every way, and time what they do', async (t) => {
     valueBytes: 50,
     producer: { linger: 0 },
   };
+  await client.admin.createTopic({ name: 'steady' });
   const { acknowledged, read } = await endToEndLoad(client, client, steady, { records: 0 });
   t.is(acknowledged.records, 200);
   t.is(read.records, 200);
