@@ -22,8 +22,16 @@ export interface ConsumeLoad {
 /** What was read. `numbers`: see {@link ReadSum}; 0 of raw batches, of which the offsets alone are looked at. */
 export type ConsumeReport = LoadReport & ReadSum;
 
-/** Reads from the start of a topic. Throws when what comes is not what was written, or not in its order. */
-export async function consumeLoad(client: Moldau, load: ConsumeLoad, progress: Progress): Promise<ConsumeReport> {
+/**
+ * Reads from the start of a topic; until `signal` is aborted, if it is. Throws when what comes is not what was written, or not
+ * in its order, and {@link ForeignValue}.
+ */
+export async function consumeLoad(
+  client: Moldau,
+  load: ConsumeLoad,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<ConsumeReport> {
   const { topic, partitions, records } = load;
   await using consumer = client.consumer({
     ...(partitions === undefined
@@ -33,13 +41,15 @@ export async function consumeLoad(client: Moldau, load: ConsumeLoad, progress: P
     key: codec.bytes,
     value: codec.bytes,
   });
+  signal?.addEventListener('abort', () => void consumer.close(), { once: true });
   const watch = new ProcessWatch();
   const startedAtMs = epochMs();
   const numbers = await readers[load.mode](consumer, load, progress);
   const endedAtMs = epochMs();
-  if (progress.records !== records) throw new Error(`${progress.records} of ${records} records were read`);
+  if (progress.records !== records && signal?.aborted !== true)
+    throw new Error(`${progress.records} of ${records} records were read`);
   const latencies = new LatencyCollector().latencies;
-  return { ...watch.stop(), records, numbers, startedAtMs, endedAtMs, latencies };
+  return { ...watch.stop(), records: progress.records, numbers, startedAtMs, endedAtMs, latencies };
 }
 
 type Consumer = BytesConsumer<Uint8Array, Uint8Array>;
@@ -49,8 +59,8 @@ const readers: Readonly<
 > = {
   async records(consumer, { records, valueBytes }, progress) {
     const check = new ValueCheck(valueBytes);
-    for await (const { partition, value } of consumer) {
-      check.take(partition, value);
+    for await (const { partition, value, offset } of consumer) {
+      check.take(partition, value, offset);
       progress.records = check.records;
       if (check.records >= records) break;
     }
@@ -59,7 +69,7 @@ const readers: Readonly<
   async batches(consumer, { records, valueBytes }, progress) {
     const check = new ValueCheck(valueBytes);
     for await (const batch of consumer.batches()) {
-      for (const { partition, value } of batch.records) check.take(partition, value);
+      for (const { partition, value, offset } of batch.records) check.take(partition, value, offset);
       progress.records = check.records;
       if (check.records >= records) break;
     }

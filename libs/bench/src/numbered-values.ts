@@ -8,6 +8,8 @@ const comparedEvery = 61;
 /** Different texts, and how far one begins behind the other. */
 const texts = 256;
 const textStride = 131;
+/** Below every number. */
+const none = -1;
 const words = ['river', 'order', 'paid', 'basket', 'error', 'user', 'item', 'GET', 'POST', 'retry', 'ok', 'price'];
 
 /** Text as a log has it: it compresses as logs do. The same in every process. */
@@ -53,6 +55,21 @@ export class NumberedValues {
   }
 }
 
+/** A value of another size, or a first one of another text: it was not written by these loads, or not with that size. */
+export class ForeignValue extends Error {
+  override readonly name = 'ForeignValue';
+  readonly partition: number;
+  readonly offset: bigint;
+  /** What the offset holds. */
+  readonly problem: string;
+  constructor(partition: number, offset: bigint, problem: string) {
+    super(`offset ${offset} of partition ${partition} holds ${problem}`);
+    this.partition = partition;
+    this.offset = offset;
+    this.problem = problem;
+  }
+}
+
 /** How many values were read, and the sum of their numbers: together with the order it shows that each came once. */
 export interface ReadSum {
   readonly records: number;
@@ -67,7 +84,7 @@ export class ValueCheck implements ReadSum {
   readonly #expected: NumberedValues;
   /** Of the value before: mostly the next one is of the same partition and writer. */
   #key = -1;
-  #lastOfKey = -1;
+  #lastOfKey = none;
   records = 0;
   numbers = 0;
 
@@ -76,34 +93,45 @@ export class ValueCheck implements ReadSum {
     this.#expected = new NumberedValues(valueBytes, 0);
   }
 
-  /** Its number. Throws when it is not what belongs there. */
-  take(partition: number, value: Uint8Array | null): number {
-    if (value?.length !== this.#valueBytes) throw new Error(`a value of ${value?.length} bytes: not what was written`);
+  /**
+   * Its number. Throws when it is not what belongs there: {@link ForeignValue}, or that something was lost or changed. `offset`
+   * absent: as many as were taken.
+   */
+  take(partition: number, value: Uint8Array | null, offset?: bigint): number {
+    if (value?.length !== this.#valueBytes) {
+      const held = value === null ? 'no value' : `${value.length} bytes`;
+      throw this.#foreign(partition, offset, `${held}, not ${this.#valueBytes}`);
+    }
     const at = (index: number): number => value[index] ?? 0;
     const writer = at(0) * 256 + at(1);
     const low = ((at(4) << 24) | (at(5) << 16) | (at(6) << 8) | at(7)) >>> 0;
     const number = (at(2) * 256 + at(3)) * 2 ** 32 + low;
     const key = partition * 65_536 + writer;
     if (key !== this.#key) this.#turnTo(key);
+    if (this.#lastOfKey === none && !this.#isText(number, value))
+      throw this.#foreign(partition, offset, 'another text');
     if (number <= this.#lastOfKey)
       throw new Error(`partition ${partition}: number ${number} of writer ${writer} behind ${this.#lastOfKey}`);
     this.#lastOfKey = number;
-    if (number % comparedEvery === 0) this.#compare(number, value);
+    if (number % comparedEvery === 0 && !this.#isText(number, value))
+      throw new Error(`the value of number ${number} is not what was written`);
     this.records += 1;
     this.numbers += number;
     return number;
   }
 
+  #foreign(partition: number, offset: bigint | undefined, problem: string): ForeignValue {
+    return new ForeignValue(partition, offset ?? BigInt(this.records), problem);
+  }
+
   #turnTo(key: number): void {
     this.#last.set(this.#key, this.#lastOfKey);
     this.#key = key;
-    this.#lastOfKey = this.#last.get(key) ?? -1;
+    this.#lastOfKey = this.#last.get(key) ?? none;
   }
 
-  #compare(number: number, value: Uint8Array): void {
-    const text = value.subarray(valueBytesMin);
-    if (this.#expected.at(number).subarray(valueBytesMin).compare(text) === 0) return;
-    throw new Error(`the value of number ${number} is not what was written`);
+  #isText(number: number, value: Uint8Array): boolean {
+    return this.#expected.at(number).subarray(valueBytesMin).compare(value.subarray(valueBytesMin)) === 0;
   }
 }
 

@@ -1,6 +1,7 @@
 import { codec, type Moldau, type OutgoingRecord, type Producer, type ProducerOptions } from '@moldau/client';
 import { NumberedValues } from './numbered-values.ts';
-import { type Latencies, LatencyCollector, type ProcessUse, ProcessWatch } from './process-use.ts';
+import { type Latencies, type ProcessUse, ProcessWatch } from './process-use.ts';
+import { TimedAcks } from './timed-acks.ts';
 
 /** What one client is to write. */
 export interface ProduceLoad {
@@ -13,8 +14,12 @@ export interface ProduceLoad {
   readonly keys?: number | undefined;
   /** Records a second, at steady times. Absent: as fast as they are taken. */
   readonly perSecond?: number | undefined;
-  readonly producer: Pick<ProducerOptions<Uint8Array, Uint8Array>, 'compression' | 'batchSize' | 'linger' | 'buffer'>;
+  readonly producer: LoadProducer &
+    Pick<ProducerOptions<Uint8Array, Uint8Array>, 'compression' | 'linger' | 'batchSize' | 'buffer'>;
 }
+
+/** What the producer of every load may be told. */
+export type LoadProducer = Pick<ProducerOptions<Uint8Array, Uint8Array>, 'deliveryTimeout' | 'onDelay'>;
 
 /** What came of a load. */
 export interface LoadReport extends ProcessUse {
@@ -40,8 +45,16 @@ const waitedPerSecond = 10_000;
 
 export const epochMs = (): number => performance.timeOrigin + performance.now();
 
-/** Writes, and resolves when everything is acknowledged. Throws when a record was lost. */
-export async function produceLoad(client: Moldau, load: ProduceLoad, progress: Progress): Promise<LoadReport> {
+/**
+ * Writes, and resolves when everything is acknowledged; when `signal` is aborted, with what was written until then. Throws when
+ * a record was lost.
+ */
+export async function produceLoad(
+  client: Moldau,
+  load: ProduceLoad,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<LoadReport> {
   const { topic, records, valueBytes, writer, keys, perSecond } = load;
   await using producer = client.producer({ topic, key: codec.bytes, value: codec.bytes, ...load.producer });
   const values = new NumberedValues(valueBytes, writer);
@@ -50,13 +63,15 @@ export async function produceLoad(client: Moldau, load: ProduceLoad, progress: P
     key: keyOf(number),
     value: values.at(number),
   });
-  const latencies = new LatencyCollector();
+  const acks = new TimedAcks(signal);
   const watch = new ProcessWatch();
   const startedAtMs = epochMs();
-  if (perSecond === undefined) await pushFast(producer, record, records, latencies, progress);
-  else await pushPaced(producer, record, { records, perSecond }, latencies, progress);
+  if (perSecond === undefined) await pushFast(producer, record, records, acks, progress);
+  else await pushPaced(producer, record, { records, perSecond }, acks, progress);
   await producer.flush();
-  return { ...watch.stop(), records, startedAtMs, endedAtMs: epochMs(), latencies: latencies.latencies };
+  acks.check();
+  const use = watch.stop();
+  return { ...use, records: progress.records, startedAtMs, endedAtMs: epochMs(), latencies: acks.latencies };
 }
 
 type RecordOf = (number: number) => OutgoingRecord<Uint8Array, Uint8Array>;
@@ -65,22 +80,17 @@ async function pushFast(
   producer: Producer<Uint8Array, Uint8Array>,
   record: RecordOf,
   records: number,
-  latencies: LatencyCollector,
+  acks: TimedAcks,
   progress: Progress,
 ): Promise<void> {
   function* numbered(from: number, to: number): Generator<OutgoingRecord<Uint8Array, Uint8Array>> {
     for (let number = from; number < to; number += 1) yield record(number);
   }
-  while (progress.records < records) {
+  while (progress.records < records && !acks.isOver) {
     const from = progress.records;
     const to = Math.min(records, from + piece);
     const startedAt = performance.now();
-    const { ack } = await producer.push(record(from));
-    // A loss shows in `flush`.
-    ack.then(
-      () => latencies.add(performance.now() - startedAt),
-      () => {},
-    );
+    acks.add((await producer.push(record(from))).ack, startedAt);
     await producer.pushAll(numbered(from + 1, to));
     progress.records = to;
   }
@@ -91,29 +101,27 @@ async function pushPaced(
   producer: Producer<Uint8Array, Uint8Array>,
   record: RecordOf,
   { records, perSecond }: { readonly records: number; readonly perSecond: number },
-  latencies: LatencyCollector,
+  acks: TimedAcks,
   progress: Progress,
 ): Promise<void> {
-  await paced(records, perSecond, async (number, dueAt) => {
-    const { ack } = await producer.push(record(number));
-    // A loss shows in `flush`.
-    ack.then(
-      () => latencies.add(performance.now() - dueAt),
-      () => {},
-    );
+  const act = async (number: number, dueAt: number): Promise<void> => {
+    acks.add((await producer.push(record(number))).ack, dueAt);
     progress.records = number + 1;
-  });
+  };
+  await paced(records, perSecond, act, () => acks.isOver);
 }
 
-/** Calls for each number at its time, or as soon as it can behind it. `dueAt`: by `performance.now`. */
+/** Calls for each number at its time, or as soon as it can behind it, until it `isOver`. `dueAt`: by `performance.now`. */
 export async function paced(
   count: number,
   perSecond: number,
   act: (number: number, dueAt: number) => Promise<void> | void,
+  isOver = (): boolean => false,
 ): Promise<void> {
-  await pacedRuns(count, perSecond, async (from, to, dueAt) => {
-    for (let number = from; number < to; number += 1) await act(number, dueAt(number));
-  });
+  const run = async (from: number, to: number, dueAt: (number: number) => number): Promise<void> => {
+    for (let number = from; number < to && !isOver(); number += 1) await act(number, dueAt(number));
+  };
+  await pacedRuns(count, perSecond, run, isOver);
 }
 
 /** The same for all at once whose time has come: from `from` on, and below `to`. */
@@ -121,10 +129,11 @@ export async function pacedRuns(
   count: number,
   perSecond: number,
   act: (from: number, to: number, dueAt: (number: number) => number) => Promise<void>,
+  isOver = (): boolean => false,
 ): Promise<void> {
   const startAt = performance.now() + 1;
   const dueAt = (number: number): number => startAt + (number * 1000) / perSecond;
-  for (let next = 0; next < count; ) {
+  for (let next = 0; next < count && !isOver(); ) {
     if (perSecond > waitedPerSecond) await new Promise((resolve) => setTimeout(resolve, 1));
     else await momentOf(dueAt(next));
     const passed = Math.floor(((performance.now() - startAt) * perSecond) / 1000) + 1;

@@ -13,7 +13,7 @@ import { type GetServerInfoResponse, ServerInfoService } from '@moldau/proto/mol
 import { retrying } from '@moldau/routing';
 import { type Channel, fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from './client-ports.ts';
-import { type Place, positionOf } from './place.ts';
+import { checkPlace, type Place, positionOf } from './place.ts';
 import { type Duration, toMs } from './quantities.ts';
 
 /** A topic to be created. */
@@ -124,6 +124,7 @@ export class Admin {
 
   /** Finds positions of a topic's partitions, in the order in which they are given. Default: all of them. */
   async listOffsets(topic: string, place: Place, partitions?: readonly number[]): Promise<FoundOffset[]> {
+    checkPlace('place', place);
     return retrying(this.#ports, this.#ports.timeoutMs, async (timeoutMs) => {
       const known = await this.#ports.metadata.refresh(topic, { autoCreate: false, timeoutMs });
       const asked = partitions ?? known.partitions.map(({ index }) => index);

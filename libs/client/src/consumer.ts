@@ -1,9 +1,9 @@
-import { type CancelTimer, MoldauError } from '@moldau/kernel';
+import { type CancelTimer, faults, MoldauError } from '@moldau/kernel';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import { FetchSource } from './fetch-source.ts';
 import { FetchedRecords } from './fetched-batches.ts';
-import type { Place } from './place.ts';
+import { checkPlace, type Place } from './place.ts';
 import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
 import { Reader } from './reader.ts';
 import { type ConsumedRecord, consumedRecord } from './records-of.ts';
@@ -50,7 +50,7 @@ export interface RawBatches {
   readonly bytes: Uint8Array;
 }
 
-/** Reads partitions by assignment. One loop at a time; leaving the loop keeps the positions. */
+/** Reads partitions by assignment. One loop at a time, which throws UNKNOWN_TOPIC; leaving the loop keeps the positions. */
 export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncIterable<ConsumedRecord<K, V>> {
   readonly #ports: ClientPorts;
   readonly #options: ConsumerOptions<K, V>;
@@ -62,6 +62,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   #open: { readonly source: FetchSource; readonly records: FetchedRecords } | undefined;
 
   constructor(ports: ClientPorts, options: ConsumerOptions<K, V>) {
+    check(options);
     this.#ports = ports;
     this.#options = options;
     this.#reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));
@@ -121,6 +122,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
 
   /** Goes on elsewhere; what was read ahead is dropped. */
   seek(at: TopicPartition, to: Place): void {
+    checkPlace('to', to);
     const source = this.#source(at);
     if (this.#open?.source === source) this.#open = undefined;
     this.#reader.seek(source, to);
@@ -182,7 +184,8 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     const { topics = [], assignment = [], from = 'end' } = this.#options;
     const { metadata, timeoutMs } = this.#ports;
     for (const name of topics) {
-      const topic = await metadata.topic(name, { autoCreate: true, timeoutMs });
+      // A slip of the pen in a name shall not make a topic that nobody writes to.
+      const topic = await metadata.topic(name, { autoCreate: false, timeoutMs });
       for (const { index } of topic.partitions) this.#reader.add(new FetchSource(name, index, from, undefined));
     }
     for (const one of assignment)
@@ -223,4 +226,11 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
       problem: 'is not assigned',
     });
   }
+}
+
+/** Who reads nothing would end at once, as if everything had been read. */
+function check({ topics = [], assignment = [], from = 'end' }: ConsumerOptions<unknown, unknown>): void {
+  if (topics.length === 0 && assignment.length === 0)
+    throw faults.invalidRequest('topics', 'are missing: name one at least, or partitions in `assignment`');
+  for (const place of [from, ...assignment.map((one) => one.from ?? from)]) checkPlace('from', place);
 }

@@ -1,4 +1,5 @@
 export { Admin, type FoundOffset, type NewTopic } from './admin.ts';
+export { type Bounds, producerBounds } from './bounds.ts';
 export { type Codec, codec } from './codec.ts';
 export { type ConnectOptions, connect, open } from './connect.ts';
 export {

@@ -34,12 +34,12 @@ export class Moldau implements AsyncDisposable {
     this.admin = new Admin(this.#ports);
   }
 
-  /** A writer of one topic. Close it, or what it holds is lost. */
+  /** A writer of one topic. Close it, or what it holds is lost. Throws INVALID_REQUEST when an option is out of its bounds. */
   producer<K = string, V = string>(options: ProducerOptions<K, V>): Producer<K, V> {
     return new Producer(this.#ports, options);
   }
 
-  /** A reader by assignment. */
+  /** A reader by assignment. Throws INVALID_REQUEST when there is nothing to read, or no such place. */
   consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V> {
     return new Consumer(this.#ports, options);
   }

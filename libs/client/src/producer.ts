@@ -3,6 +3,7 @@ import type { Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import type { Compression, NewRecord } from '@moldau/records';
 import { AppendLink } from './append-link.ts';
 import { BatchBuffers } from './batch-buffers.ts';
+import { bytesWithin, msWithin, producerBounds } from './bounds.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import type { Delay } from './delays.ts';
@@ -11,7 +12,7 @@ import { Losses } from './losses.ts';
 import type { OutgoingBatch } from './outgoing-batch.ts';
 import { PartitionSender } from './partition-sender.ts';
 import { Partitioner } from './partitioner.ts';
-import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
+import { type Duration, type Size, toMs } from './quantities.ts';
 import type { SendFailed } from './send-failed.ts';
 
 /** How a producer writes. */
@@ -21,9 +22,9 @@ export interface ProducerOptions<K, V> {
   readonly key?: Codec<K>;
   /** Default: UTF-8 text. */
   readonly value?: Codec<V>;
-  /** How long a batch waits for more records. Default 5 ms. */
+  /** How long a batch waits for more records: an hour at most. Default 5 ms. */
   readonly linger?: Duration;
-  /** A batch that has reached this is sent. Default 64 KiB. */
+  /** A batch that has reached this is sent: 1 byte to 1 GiB, but never more than the topic takes. Default 64 KiB. */
   readonly batchSize?: Size;
   /** Default: none. */
   readonly compression?: Compression;
@@ -76,6 +77,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   readonly #value: Codec<V>;
   readonly #bufferBytes: number;
   readonly #batchBytes: number;
+  readonly #lingerMs: Millis;
   readonly #partitioner: Partitioner;
   readonly #buffers: BatchBuffers;
   readonly #senders = new Map<number, PartitionSender>();
@@ -99,8 +101,9 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#options = options;
     this.#key = orText(options.key);
     this.#value = orText(options.value);
-    this.#bufferBytes = toBytes(options.buffer ?? '32MiB');
-    this.#batchBytes = toBytes(options.batchSize ?? '64KiB');
+    this.#bufferBytes = bytesWithin('buffer', options.buffer ?? '32MiB', producerBounds.buffer);
+    this.#batchBytes = bytesWithin('batchSize', options.batchSize ?? '64KiB', producerBounds.batchSize);
+    this.#lingerMs = msWithin('linger', options.linger ?? '5ms', producerBounds.linger);
     this.#partitioner = new Partitioner(ports.random);
     this.#buffers = new BatchBuffers(this.#batchBytes, this.#bufferBytes);
   }
@@ -263,11 +266,11 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   #sender(partition: number): PartitionSender {
     const known = this.#senders.get(partition);
     if (known !== undefined) return known;
-    const { topic, compression, linger, idempotent, deliveryTimeout, fencingToken } = this.#options;
+    const { topic, compression, idempotent, deliveryTimeout, fencingToken } = this.#options;
     const sender = new PartitionSender(partition, this.#ports, {
       topic,
       compression: compression ?? 'none',
-      lingerMs: toMs(linger ?? '5ms'),
+      lingerMs: this.#lingerMs,
       // A topic may take less than what a batch would be filled to.
       batchBytes: Math.min(this.#batchBytes, this.#topic?.maxBatchBytes ?? this.#batchBytes),
       idempotent: idempotent ?? true,

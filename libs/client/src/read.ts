@@ -3,7 +3,7 @@ import type { Admin } from './admin.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import { FetchSource } from './fetch-source.ts';
-import type { Place } from './place.ts';
+import { checkPlace, type Place } from './place.ts';
 import { type Size, toBytes } from './quantities.ts';
 import { Reader } from './reader.ts';
 import { type ConsumedRecord, recordsOf } from './records-of.ts';
@@ -54,6 +54,8 @@ async function sourcesOf<K, V>(
 ): Promise<FetchSource[]> {
   const { metadata, timeoutMs } = ports;
   const { from = 'start', until } = options;
+  checkPlace('from', from);
+  if (until !== undefined) checkPlace('until', until);
   const known = await metadata.topic(topic, { autoCreate: false, timeoutMs });
   const partitions = options.partitions ?? known.partitions.map(({ index }) => index);
   const unknown = partitions.find((partition) => known.partitions[partition] === undefined);

@@ -1,4 +1,4 @@
-import { codec, type Moldau } from '@moldau/client';
+import { type ConsumerOptions, codec, type Moldau, type Place } from '@moldau/client';
 import { hasReason } from '@moldau/kernel';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
@@ -267,4 +267,40 @@ test('a partition that is not there is no reason to wait', async (t) => {
   const world = await withTopic();
   const consumer = world.client.consumer({ assignment: [{ topic: 't', partition: 9, from: 'start' }] });
   t.true(hasReason(await t.throwsAsync(world.cluster.time.run(take(consumer, 1))), 'UNKNOWN_PARTITION'));
+});
+
+test('a topic that does not exist is not made by who reads it: the loop says so', async (t) => {
+  // One whose producers make topics.
+  const cluster = new SimulatedCluster({ seed: 3 });
+  await cluster.time.run(cluster.coordinator().start());
+  await cluster.time.run(cluster.node().start());
+  const client = cluster.client('app');
+  const error = await t.throwsAsync(cluster.time.run(take(client.consumer({ topics: ['unknown'], from: 'start' }), 1)));
+  t.true(hasReason(error, 'UNKNOWN_TOPIC'));
+  t.deepEqual(await cluster.time.run(client.admin.listTopics()), []);
+  const producer = client.producer({ topic: 'made' });
+  await cluster.time.run(producer.send({ value: 'v' }));
+  t.is((await cluster.time.run(client.admin.listTopics())).length, 1);
+});
+
+test('a consumer of nothing is refused, and so is what is no place, with what a place can be', async (t) => {
+  const { cluster, client } = await withTopic();
+  const refused = (options: ConsumerOptions<string, string>, message: RegExp): void => {
+    const error = t.throws(() => client.consumer(options));
+    t.true(hasReason(error, 'INVALID_REQUEST'));
+    t.regex(error.message, message);
+  };
+  refused({}, /^topics are missing/);
+  refused({ topics: [] }, /^topics are missing/);
+  const noPlaces: unknown[] = ['beginning', null, 7n, {}, { offset: 1 }, { beforeEnd: 1.5 }, { timestamp: Number.NaN }];
+  for (const from of noPlaces as Place[]) {
+    const message = /^from is no place: use 'start', 'end', \{ offset: 42n \}, /;
+    refused({ topics: ['t'], from }, message);
+    if (from !== null) refused({ assignment: [{ topic: 't', partition: 0, from }] }, message);
+    for (const options of [{ from }, { until: from }])
+      await t.throwsAsync(cluster.time.run(take(client.read('t', options), 1)), { message: /is no place/ });
+    await t.throwsAsync(client.admin.listOffsets('t', from), { message: /^place is no place/ });
+  }
+  const consumer = client.consumer({ topics: ['t'] });
+  t.throws(() => consumer.seek({ topic: 't', partition: 0 }, 'beginning' as Place), { message: /^to is no place/ });
 });

@@ -309,3 +309,17 @@ test('a client that was closed leaves no timer behind: its process may end', asy
   await cluster.time.runFor(3_000);
   t.is(cluster.time.pending, before);
 });
+
+test('an option out of its bounds is refused at once, by its name', async (t) => {
+  const client = (await running()).client('app');
+  for (const [options, field, bounds] of [
+    [{ batchSize: 0 }, 'batchSize', '1B to 1GiB'],
+    [{ batchSize: Number.NaN }, 'batchSize', '1B to 1GiB'],
+    [{ linger: -1 }, 'linger', '0ms to 1h'],
+    [{ buffer: 0 }, 'buffer', '1B to 1TiB'],
+  ] as const) {
+    const error = t.throws(() => client.producer({ topic: 't', ...options }));
+    t.true(hasReason(error, 'INVALID_REQUEST') && error.fields.field === field);
+    t.regex(error.message, new RegExp(`${field} .*: use ${bounds}`));
+  }
+});

@@ -7,6 +7,12 @@ import type { Duplex } from 'node:stream';
  */
 const guarded = '(read -r _ <&3 || kill -9 $$) >/dev/null 2>&1 & exec "$@" 3<&-';
 
+const living = new Set<ChildProcess>();
+// The guard comes too late for who removes their files as this process ends.
+process.prependOnceListener('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 /** What a program wants otherwise than usual. */
 export interface TiedSetup {
   /** Its environment, besides the PATH. */
@@ -32,6 +38,10 @@ export function spawnTied(
   const lifeline = child.stdio[3] as Duplex;
   // The guard may be gone already.
   lifeline.on('error', () => {});
-  child.once('exit', () => lifeline.end('gone\n'));
+  living.add(child);
+  child.once('exit', () => {
+    living.delete(child);
+    lifeline.end('gone\n');
+  });
   return child;
 }

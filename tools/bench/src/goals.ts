@@ -17,6 +17,8 @@ export interface Goal {
 /** What was reached of a goal. */
 export interface Reached extends Goal {
   readonly ratio: number;
+  /** False: what should bound it was itself held up, so that the ratio says nothing. */
+  readonly hasCeiling: boolean;
   readonly isFloorHeld: boolean;
   readonly isReached: boolean;
 }
@@ -64,12 +66,20 @@ export const goals: readonly Goal[] = [
   less(`${small}: CPU seconds per million records, all`, us, kafka, 1, 0.5),
 ];
 
+/** Whether it is held against what nothing can pass by much: something bare. */
+export const isToCeiling = ({ to }: Goal): boolean => to.startsWith('bare');
+
+/** Faster than its ceiling by more than a half, or done in less than half of its time. */
+const isBeyondCeiling = (goal: Goal, ratio: number): boolean =>
+  isToCeiling(goal) && (goal.better === 'more' ? ratio > 1.5 : ratio < 0.5);
+
 /** What can be said of the goals with what was measured. */
 export function reached(measured: Measured): Reached[] {
   return goals.flatMap((goal) => {
     const ratio = measured.ratio(goal.what, goal.who, goal.to, goal.toWhat);
     if (ratio === undefined) return [];
     const holds = (bound: number): boolean => (goal.better === 'more' ? ratio >= bound : ratio <= bound);
-    return [{ ...goal, ratio, isFloorHeld: holds(goal.floor), isReached: holds(goal.goal ?? goal.floor) }];
+    const hasCeiling = !isBeyondCeiling(goal, ratio);
+    return [{ ...goal, ratio, hasCeiling, isFloorHeld: holds(goal.floor), isReached: holds(goal.goal ?? goal.floor) }];
   });
 }

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { fastProducer } from '@moldau/bench';
 import { machine } from '@moldau/measure-tool/machine';
 import { reached } from './goals.ts';
+import { help, type Options, optionsOf, WrongOption } from './options.ts';
 import { type Bench, parts } from './parts.ts';
 import { record, regressions } from './regression.ts';
 import { goalTable, tables } from './report.ts';
@@ -13,23 +13,23 @@ import { Measured } from './samples.ts';
 import { peers } from './systems/peers.ts';
 import { type InstalledSystem, NotHere } from './systems/system.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    peers: { type: 'string' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    json: { type: 'string' },
-    check: { type: 'boolean', default: false },
-    record: { type: 'boolean', default: false },
-  },
-});
+const choices = { parts: Object.keys(parts), peers: peers.map(({ name }) => name) };
 
-const full = { parts: Object.keys(parts), rounds: 5, seconds: 5, peers: true };
-const quick = { parts: ['small', 'medium', 'latency'], rounds: 3, seconds: 1.5, peers: false };
-const plan = options.quick ? quick : full;
+/** What was asked for. Ends the process when that was help, or can't be. */
+function asked(): Options {
+  try {
+    const options = optionsOf(process.argv.slice(2), choices);
+    if (options !== undefined) return options;
+    console.log(help(choices));
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof WrongOption)) throw error;
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exit(2);
+  }
+}
 
+const options = asked();
 const startedAt = performance.now();
 const say = (text: string): void => {
   const at = `${((performance.now() - startedAt) / 1000).toFixed(0)} s`;
@@ -37,11 +37,10 @@ const say = (text: string): void => {
 };
 
 /** What there is to compare with on this machine; says why something is not. */
-async function installPeers(asked: readonly string[] | undefined): Promise<Map<string, InstalledSystem>> {
+async function installPeers(names: readonly string[]): Promise<Map<string, InstalledSystem>> {
   const installed = new Map<string, InstalledSystem>();
   for (const peer of peers) {
-    const isAsked = asked?.some((name) => peer.name.toLowerCase().includes(name.trim().toLowerCase())) ?? plan.peers;
-    if (!isAsked) continue;
+    if (!names.includes(peer.name)) continue;
     try {
       say(`fetching ${peer.name}`);
       installed.set(peer.name, await peer.install());
@@ -57,21 +56,35 @@ async function installPeers(asked: readonly string[] | undefined): Promise<Map<s
 function commit(): string {
   const run = (...args: readonly string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
   try {
-    return `${run('rev-parse', '--short', 'HEAD')}${run('status', '--porcelain') === '' ? '' : ', changed'}`;
+    const changes = run('status', '--porcelain', '--untracked-files=no');
+    return `${run('rev-parse', '--short', 'HEAD')}${changes === '' ? '' : ', changed'}`;
   } catch {
     return 'unknown';
   }
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'moldau-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+// Whatever is started here keeps its files below.
+process.env.TMPDIR = directory;
+// Children are killed before, by what started them; the last files of those may still be on their way.
+process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => process.exit(code));
 const before = machine();
-const installed = await installPeers(options.peers?.split(','));
+const [load = 0] = loadavg();
+if (load > availableParallelism())
+  say(
+    `warning: this machine is busy, a load of ${load.toFixed(1)} on ${availableParallelism()} cores: ratios will be off`,
+  );
+const installed = await installPeers(options.peers);
 const bench = (): Bench => ({
   directory,
   effort: {
-    rounds: Number(options.rounds ?? plan.rounds),
-    seconds: Number(options.seconds ?? plan.seconds),
+    rounds: options.rounds,
+    seconds: options.seconds,
     coldBytes: 4 * 2 ** 30,
     memoryMinutes: 10,
   },
@@ -82,11 +95,7 @@ const bench = (): Bench => ({
 
 async function measureAll(): Promise<Measured> {
   const one = bench();
-  for (const name of options.only?.split(',') ?? plan.parts) {
-    const part = parts[name];
-    if (part === undefined) throw new Error(`no part ${name}: there are ${Object.keys(parts).join(', ')}`);
-    await part(one);
-  }
+  for (const name of options.parts) await parts[name]?.(one);
   return one.measured;
 }
 
@@ -98,7 +107,7 @@ console.log(
   `Moldau: synced before it is acknowledged; pushAll, batches of ${batchSize}, linger ${linger}, buffer ${buffer}.`,
 );
 for (const [name, { version, settings }] of installed) console.log(`${name} ${version}: ${settings}.`);
-console.log(`\n${tables(measured)}\n\n${goalTable(all)}`);
+console.log(`\n${goalTable(all)}\n\n${tables(measured)}`);
 if (options.json !== undefined) {
   const versions = Object.fromEntries([...installed].map(([name, { version }]) => [name, version]));
   const result = { machine: before, commit: commit(), versions, measured: [...measured.all], goals: all };

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Reached } from './goals.ts';
+import { isToCeiling, type Reached } from './goals.ts';
 
 const recordedPath = fileURLToPath(new URL('../results/recorded-ratios.json', import.meta.url));
 
@@ -10,7 +10,6 @@ const allowedPart = 1 / 3;
 export type Recorded = Readonly<Record<string, number>>;
 
 const keyOf = ({ what, who, to }: Reached): string => `${what}: ${who} / ${to}`;
-const isCeiling = ({ to }: Reached): boolean => to.startsWith('bare');
 
 /** A ratio that has become worse. */
 export interface Regression {
@@ -20,7 +19,7 @@ export interface Regression {
 
 /** Which ratios to the ceiling have become worse than what was recorded, by more than a third. */
 export function regressions(all: readonly Reached[], recorded: Recorded = readRecorded()): Regression[] {
-  const ours = all.filter(isCeiling);
+  const ours = all.filter(isToCeiling);
   if (ours.length === 0) return [{ key: '', text: 'no ratio to the ceiling was measured' }];
   return ours.flatMap((one) => {
     const key = keyOf(one);
@@ -36,6 +35,6 @@ const readRecorded = (): Recorded => JSON.parse(readFileSync(recordedPath, 'utf8
 
 /** Keeps the ratios to the ceiling as what later runs are held against. */
 export function record(all: readonly Reached[]): void {
-  const ratios = all.filter(isCeiling).map((one) => [keyOf(one), Number(one.ratio.toFixed(3))] as const);
+  const ratios = all.filter(isToCeiling).map((one) => [keyOf(one), Number(one.ratio.toFixed(3))] as const);
   writeFileSync(recordedPath, `${JSON.stringify(Object.fromEntries(ratios), undefined, 2)}\n`);
 }

@@ -23,15 +23,21 @@ function table(what: string, group: readonly Samples[]): string {
 
 /** What is to be reached, and what was. */
 export function goalTable(all: readonly Reached[]): string {
-  const rows = all.map(({ what, who, to, toWhat, better, ratio, floor, goal, isFloorHeld, isReached }) => {
+  const rows = all.map((one) => {
+    const { what, who, to, toWhat, better, ratio, floor, goal } = one;
     const sign = better === 'more' ? '≥' : '≤';
     const other = toWhat === undefined || toWhat === what ? to : `${to} (${toWhat})`;
-    const verdict = isReached ? 'goal reached' : isFloorHeld ? 'floor held' : '**missed**';
     const wanted = goal === undefined ? '' : `${sign} ${figure(goal)}`;
-    return `| ${what} | ${who} / ${other} | ${figure(ratio)} | ${sign} ${figure(floor)} | ${wanted} | ${verdict} |`;
+    return `| ${what} | ${who} / ${other} | ${figure(ratio)} | ${sign} ${figure(floor)} | ${wanted} | ${verdict(one)} |`;
   });
   const head = ['| what | ratio of | is | floor | goal | |', '| --- | --- | ---: | ---: | ---: | --- |'];
   return [...head, ...rows].join('\n');
+}
+
+function verdict({ hasCeiling, isFloorHeld, isReached }: Reached): string {
+  if (!hasCeiling) return 'no ceiling in this run';
+  if (isReached) return 'goal reached';
+  return isFloorHeld ? 'floor held' : '**missed**';
 }
 
 /** Three digits that count. */

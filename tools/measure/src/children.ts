@@ -18,7 +18,8 @@ export type Child = ChildProcessByStdio<null, Readable, null>;
 export function start(args: readonly string[]): Child {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
+  // Before whoever removes its files.
+  process.prependOnceListener('exit', kill);
   child.once('exit', () => process.off('exit', kill));
   return child;
 }

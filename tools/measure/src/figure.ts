@@ -12,8 +12,14 @@ export interface Figure {
   readonly target?: Target;
 }
 
-/** The middle one of several runs: the lower of two. */
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
+/** The middle one of several runs; of an even number the mean of the middle two. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length / 2;
+  const [lower, upper] = [sorted[Math.ceil(half) - 1], sorted[Math.floor(half)]];
+  if (lower === undefined || upper === undefined) throw new Error('nothing was measured');
+  return (lower + upper) / 2;
+}
 
 /** The smallest value that at least this share of all values does not exceed. */
 export function quantile(values: readonly number[], share: number): number {

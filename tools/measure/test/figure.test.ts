@@ -2,9 +2,10 @@ import test from 'ava';
 import { type Figure, holds, median, quantile } from '../src/figure.ts';
 import { table } from '../src/table.ts';
 
-test('the median is one of the runs', (t) => {
+test('the median is the middle one of the runs, or the mean of the middle two', (t) => {
   t.is(median([3, 1, 2]), 2);
-  t.is(median([4, 1, 3, 2]), 2);
+  t.is(median([4, 1, 3, 2]), 2.5);
+  t.is(median([2, 10]), 6);
   t.is(median([7]), 7);
   t.throws(() => median([]));
 });

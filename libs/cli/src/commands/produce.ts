@@ -4,7 +4,7 @@ import { codec, type Moldau, type Producer } from '@moldau/client';
 import { MoldauError } from '@moldau/kernel';
 import type { Compression } from '@moldau/records';
 import { compressionOf } from '../compression-flag.ts';
-import { delayNotice } from '../delay-notice.ts';
+import { deliveryOf } from '../delay-notice.ts';
 import { CommandFailed, exitCode, exitCodeOf, usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { InputError, lineParser, type ParserOptions } from '../line-parser.ts';
@@ -12,7 +12,7 @@ import { linesOf } from '../lines.ts';
 import { Outcomes } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
 import { explained, withClient } from '../session.ts';
-import { type GlobalOptions, settingsOf } from '../settings.ts';
+import type { GlobalOptions } from '../settings.ts';
 
 /** Flags of `moldau produce`. */
 export interface ProduceOptions extends GlobalOptions, ParserOptions {
@@ -59,16 +59,7 @@ function producerOf(
   options: ProduceOptions,
   io: Io,
 ): Producer<Bytes, Bytes> {
-  const { values, sources } = settingsOf(options, io);
-  return client.producer({
-    topic,
-    key: codec.bytes,
-    value: codec.bytes,
-    compression,
-    onDelay: delayNotice(options, io),
-    // Who sets a time limit means it for the records, too; else a restart of the cluster is waited out.
-    ...(sources.timeout !== 'default' && { deliveryTimeout: values.timeout }),
-  });
+  return client.producer({ topic, key: codec.bytes, value: codec.bytes, compression, ...deliveryOf(options, io) });
 }
 
 /** Reads until the end, a Ctrl-C, or an error that no further line would escape, which is returned. */
