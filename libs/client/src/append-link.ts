@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, type Millis, MoldauError, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, faults, type Millis, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import {
   type AppendAck,
   type AppendEntrySchema,
@@ -161,7 +161,7 @@ export class AppendLink {
     this.#over = true;
     this.#session.cancel();
     // Whatever was sent and not answered may be written.
-    const lost = broken.outcome === 'UNKNOWN' ? broken : unreachable(this.address, broken);
+    const lost = broken.outcome === 'UNKNOWN' ? broken : faults.lostSession(this.address, broken);
     for (const { acked } of this.#unacked.takeAll()) acked(lost, undefined);
     this.#onEnd();
     for (const { moved } of this.#handles.values()) moved(broken);
@@ -180,7 +180,7 @@ export class AppendLink {
   #moved({ handle: number, error }: AppendMoved): void {
     const handle = this.#handles.get(number);
     this.#handles.delete(number);
-    handle?.moved(error === undefined ? unreachable(this.address) : fromWireError(error));
+    handle?.moved(error === undefined ? faults.lostSession(this.address) : fromWireError(error));
   }
 
   #drain(): void {
@@ -196,11 +196,3 @@ export class AppendLink {
     if (this.#liveness.peerIsSilent || hasLost) this.#session.cancel();
   }
 }
-
-const unreachable = (address: string, cause?: unknown): MoldauError =>
-  new MoldauError(
-    'UNREACHABLE',
-    `lost the session with ${address}: what was in flight may be written`,
-    { address },
-    { cause },
-  );

@@ -63,6 +63,15 @@ export const timedOut = (
     { timeout_ms: timeoutMs },
   );
 
+/** A session has ended before everything that was sent on it was answered. */
+export const lostSession = (address: string, cause?: unknown): MoldauError =>
+  new MoldauError(
+    'UNREACHABLE',
+    `lost the session with ${address}: what was in flight may be written`,
+    { address },
+    { cause },
+  );
+
 export const internalTopic = (topic: string, action: string): MoldauError =>
   new MoldauError(
     'PERMISSION_DENIED',

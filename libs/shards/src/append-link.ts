@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   assert,
   type Clock,
+  faults,
   Gate,
   type Millis,
   MoldauError,
@@ -111,7 +112,7 @@ export class AppendLink {
     }
     this.#end(broken);
     // Whatever ended it says nothing of the batch that it had.
-    this.#pending?.reject(broken.outcome === 'UNKNOWN' ? broken : lost(this.#address, broken));
+    this.#pending?.reject(broken.outcome === 'UNKNOWN' ? broken : faults.lostSession(this.#address, broken));
   }
 
   #acked({ error }: AppendAck): void {
@@ -131,7 +132,7 @@ export class AppendLink {
   }
 
   /** What is in flight is answered besides. */
-  #moved(error = lost(this.#address)): void {
+  #moved(error = faults.lostSession(this.#address)): void {
     this.#end(error);
     if (this.#pending === undefined) this.#session.cancel();
   }
@@ -160,11 +161,3 @@ interface TimePorts {
   readonly clock: Clock;
   readonly timers: Timers;
 }
-
-const lost = (address: string, cause?: unknown): MoldauError =>
-  new MoldauError(
-    'UNREACHABLE',
-    `lost the session with ${address}: what was in flight may be written`,
-    { address },
-    { cause },
-  );
