@@ -86,7 +86,7 @@ const bench = (): Bench => ({
     rounds: options.rounds,
     seconds: options.seconds,
     coldBytes: 4 * 2 ** 30,
-    memoryMinutes: 10,
+    memoryMinutes: 30,
   },
   measured: new Measured(),
   peers: installed,
