@@ -1,4 +1,4 @@
-# One image for every role: `storage-node`, `coordinator`, `gateway`, or the command line, `moldau`.
+# One image for every role: `storage-node`, `coordinator`, `group-coordinator`, `gateway`, or the command line, `moldau`.
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY . .
@@ -13,7 +13,7 @@ FROM node:24-bookworm-slim
 WORKDIR /app
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./
-RUN for role in storage-node coordinator gateway moldau; do ln -s "/app/$role.mjs" "/usr/local/bin/$role"; done \
+RUN for role in storage-node coordinator group-coordinator gateway moldau; do ln -s "/app/$role.mjs" "/usr/local/bin/$role"; done \
  && mkdir /data && chown node:node /data
 USER node
 ENV NODE_ENV=production MOLDAU_LISTEN_HOST=0.0.0.0

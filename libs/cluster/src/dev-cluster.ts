@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Coordinator } from '@moldau/coordinator';
 import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
 import { Gateway } from '@moldau/gateway';
+import { GroupNode } from '@moldau/group-coordinator';
 import { bootId, HostFileSystem, hostClock, hostRandom, hostTimers, MemoryFileSystem } from '@moldau/host';
 import { type FileSystem, type Logger, labelled, type Meter, nodeId } from '@moldau/kernel';
 import {
@@ -12,6 +13,7 @@ import {
   sessionWindowBytes,
 } from '@moldau/process/server-info';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
   CallBudget,
   type Dialer,
@@ -63,8 +65,16 @@ const limits = limitsFor(batchBytesMax);
 /** Of a topic that does not say how many, as far as there are nodes. */
 const replicasMax = 3;
 const coordinatorAddress = 'coordinator';
+/** Where the whole of a cluster of one node is reached from inside: whoever asks there is told that its node is there, too. */
+const allAddress = 'all';
+const insideAddresses: readonly string[] = [coordinatorAddress, allAddress];
+/** Above those of all storage nodes. */
+const groupNodeId = 101;
 
-/** Starts a coordinator over the embedded store, and storage nodes with, if there are several, a gateway in front. Throws a StartError. */
+/**
+ * Starts a coordinator over the embedded store, a group coordinator, and storage nodes with, if there are several, a gateway in
+ * front. Throws a StartError.
+ */
 export async function startDevCluster(options: DevClusterOptions): Promise<DevCluster> {
   const { directory, memoryBytes } = options;
   const fs = directory === undefined ? new MemoryFileSystem(memoryBytes) : new HostFileSystem();
@@ -103,7 +113,8 @@ class Running {
   readonly #budget: CallBudget;
   readonly #dialer: Dialer;
   readonly #undo: (() => Promise<void>)[] = [];
-  readonly #listen: () => void;
+  /** Serves inside of this process. */
+  readonly #listen: (address: string, services: readonly ServedService[]) => void;
 
   constructor(options: DevClusterOptions, fs: FileSystem) {
     const { directory, onMoved } = options;
@@ -116,10 +127,10 @@ class Running {
     this.#world = world;
     this.#budget = new CallBudget(limits, world);
     this.#undo.push(async () => store.close());
-    // The coordinator is here, and speaks to nobody outside.
+    // What is here is not looked for outside.
     this.#dialer = {
       dial: (address, purpose) =>
-        (address === coordinatorAddress ? inside.dialer('here') : sockets).dial(address, purpose),
+        (insideAddresses.includes(address) ? inside.dialer('here') : sockets).dial(address, purpose),
     };
     const { nodes = 1 } = options;
     this.coordinator = new Coordinator(
@@ -131,8 +142,8 @@ class Running {
         advertise: nodes === 1 ? 'authority' : 'registered',
       },
     );
-    this.#listen = () => {
-      const listening = inside.listen(coordinatorAddress, this.coordinator.services(), world);
+    this.#listen = (address, services) => {
+      const listening = inside.listen(address, services, world);
       this.#undo.push(async () => listening.close());
     };
   }
@@ -143,11 +154,15 @@ class Running {
     const node = await this.#node(1);
     const cluster = this.coordinator.services().filter(({ service }) => service === ClusterService);
     const log = node.services().filter(({ service }) => service !== ClusterService);
-    const { server, bound } = await this.#serve([...cluster, ...log], this.#options.port, {
-      roles: ['coordinator', 'storage-node'],
+    this.#listen(allAddress, [...this.coordinator.services(), ...log]);
+    const groups = this.#groupNode(allAddress);
+    const group = groups.services().filter(({ service }) => service !== ClusterService);
+    const { server, bound } = await this.#serve([...cluster, ...log, ...group], this.#options.port, {
+      roles: ['coordinator', 'storage-node', 'group-coordinator'],
       nodeId: 1,
     });
     await this.#join(node, 1, bound);
+    await this.#joinGroups(groups, bound);
     server.setServing(true);
     return bound;
   }
@@ -172,6 +187,14 @@ class Running {
       await this.#join(node, id, bound);
       server.setServing(true);
     }
+    const groups = this.#groupNode(coordinatorAddress);
+    const { server: groupServer, bound: groupsBound } = await this.#serve(
+      groups.services(),
+      port === 0 ? 0 : port + nodes + 1,
+      { roles: ['group-coordinator'], nodeId: groupNodeId },
+    );
+    await this.#joinGroups(groups, groupsBound);
+    groupServer.setServing(true);
     const identity = { roles: ['coordinator', 'gateway'], nodeId: 0 };
     const { server, bound } = await this.#serve(gateway.services(), port, identity);
     this.#undo.push(async () => gateway.drain(drainMs));
@@ -185,12 +208,13 @@ class Running {
     const channel = this.#dialer.dial(coordinatorAddress, 'control');
     const { nodes: known } = await channel.unary(ClusterService.method.listNodes, {});
     channel.close();
-    const missing = known.map(({ id }) => id).filter((id) => !this.nodes.some((node) => node.id === id));
+    const storage = known.filter(({ role }) => role !== NodeRole.GROUP_COORDINATOR).map(({ id }) => id);
+    const missing = storage.filter((id) => !this.nodes.some((node) => node.id === id));
     const last = missing.pop();
     if (last === undefined) return;
     const which = missing.length === 0 ? `${last} is` : `${missing.join(', ')} and ${last} are`;
     this.#options.logger.warn(
-      `this data belongs to ${known.length} nodes; ${which} not started (--nodes ${Math.max(last, known.length)})`,
+      `this data belongs to ${storage.length} nodes; ${which} not started (--nodes ${Math.max(last, storage.length)})`,
     );
   }
 
@@ -200,7 +224,7 @@ class Running {
   }
 
   async #decide(): Promise<void> {
-    this.#listen();
+    this.#listen(coordinatorAddress, this.coordinator.services());
     this.#undo.push(() => this.coordinator.stop());
     await this.coordinator.start(coordinatorAddress);
   }
@@ -232,6 +256,21 @@ class Running {
     // A coordinator that gives up is told at once: a node would wait for the next one.
     await Promise.race([node.start(address), this.coordinator.failed]);
     this.nodes.push({ id, address });
+  }
+
+  #groupNode(coordinator: string): GroupNode {
+    const { version } = this.#options;
+    const node = new GroupNode(
+      { ...this.#world, dialer: this.#dialer },
+      { nodeId: nodeId(groupNodeId), coordinators: [coordinator], rack: '', version },
+    );
+    this.#undo.push(() => node.stop());
+    return node;
+  }
+
+  async #joinGroups(node: GroupNode, { host, port }: Bound): Promise<void> {
+    this.#undo.push(async () => node.drain(drainMs));
+    await Promise.race([node.start(`${host}:${port}`), this.coordinator.failed]);
   }
 
   async #serve(

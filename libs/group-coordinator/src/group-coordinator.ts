@@ -41,7 +41,7 @@ export interface GroupCoordinatorConfig {
   /** The internal topic whose partitions are the shards. */
   readonly topic: string;
   readonly shards: number;
-  readonly options?: GroupOptions;
+  readonly options?: GroupOptions | undefined;
 }
 
 /** While nobody has told it of the cluster, it looks so often whether it was stopped. */
@@ -119,6 +119,11 @@ export class GroupCoordinator {
       join: (session) => this.#hold(new MemberStream(session, streamPorts)),
     });
     return [groups, this.#relay.service()];
+  }
+
+  /** What it knows of the cluster. */
+  get view(): ClusterView {
+    return this.#relay.view;
   }
 
   get isServing(): boolean {

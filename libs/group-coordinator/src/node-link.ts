@@ -54,6 +54,7 @@ export class NodeLink {
   readonly #registration: NodeRegistration;
   readonly #ports: NodeLinkPorts;
   readonly #stopping = new AbortController();
+  readonly #registering = Promise.withResolvers<void>();
   #epoch: NodeEpoch | undefined;
   #clusterId = '';
   #leaving = false;
@@ -72,6 +73,11 @@ export class NodeLink {
   /** This start. `undefined`: it is not registered yet. */
   get epoch(): NodeEpoch | undefined {
     return this.#epoch;
+  }
+
+  /** Resolves when this start is registered. */
+  get registered(): Promise<void> {
+    return this.#registering.promise;
   }
 
   /** Runs until `stop`. Rejects with STALE_NODE when another start of this node has taken its place: the process must end. */
@@ -102,6 +108,7 @@ export class NodeLink {
   stop(): void {
     this.leave();
     this.#stopping.abort();
+    this.#registering.resolve();
   }
 
   /** To the coordinator that is active, as far as this node knows. */
@@ -117,6 +124,7 @@ export class NodeLink {
     const answer = await this.#channel.unary(ControllerService.method.registerNode, request);
     this.#epoch = nodeEpoch(answer.nodeEpoch);
     this.#clusterId = answer.clusterId;
+    this.#registering.resolve();
   }
 
   async #follow(): Promise<void> {

@@ -18,6 +18,7 @@ export { SeededRandom } from './seeded-random.ts';
 export { SimulatedCluster, type SimulatedClusterOptions } from './simulated-cluster.ts';
 export { SimulatedCoordinator } from './simulated-coordinator.ts';
 export { gatewayWindowBytes, SimulatedGateway } from './simulated-gateway.ts';
+export { SimulatedGroupCoordinator } from './simulated-group-coordinator.ts';
 export { SimulatedNode } from './simulated-node.ts';
 export { SimulatedProcess } from './simulated-process.ts';
 export { SkewedClock } from './skewed-clock.ts';

@@ -1,4 +1,5 @@
 import { Moldau } from '@moldau/client';
+import type { GroupOptions } from '@moldau/groups';
 import { type FileSystem, type Logger, type Meter, silentLogger, silentMeter, type Timers } from '@moldau/kernel';
 import { type Conditions, defaultLimits, MemoryNetwork } from '@moldau/rpc';
 import { CruelDisk } from './cruel-disk.ts';
@@ -6,6 +7,7 @@ import { MemoryStore } from './memory-store.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimulatedCoordinator } from './simulated-coordinator.ts';
 import { SimulatedGateway } from './simulated-gateway.ts';
+import { SimulatedGroupCoordinator } from './simulated-group-coordinator.ts';
 import { SimulatedNode } from './simulated-node.ts';
 import { SkewedClock } from './skewed-clock.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -19,6 +21,10 @@ export interface SimulatedClusterOptions {
   readonly coordinators?: number;
   /** Gateways. Default none. */
   readonly gateways?: number;
+  /** Group coordinators. Default none. */
+  readonly groupCoordinators?: number;
+  /** What differs from the defaults of a group coordinator. */
+  readonly groups?: Partial<GroupOptions>;
   /** Of topics that do not say how many. Default: the coordinator's. */
   readonly defaultReplicas?: number;
   readonly logger?: Logger;
@@ -37,8 +43,11 @@ export interface SimulatedClusterOptions {
   readonly mount?: (fs: FileSystem, node: number) => FileSystem;
 }
 
+/** The ids of group coordinators come behind this: all nodes share one space. */
+const groupIdsAbove = 100;
+
 /**
- * Coordinators, storage nodes, gateways and clients in one process, on one virtual clock, over a simulated network, disks and
+ * Coordinators, storage nodes, group coordinators, gateways and clients in one process, on one virtual clock, over a simulated network, disks and
  * store: the same services as in production, and every run of one seed is the same. Machines are there from the
  * beginning; their processes are started by whoever uses this.
  */
@@ -51,6 +60,7 @@ export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[];
   readonly coordinators: readonly SimulatedCoordinator[];
   readonly gateways: readonly SimulatedGateway[];
+  readonly groupCoordinators: readonly SimulatedGroupCoordinator[];
   readonly #logger: Logger;
 
   constructor(options: SimulatedClusterOptions) {
@@ -68,6 +78,10 @@ export class SimulatedCluster {
     const coordinators = this.coordinators.map(({ address }) => address);
     this.gateways = numbers(options.gateways ?? 0).map(
       (n) => new SimulatedGateway(`gateway-${n}`, { ...world, coordinators }),
+    );
+    const { groups = {} } = options;
+    this.groupCoordinators = numbers(options.groupCoordinators ?? 0).map(
+      (n) => new SimulatedGroupCoordinator(groupIdsAbove + n, { ...world, coordinators, options: groups }),
     );
     this.nodes = numbers(options.nodes).map(
       (id) =>
@@ -98,15 +112,23 @@ export class SimulatedCluster {
     return theNth(this.gateways, n, 'gateway');
   }
 
+  /** A group coordinator's machine. */
+  groupCoordinator(n = 1): SimulatedGroupCoordinator {
+    return theNth(this.groupCoordinators, n, 'group coordinator');
+  }
+
   /** Every address that something may listen at. */
   get addresses(): string[] {
-    return [...this.coordinators, ...this.nodes, ...this.gateways].map(({ address }) => address);
+    return [...this.coordinators, ...this.nodes, ...this.groupCoordinators, ...this.gateways].map(
+      ({ address }) => address,
+    );
   }
 
   /** Starts everything; resolves when all of it serves. */
   async start(): Promise<void> {
     await Promise.all(this.coordinators.map((coordinator) => coordinator.start()));
-    await Promise.all([...this.nodes, ...this.gateways].map((machine) => machine.start()));
+    const others = [...this.nodes, ...this.groupCoordinators, ...this.gateways];
+    await Promise.all(others.map((machine) => machine.start()));
   }
 
   /** A client in a process of its own, whose timers a test may hold. `endpoints`: whom it asks first; default: the coordinators. */
@@ -123,6 +145,7 @@ export class SimulatedCluster {
   /** Ends everything in order. */
   async stop(): Promise<void> {
     await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    await Promise.all(this.groupCoordinators.map((one) => one.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     await Promise.all(this.coordinators.map((coordinator) => coordinator.stop()));
   }

@@ -18,10 +18,14 @@ export interface ClusterOptions {
   readonly gateway?: boolean;
   /** Storage nodes. Default 3. */
   readonly nodes?: number;
+  /** Default none. */
+  readonly groupCoordinators?: number;
   /** Of both coordinators. */
   readonly coordinatorFlags?: readonly string[];
   /** Of every storage node. */
   readonly nodeFlags?: readonly string[];
+  /** Of every group coordinator. */
+  readonly groupFlags?: readonly string[];
   /** Storage nodes run what `npm run build` has made. Default false: they run the source. */
   readonly isBuilt?: boolean;
   /** Every storage node is reached through a {@link TcpProxy} of its own, by clients and by other nodes. Default false. */
@@ -32,11 +36,15 @@ export interface ClusterOptions {
   readonly release?: () => Promise<void>;
 }
 
-/** Two coordinators on one etcd, storage nodes and a gateway: all of them processes, on loopback. */
+/** The ids of group coordinators come behind this: all nodes share one space. */
+const groupIdsAbove = 100;
+
+/** Two coordinators on one etcd, storage nodes, group coordinators and a gateway: all of them processes, on loopback. */
 export class Cluster {
   readonly etcd: EtcdProcess;
   readonly coordinators: readonly ServiceProcess[];
   readonly nodes: readonly ServiceProcess[];
+  readonly groupCoordinators: readonly ServiceProcess[];
   readonly gateway: ServiceProcess;
   /** Before the nodes, in their order; none unless it was asked for. */
   readonly proxies: readonly TcpProxy[];
@@ -90,12 +98,17 @@ export class Cluster {
           options.isBuilt,
         ),
     );
+    this.groupCoordinators = Array.from({ length: options.groupCoordinators ?? 0 }, (_, index) => {
+      const id = String(groupIdsAbove + 1 + index);
+      const flags = ['--node-id', id, '--coordinators', coordinators, ...(options.groupFlags ?? [])];
+      return new ServiceProcess(`group-coordinator-${index + 1}`, 'group-coordinator', port(3 + nodes + index), flags);
+    });
   }
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await Cluster.#start(await freePorts(3 + (options.nodes ?? 3)), options);
+        return await Cluster.#start(await freePorts(3 + (options.nodes ?? 3) + (options.groupCoordinators ?? 0)), options);
       } catch (error) {
         if (!String(error).includes('is in use') || attempt === attempts) throw error;
       }
@@ -103,13 +116,13 @@ export class Cluster {
   }
 
   static async #start(ports: readonly number[], options: ClusterOptions): Promise<Cluster> {
-    const proxied = options.proxied === true ? ports.slice(3) : [];
+    const proxied = options.proxied === true ? ports.slice(3, 3 + (options.nodes ?? 3)) : [];
     const proxies = await Promise.all(proxied.map((port) => TcpProxy.start(port)));
     const cluster = new Cluster(await EtcdProcess.start(), ports, proxies, options);
     try {
       await Promise.all(cluster.coordinators.map((one) => one.start()));
       await Promise.all(cluster.nodes.map(async (_, i) => options.prepare?.(cluster.directoryOf(i + 1), i + 1)));
-      await Promise.all(cluster.nodes.map((one) => one.start()));
+      await Promise.all([...cluster.nodes, ...cluster.groupCoordinators].map((one) => one.start()));
       if (options.gateway !== false) await cluster.gateway.start();
     } catch (error) {
       await cluster.close();
@@ -161,7 +174,8 @@ export class Cluster {
 
   /** Ends everything, and removes what it has written. */
   async close(): Promise<void> {
-    await Promise.all([this.gateway, ...this.nodes, ...this.coordinators].map((one) => one.kill()));
+    const { gateway, groupCoordinators, nodes, coordinators } = this;
+    await Promise.all([gateway, ...groupCoordinators, ...nodes, ...coordinators].map((one) => one.kill()));
     await this.etcd.close();
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
     await this.#release();

@@ -1,7 +1,7 @@
 /** What a figure is held against. */
 export type Target = { readonly atMost: number } | { readonly atLeast: number };
 
-export type Unit = 's' | 'ms' | 'MiB' | 'KiB' | 'MB/s' | 'records/s' | '%';
+export type Unit = 's' | 'ms' | 'MiB' | 'KiB' | 'MB/s' | 'records/s' | 'commits/s' | '%';
 
 /** One thing that was measured, once or several times. */
 export interface Figure {

@@ -1,0 +1,64 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { startMember } from '../member-process.ts';
+import type { Scenario } from '../scene.ts';
+
+const sessionMs = 6_000;
+const cluster = { groupFlags: ['--session-timeout', `${sessionMs}ms`] };
+
+/** A record that takes its time costs nobody a partition. */
+export const slow: Scenario = {
+  name: 'slow',
+  what: 'one record is handled for two minutes, far longer than the session: its partition stays',
+  cluster,
+  async run(scene) {
+    const { client } = scene;
+    const topic = 'slow';
+    await client.admin.createTopic({ name: topic, partitions: 2, replicas: 3 });
+    const producer = client.producer({ topic });
+    await producer.send({ value: 'takes long', partition: 0 });
+    await producer.close();
+    const consumer = client.consumer({ group: 'slow', topics: [topic], from: 'start' });
+    const taken: string[] = [];
+    consumer.on('revoked', () => void taken.push('revoked'));
+    consumer.on('lost', () => void taken.push('lost'));
+    const handleMs = 120_000 * scene.scale;
+    for await (const record of consumer) {
+      const since = performance.now();
+      await pause(handleMs);
+      if (record.signal.aborted || taken.length > 0) throw new Error(`its partition was ${taken.join(', ')}`);
+      scene.measured('a record was handled, and its partition stayed', 's', [(performance.now() - since) / 1_000]);
+      break;
+    }
+    // The loop was left before the next one was asked for: the record does not count as done, so it is committed by hand.
+    await consumer.close();
+  },
+};
+
+/** A process whose one thread does not turn for longer than the session: others have its partitions when it comes back. */
+export const blocked: Scenario = {
+  name: 'blocked',
+  what: 'a member whose event loop is blocked for longer than its session is fenced, and its late commit refused',
+  cluster,
+  async run(scene) {
+    const { client } = scene;
+    const topic = 'blocked';
+    const group = 'blocked';
+    await client.admin.createTopic({ name: topic, partitions: 2, replicas: 3 });
+    const producer = client.producer({ topic });
+    for (const partition of [0, 1]) await producer.send({ value: 'one', partition });
+    await producer.close();
+    const endpoints = scene.cluster.nodes.map(({ address }) => address);
+    const member = startMember({ endpoints, group, topic, blockMs: 2 * sessionMs });
+    await member.says(/has 2 partitions/);
+    const other = client.consumer({ group, topics: [topic], from: 'start' });
+    const reading = (async (): Promise<void> => {
+      for await (const _ of other);
+    })();
+    await member.says(/lost \d+ partitions/);
+    await member.says(/refused: /);
+    scene.say(/refused: .*/.exec(member.said)?.[0] ?? '');
+    await member.kill();
+    await other.close();
+    await reading;
+  },
+};
