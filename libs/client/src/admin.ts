@@ -13,6 +13,14 @@ import { type GetServerInfoResponse, ServerInfoService } from '@moldau/proto/mol
 import { retrying } from '@moldau/routing';
 import { type Channel, fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from './client-ports.ts';
+import {
+  GroupAdmin,
+  type GroupInfo,
+  type GroupPlace,
+  type GroupPosition,
+  type SeekOptions,
+  type SoughtPosition,
+} from './group/group-admin.ts';
 import { checkPlace, type Place, positionOf } from './place.ts';
 import { type Duration, toMs } from './quantities.ts';
 
@@ -49,9 +57,11 @@ const pageSize = 1_000;
 /** Looks at the cluster and changes it. Every change carries a request id, so a repeated attempt does not do it twice. */
 export class Admin {
   readonly #ports: ClientPorts;
+  readonly #groups: GroupAdmin;
 
   constructor(ports: ClientPorts) {
     this.#ports = ports;
+    this.#groups = new GroupAdmin(ports);
   }
 
   /** Creates a topic. Throws TOPIC_EXISTS unless `ifNotExists`. */
@@ -154,6 +164,34 @@ export class Admin {
       const { logStart } = await channel.unary(LogService.method.trimPartition, request, { timeoutMs });
       return logStart;
     });
+  }
+
+  /** The ids of all consumer groups, in order. */
+  listGroups(): Promise<string[]> {
+    return this.#groups.list();
+  }
+
+  /** A group with its members, and where it stands. Throws UNKNOWN_GROUP. */
+  describeGroup(group: string): Promise<GroupInfo> {
+    return this.#groups.describe(group);
+  }
+
+  /** How far a group is behind. Throws UNKNOWN_GROUP. */
+  async groupLag(group: string): Promise<readonly GroupPosition[]> {
+    return (await this.#groups.describe(group)).positions;
+  }
+
+  /** Deletes a group without members, and its offsets. Throws UNKNOWN_GROUP, GROUP_NOT_EMPTY. */
+  deleteGroup(group: string, { dryRun = false }: Dry = {}): Promise<void> {
+    return this.#groups.delete(group, dryRun);
+  }
+
+  /**
+   * Moves what a group has committed; says where it goes on. Throws GROUP_NOT_EMPTY while it has members, unless `force`,
+   * UNKNOWN_TOPIC, UNKNOWN_PARTITION, OFFSET_OUT_OF_RANGE.
+   */
+  seekGroup(group: string, to: GroupPlace, options: SeekOptions = {}): Promise<SoughtPosition[]> {
+    return this.#groups.seek(group, to, options);
   }
 
   describeCluster(): Promise<DescribeClusterResponse> {

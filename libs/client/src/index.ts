@@ -12,6 +12,23 @@ export {
 } from './consumer.ts';
 export type { Delay } from './delays.ts';
 export type { Sent, Ticket } from './delivery.ts';
+export type {
+  GroupInfo,
+  GroupMemberInfo,
+  GroupPlace,
+  GroupPosition,
+  SeekOptions,
+  SoughtPosition,
+} from './group/group-admin.ts';
+export {
+  type GroupBatch,
+  GroupConsumer,
+  type GroupEvent,
+  type GroupRecord,
+  type PartitionsChanged,
+} from './group/group-consumer.ts';
+export type { GroupConsumerOptions } from './group/group-options.ts';
+export type { RunOptions } from './group/group-run.ts';
 export { type ConnectPorts, Moldau } from './moldau.ts';
 export type { Place } from './place.ts';
 export { type OutgoingRecord, Producer, type ProducerOptions } from './producer.ts';

@@ -4,6 +4,8 @@ import type { Dialer } from '@moldau/rpc';
 import { Admin } from './admin.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { Consumer, type ConsumerOptions } from './consumer.ts';
+import { GroupConsumer } from './group/group-consumer.ts';
+import type { GroupConsumerOptions } from './group/group-options.ts';
 import { Producer, type ProducerOptions } from './producer.ts';
 import { type ReadOptions, readTopic } from './read.ts';
 import type { ConsumedRecord } from './records-of.ts';
@@ -39,9 +41,15 @@ export class Moldau implements AsyncDisposable {
     return new Producer(this.#ports, options);
   }
 
-  /** A reader by assignment. Throws INVALID_REQUEST when there is nothing to read, or no such place. */
-  consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V> {
-    return new Consumer(this.#ports, options);
+  /**
+   * With a `group`: a member of it, which shares the partitions of its topics with the others; close it. Without one: a reader by
+   * assignment. Throws INVALID_REQUEST when there is nothing to read, or an option is none.
+   */
+  consumer<K = string, V = string>(options: GroupConsumerOptions<K, V>): GroupConsumer<K, V>;
+  consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V>;
+  consumer<K, V>(options: ConsumerOptions<K, V> | GroupConsumerOptions<K, V>): Consumer<K, V> | GroupConsumer<K, V> {
+    if (!('group' in options)) return new Consumer(this.#ports, options);
+    return new GroupConsumer(this.#ports, options, this.admin, (wanted) => this.producer(wanted));
   }
 
   /** Reads a topic from a place to a place. */

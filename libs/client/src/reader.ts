@@ -44,6 +44,15 @@ export class Reader {
     this.#begin(source);
   }
 
+  /** Reads a partition no more; what is buffered of it is dropped. */
+  remove(source: FetchSource): void {
+    this.#sources.delete(source);
+    this.#broken.delete(source);
+    this.#dropBuffered(source);
+    this.#linkOf(source)?.remove(source);
+    this.#changed.open();
+  }
+
   /** Goes on elsewhere; what is buffered of it is dropped. */
   seek(source: FetchSource, to: Place): void {
     source.seek(to);
@@ -214,7 +223,7 @@ export class Reader {
   }
 
   #break(source: FetchSource, error: unknown): void {
-    if (this.#closing.signal.aborted) return;
+    if (!this.#sources.has(source) || this.#closing.signal.aborted) return;
     const reason =
       error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });
     this.#broken.set(source, reason);

@@ -104,6 +104,14 @@ export const unknownMember = (group: string, member: string): MoldauError =>
     { group, member },
   );
 
+/** Of a member that knows by its own clock. */
+export const sessionOver = (group: string): MoldauError =>
+  new MoldauError(
+    'UNKNOWN_MEMBER',
+    `the session in group ${JSON.stringify(group)} is over: what was read comes again, to whoever has the partitions now`,
+    { group },
+  );
+
 export const fencedMember = (group: string, member: string, problem: string): MoldauError =>
   new MoldauError(
     'FENCED_MEMBER',

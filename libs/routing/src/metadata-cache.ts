@@ -1,6 +1,11 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, type Millis } from '@moldau/kernel';
-import { ClusterService, type GetMetadataResponse } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import type { Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import {
+  ClusterService,
+  type GetMetadataRequestSchema,
+  type GetMetadataResponse,
+} from '@moldau/proto/moldau/cluster/v1/cluster_pb';
+import type { Node, Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import type { Bootstrap } from './bootstrap.ts';
 
 /** Who leads a partition, and how to reach it. */
@@ -45,6 +50,22 @@ export class MetadataCache {
     return answer;
   }
 
+  /** The topic of that id as it was last seen; asks the cluster when it never was. Throws UNKNOWN_TOPIC. */
+  async topicById(id: string, timeoutMs: Millis): Promise<Topic> {
+    const seen = (): Topic | undefined => [...this.#topics.values()].find((topic) => topic.id === id);
+    const known = seen();
+    if (known !== undefined) return known;
+    const { topics } = await this.#call({ topicIds: [id] }, timeoutMs);
+    const topic = seen() ?? topics.find((found) => found.id === id);
+    if (topic === undefined) throw faults.unknownTopic(id);
+    return topic;
+  }
+
+  /** All nodes, as they are now. */
+  async nodes(timeoutMs: Millis): Promise<Node[]> {
+    return (await this.#call({}, timeoutMs)).nodes;
+  }
+
   /** The leader as it was last seen. `undefined`: none, or not known. */
   leader(topic: string, partition: number): Leader | undefined {
     const found = this.#topics.get(topic)?.partitions[partition];
@@ -54,17 +75,24 @@ export class MetadataCache {
   }
 
   async #ask(name: string, autoCreate: boolean, timeoutMs: Millis): Promise<Topic> {
-    const request = { topics: [name], autoCreate };
-    const answer = await this.#bootstrap.call(timeoutMs, (channel, leftMs) =>
-      channel.unary(ClusterService.method.getMetadata, request, { timeoutMs: leftMs }),
-    );
-    this.#adopt(answer);
+    const answer = await this.#call({ topics: [name], autoCreate }, timeoutMs);
     // Whoever is behind proves nothing: neither that a topic is gone, nor how it is.
     const known = answer.version < this.#version ? this.#topics.get(name) : undefined;
     const topic = known ?? answer.topics.find((found) => found.name === name);
     if (topic !== undefined) return topic;
     this.#topics.delete(name);
     throw faults.unknownTopic(name);
+  }
+
+  async #call(
+    request: MessageInitShape<typeof GetMetadataRequestSchema>,
+    timeoutMs: Millis,
+  ): Promise<GetMetadataResponse> {
+    const answer = await this.#bootstrap.call(timeoutMs, (channel, leftMs) =>
+      channel.unary(ClusterService.method.getMetadata, request, { timeoutMs: leftMs }),
+    );
+    this.#adopt(answer);
+    return answer;
   }
 
   #adopt({ clusterId, version, nodes, topics }: GetMetadataResponse): void {

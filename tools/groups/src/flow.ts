@@ -28,7 +28,7 @@ export class Flow {
 
   async #write(): Promise<number> {
     const { signal } = this.#ending;
-    const producer = this.#client.producer({ topic: this.#topic, key: undefined, deliveryTimeout: '100s' });
+    const producer = this.#client.producer({ topic: this.#topic, deliveryTimeout: '100s' });
     const value = 'x'.repeat(valueBytes);
     const startedAt = performance.now();
     let count = 0;

@@ -1,4 +1,4 @@
-import type { Moldau, TopicPartition } from '@moldau/client';
+import type { GroupConsumer, Moldau, TopicPartition } from '@moldau/client';
 import type { History } from './history.ts';
 
 /** What a member of the load is told besides. */
@@ -6,13 +6,15 @@ export interface MemberOptions {
   readonly group: string;
   readonly topic: string;
   /** Called for each record. */
-  readonly record?: (partition: number, offset: number) => void;
+  readonly record?: (partition: number) => void;
+  /** Called for each commit that was accepted. */
+  readonly committed?: (partition: number) => void;
 }
 
 /** A consumer that writes down what it is given: commits after every handful. */
 export class Member {
   readonly name: string;
-  readonly #consumer: ReturnType<Moldau['consumer']>;
+  readonly #consumer: GroupConsumer;
   readonly #history: History;
   readonly #options: MemberOptions;
   readonly #over: Promise<void>;
@@ -49,11 +51,14 @@ export class Member {
       const next = new Map<number, number>();
       for (const { partition, offset } of batch.records) {
         this.#history.delivered(this.name, partition, Number(offset));
-        this.#options.record?.(partition, Number(offset));
+        this.#options.record?.(partition);
         next.set(partition, Number(offset) + 1);
       }
       await batch.commit();
-      for (const [partition, at] of next) this.#history.committed(this.name, partition, at);
+      for (const [partition, at] of next) {
+        this.#history.committed(this.name, partition, at);
+        this.#options.committed?.(partition);
+      }
     }
   }
 

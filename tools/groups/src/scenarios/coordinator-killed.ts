@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Standstill } from '@moldau/chaos-tool/standstill';
+import { coordinatorOf } from '../coordinators.ts';
 import { delivered } from '../delivered.ts';
 import { Flow } from '../flow.ts';
 import { History } from '../history.ts';
@@ -31,16 +32,16 @@ export const coordinatorKilled: Scenario = {
     await pause(calmMs);
     const took: number[] = [];
     for (let round = 0; round < Math.max(1, Math.round(3 * scene.scale)); round += 1) {
-      const { members: before, groupEpoch } = await client.admin.describeGroup(group);
-      const owner = await ownerOf(scene, group);
+      const { members: before, epoch: groupEpoch } = await client.admin.describeGroup(group);
+      const owner = await coordinatorOf(scene, group);
       const changedAt = history.changedAt;
       commits.forget();
       await owner.kill();
       await pause(calmMs * 2);
       took.push(Math.max(...commits.longestMs));
       const after = await client.admin.describeGroup(group);
-      if (after.groupEpoch !== groupEpoch || after.members.length !== before.length)
-        throw new Error(`the group is another one: epoch ${groupEpoch} and now ${after.groupEpoch}`);
+      if (after.epoch !== groupEpoch || after.members.length !== before.length)
+        throw new Error(`the group is another one: epoch ${groupEpoch} and now ${after.epoch}`);
       if (history.changedAt !== changedAt) throw new Error('a partition moved');
       await owner.start();
       await pause(calmMs);

@@ -1,0 +1,222 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { faults, hasReason, type Millis, MoldauError } from '@moldau/kernel';
+import {
+  type GroupLag,
+  type GroupMember,
+  GroupService,
+  type SeekTargetSchema,
+  type TopicPartition as WirePartition,
+} from '@moldau/proto/moldau/group/v1/group_pb';
+import type { Channel } from '@moldau/rpc';
+import type { ClientPorts } from '../client-ports.ts';
+import type { TopicPartition } from '../consumer.ts';
+import { checkPlace, type Place, positionOf } from '../place.ts';
+import { GroupCoordinators } from './group-coordinators.ts';
+
+/** Where a group stands on one partition. */
+export interface GroupPosition extends TopicPartition {
+  /** The next offset to read. */
+  readonly committed: bigint;
+  /** Records from there, or from the log start where that is above it, to the end. `undefined`: its leader could not be asked. */
+  readonly lag: bigint | undefined;
+  /** For how long the first record that is not read has been there. 0: all is read. `undefined`: not known. */
+  readonly behindMs: Millis | undefined;
+  /** Text that was committed with the offset. */
+  readonly metadata: string;
+}
+
+/** One member of a group. */
+export interface GroupMemberInfo {
+  readonly memberId: string;
+  /** `undefined`: it has no name of its own. */
+  readonly instanceId: string | undefined;
+  readonly epoch: number;
+  readonly rack: string;
+  readonly assigned: readonly TopicPartition[];
+  /** What it was asked to give up, and has not. */
+  readonly revoking: readonly TopicPartition[];
+  /** What it will get once others have given it up. */
+  readonly pending: readonly TopicPartition[];
+}
+
+/** A group, with its members and where it stands. */
+export interface GroupInfo {
+  readonly group: string;
+  /** Grows with each member and subscription that changes. */
+  readonly epoch: number;
+  /** The group epoch that the members are on their way to. */
+  readonly assignmentEpoch: number;
+  readonly assignor: string;
+  readonly members: readonly GroupMemberInfo[];
+  readonly positions: readonly GroupPosition[];
+}
+
+/** Where a group is to go on: a place, or so many records on from where it stands, or back. */
+export type GroupPlace = Place | { readonly shift: bigint | number };
+
+/** How a group is sought. */
+export interface SeekOptions {
+  /** Default: all for which the group has committed something. */
+  readonly topics?: readonly string[];
+  /** Of the topics. Default: all. */
+  readonly partitions?: readonly number[];
+  /** Only says where it would go on. */
+  readonly dryRun?: boolean;
+  /** Although members are active: those go on from where they are. */
+  readonly force?: boolean;
+}
+
+/** A new position of a group. */
+export interface SoughtPosition extends TopicPartition {
+  readonly offset: bigint;
+}
+
+const pageSize = 1_000;
+const targetsMax = 10_000;
+
+/** Looks at groups, moves and deletes them. */
+export class GroupAdmin {
+  readonly #ports: ClientPorts;
+  readonly #coordinators: GroupCoordinators;
+
+  constructor(ports: ClientPorts) {
+    this.#ports = ports;
+    this.#coordinators = new GroupCoordinators(ports);
+  }
+
+  /** The ids of all groups, in order. */
+  async list(): Promise<string[]> {
+    const { connections, timeoutMs } = this.#ports;
+    const groups = new Set<string>();
+    for (const address of await this.#coordinators.addresses(timeoutMs)) {
+      for (let pageToken = ''; ; ) {
+        const channel = connections.to(address, 'control');
+        const page = await channel.unary(GroupService.method.listGroups, { pageSize, pageToken }, { timeoutMs });
+        for (const group of page.groups) groups.add(group);
+        pageToken = page.nextPageToken;
+        if (pageToken === '') break;
+      }
+    }
+    return [...groups].sort();
+  }
+
+  /** Throws UNKNOWN_GROUP. */
+  async describe(group: string): Promise<GroupInfo> {
+    const answer = await this.#call(group, (channel, timeoutMs) =>
+      channel.unary(GroupService.method.describeGroup, { group }, { timeoutMs }),
+    );
+    const members = await Promise.all(answer.members.map((member) => this.#member(member)));
+    const positions = await Promise.all(answer.lag.map((lag) => this.#position(lag)));
+    return {
+      group,
+      epoch: answer.groupEpoch,
+      assignmentEpoch: answer.assignmentEpoch,
+      assignor: answer.assignor,
+      members: members.sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
+      positions: positions.flat().sort(inOrder),
+    };
+  }
+
+  /** Deletes a group without members, and its offsets. Throws UNKNOWN_GROUP, GROUP_NOT_EMPTY. */
+  async delete(group: string, validateOnly: boolean): Promise<void> {
+    await this.#call(group, (channel, timeoutMs) =>
+      channel.unary(GroupService.method.deleteGroup, { group, validateOnly }, { timeoutMs }),
+    );
+  }
+
+  /** Moves a group. Throws GROUP_NOT_EMPTY, UNKNOWN_TOPIC, UNKNOWN_PARTITION, OFFSET_OUT_OF_RANGE. */
+  async seek(group: string, to: GroupPlace, options: SeekOptions): Promise<SoughtPosition[]> {
+    const target = targetOf(to);
+    const { dryRun: validateOnly = false, force = false } = options;
+    const partitions = await this.#partitionsOf(group, options);
+    if (partitions.length > targetsMax)
+      throw faults.invalidRequest('partitions', `are ${partitions.length}: at most ${targetsMax}, seek topic by topic`);
+    const targets = partitions.map(({ topicId, partition }) => ({ partition: { topicId, partition }, to: target }));
+    const { offsets } = await this.#call(group, (channel, timeoutMs) =>
+      channel.unary(GroupService.method.seekGroup, { group, targets, force, validateOnly }, { timeoutMs }),
+    );
+    return offsets
+      .flatMap(({ offset }, index) => {
+        const at = partitions[index];
+        return at === undefined || offset === undefined ? [] : [{ topic: at.topic, partition: at.partition, offset }];
+      })
+      .sort(inOrder);
+  }
+
+  async #partitionsOf(group: string, { topics, partitions }: SeekOptions) {
+    const wanted = (partition: number): boolean => partitions === undefined || partitions.includes(partition);
+    const names = topics ?? (await this.#topicsOf(group));
+    const { metadata, timeoutMs } = this.#ports;
+    const known = await Promise.all(names.map((name) => metadata.refresh(name, { autoCreate: false, timeoutMs })));
+    const missing = partitions?.find((partition) => known.some((topic) => partition >= topic.partitions.length));
+    const [first] = known;
+    if (missing !== undefined && first !== undefined)
+      throw faults.unknownPartition(first.name, missing, first.partitions.length);
+    return known.flatMap(({ id, name, partitions: all }) =>
+      all.flatMap(({ index }) => (wanted(index) ? [{ topicId: id, topic: name, partition: index }] : [])),
+    );
+  }
+
+  /** Of a group that has committed nothing nobody knows what it reads. */
+  async #topicsOf(group: string): Promise<string[]> {
+    const { positions } = await this.describe(group);
+    if (positions.length === 0)
+      throw faults.invalidRequest('topics', `are missing: group ${JSON.stringify(group)} has committed nothing yet`);
+    return [...new Set(positions.map(({ topic }) => topic))];
+  }
+
+  #call<T>(group: string, call: (channel: Channel, timeoutMs: Millis) => Promise<T>): Promise<T> {
+    return this.#coordinators.call(group, call);
+  }
+
+  async #member(member: GroupMember): Promise<GroupMemberInfo> {
+    const { memberId, instanceId, memberEpoch, rack } = member;
+    const [assigned, revoking, pending] = await Promise.all(
+      [member.assigned, member.revoking, member.pending].map((partitions) => this.#named(partitions)),
+    );
+    return {
+      ...{ memberId, instanceId, epoch: memberEpoch, rack },
+      ...{ assigned: assigned ?? [], revoking: revoking ?? [], pending: pending ?? [] },
+    };
+  }
+
+  async #position({ committed, records, behindMs }: GroupLag): Promise<GroupPosition[]> {
+    const named = committed?.partition === undefined ? [] : await this.#named([committed.partition]);
+    return named.map((at) => ({
+      ...at,
+      committed: committed?.offset ?? 0n,
+      lag: records,
+      behindMs: behindMs === undefined ? undefined : Number(behindMs),
+      metadata: committed?.metadata ?? '',
+    }));
+  }
+
+  /** With the names of their topics; those whose topic has just gone are left out. */
+  async #named(partitions: readonly WirePartition[]): Promise<TopicPartition[]> {
+    const { metadata, timeoutMs } = this.#ports;
+    const named: TopicPartition[] = [];
+    for (const { topicId, partition } of partitions) {
+      try {
+        named.push({ topic: (await metadata.topicById(topicId, timeoutMs)).name, partition });
+      } catch (error) {
+        if (!hasReason(error, 'UNKNOWN_TOPIC')) throw error;
+      }
+    }
+    return named.sort(inOrder);
+  }
+}
+
+function inOrder(a: TopicPartition, b: TopicPartition): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1;
+  return a.partition - b.partition;
+}
+
+function targetOf(to: GroupPlace): NonNullable<MessageInitShape<typeof SeekTargetSchema>['to']> {
+  if (typeof to === 'object' && 'shift' in to) {
+    if (typeof to.shift !== 'bigint' && !Number.isSafeInteger(to.shift))
+      throw new MoldauError('INVALID_REQUEST', 'shift is no whole number of records', { field: 'shift' });
+    return { case: 'shift', value: BigInt(to.shift) };
+  }
+  checkPlace('to', to);
+  return { case: 'position', value: positionOf(to) };
+}

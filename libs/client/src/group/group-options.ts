@@ -1,0 +1,78 @@
+import { faults } from '@moldau/kernel';
+import { type Bounds, bytesWithin, msWithin } from '../bounds.ts';
+import type { Codec } from '../codec.ts';
+import { checkPlace, type Place } from '../place.ts';
+import type { Duration, Size } from '../quantities.ts';
+import type { MemberOptions } from './member-session.ts';
+
+/** What a member of a group reads, and how it behaves in it. */
+export interface GroupConsumerOptions<K, V> {
+  /** The group: whoever names it shares its partitions. */
+  readonly group: string;
+  /** Topics by name. They need not exist yet. */
+  readonly topics?: readonly string[];
+  /** Topics by regular expression (RE2: no lookaround and no back references), evaluated by the server. */
+  readonly pattern?: RegExp | string;
+  /** Where a partition begins for which the group has committed nothing. Default: the end. */
+  readonly from?: Place;
+  readonly key?: Codec<K>;
+  readonly value?: Codec<V>;
+  /** Memory for records that were not asked for yet. Default 16 MiB. */
+  readonly buffer?: Size;
+  /** How often what is done is committed by itself. `manual`: never. Default 5 s. */
+  readonly commit?: Duration | 'manual';
+  /** Static membership: who comes back under this name within the session has its partitions again, with no rebalance. */
+  readonly instanceId?: string;
+  /** Partitions with a copy in this rack are preferred. */
+  readonly rack?: string;
+  /** How the group shares its partitions. Default: the group's, which is `uniform`. */
+  readonly assignor?: 'uniform' | 'range';
+  /** A member that has not given up what it was asked to in this time is removed. Default 60 s. */
+  readonly rebalanceTimeout?: Duration;
+  /** How long records that are being handled are waited for when their partition is to be given up. Default 30 s. */
+  readonly revokeTimeout?: Duration;
+}
+
+const bounds = {
+  buffer: [1, 2 ** 40],
+  commit: [1, 3_600_000],
+  rebalanceTimeout: [1_000, 3_600_000],
+  revokeTimeout: [0, 3_600_000],
+} as const satisfies Readonly<Record<string, Bounds>>;
+
+/** Options as they are meant. */
+export interface GroupSettings {
+  readonly member: MemberOptions;
+  readonly from: Place;
+  readonly bufferBytes: number;
+  /** `undefined`: by hand. */
+  readonly commitEveryMs: number | undefined;
+  readonly revokeTimeoutMs: number;
+  readonly isStatic: boolean;
+}
+
+/** Throws INVALID_REQUEST, which names the option. */
+export function groupSettings(options: GroupConsumerOptions<unknown, unknown>): GroupSettings {
+  const { group, topics = [], pattern, from = 'end', instanceId, rack = '', assignor = '', commit = '5s' } = options;
+  if (group === '') throw faults.invalidRequest('group', 'is empty: name one');
+  if (topics.length === 0 && pattern === undefined)
+    throw faults.invalidRequest('topics', 'are missing: name one at least, or give a `pattern`');
+  checkPlace('from', from);
+  const rebalanceTimeoutMs = msWithin('rebalanceTimeout', options.rebalanceTimeout ?? '60s', bounds.rebalanceTimeout);
+  return {
+    member: { group, topics, topicRegex: regexOf(pattern), instanceId, rack, assignor, rebalanceTimeoutMs },
+    from,
+    bufferBytes: bytesWithin('buffer', options.buffer ?? '16MiB', bounds.buffer),
+    commitEveryMs: commit === 'manual' ? undefined : msWithin('commit', commit, bounds.commit),
+    revokeTimeoutMs: msWithin('revokeTimeout', options.revokeTimeout ?? '30s', bounds.revokeTimeout),
+    isStatic: instanceId !== undefined,
+  };
+}
+
+function regexOf(pattern: RegExp | string | undefined): string | undefined {
+  if (!(pattern instanceof RegExp)) return pattern;
+  if (/[^u]/.test(pattern.flags)) {
+    throw faults.invalidRequest('pattern', `has the flags ${pattern.flags}: write them into it, as in (?i)`);
+  }
+  return pattern.source;
+}

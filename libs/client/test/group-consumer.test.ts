@@ -1,0 +1,154 @@
+import type { GroupConsumer, GroupConsumerOptions, GroupRecord, Moldau } from '@moldau/client';
+import { hasReason } from '@moldau/kernel';
+import { SimulatedCluster } from '@moldau/testing';
+import test from 'ava';
+
+const partitions = 4;
+
+/** A cluster with a topic `t` of four partitions and two group coordinators. */
+async function world(options: { readonly groupCoordinators?: number } = {}) {
+  const cluster = new SimulatedCluster({ seed: 8, nodes: 1, groupCoordinators: 2, ...options });
+  const { time } = cluster;
+  await time.run(cluster.start());
+  const client = cluster.client('app');
+  await time.run(client.admin.createTopic({ name: 't', partitions }));
+  const served = (): number =>
+    cluster.groupCoordinators.reduce((sum, one) => sum + (one.isRunning ? one.service.servedShards.length : 0), 0);
+  await time.runUntil(() => served() === 16, 60_000);
+  const write = async (count: number, from = 0): Promise<void> => {
+    await using producer = client.producer({ topic: 't', linger: 0 });
+    for (let i = from; i < from + count; i += 1)
+      await producer.push({ key: `k${i % 7}`, value: `${i}`, partition: i % partitions });
+  };
+  return { cluster, time, client, served, write: (count: number, from?: number) => time.run(write(count, from)) };
+}
+
+/** A consumer whose loop notes what it is given, and how its partitions come and go. */
+class Reading {
+  readonly consumer: GroupConsumer;
+  readonly values: string[] = [];
+  readonly events: string[] = [];
+  readonly over: Promise<void>;
+  failure: unknown;
+
+  constructor(
+    client: Moldau,
+    options: Partial<GroupConsumerOptions<string, string>> = {},
+    handle: (record: GroupRecord<string, string>) => unknown = () => {},
+  ) {
+    this.consumer = client.consumer({ group: 'g', topics: ['t'], from: 'start', ...options });
+    for (const event of ['assigned', 'revoked', 'lost'] as const)
+      this.consumer.on(event, ({ partitions: some }) => {
+        this.events.push(
+          `${event} ${some
+            .map(({ partition }) => partition)
+            .sort()
+            .join()}`,
+        );
+      });
+    this.over = this.#read(handle).catch((error: unknown) => {
+      this.failure = error;
+    });
+  }
+
+  get owned(): number[] {
+    return this.consumer.assignment.map(({ partition }) => partition).sort();
+  }
+
+  async #read(handle: (record: GroupRecord<string, string>) => unknown): Promise<void> {
+    for await (const record of this.consumer) {
+      this.values.push(record.value ?? '');
+      await handle(record);
+    }
+  }
+}
+
+const numbers = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `${i + from}`);
+const sorted = (values: readonly string[]): string[] => [...values].sort((a, b) => Number(a) - Number(b));
+
+test('one member has all, two share, and who leaves hands over what it has done', async (t) => {
+  const { time, client, write } = await world();
+  await write(100);
+  const a = new Reading(client);
+  await time.runUntil(() => a.values.length === 100, 30_000);
+  t.deepEqual(a.owned, [0, 1, 2, 3]);
+  const b = new Reading(client);
+  await time.runUntil(() => b.owned.length === 2 && a.owned.length === 2, 30_000);
+  t.deepEqual(b.values, [], 'what was done was committed before it was given up');
+  await write(100, 100);
+  await time.runUntil(() => a.values.length + b.values.length === 200, 30_000);
+  await time.run(a.consumer.close());
+  await a.over;
+  await time.runUntil(() => b.owned.length === 4, 30_000);
+  await write(20, 200);
+  await time.runUntil(() => a.values.length + b.values.length >= 220, 30_000);
+  t.deepEqual(sorted([...a.values, ...b.values]), numbers(220), 'each once');
+  await time.run(b.consumer.close());
+  t.is(a.failure ?? b.failure, undefined);
+  const committed = await time.run(client.admin.describeGroup('g'));
+  t.deepEqual(
+    committed.positions.map(({ lag }) => lag),
+    [0n, 0n, 0n, 0n],
+  );
+  t.deepEqual(committed.members, []);
+});
+
+test('a member that dies is replaced when its session has ended; what it had not committed comes again', async (t) => {
+  const { cluster, time, client, write } = await world();
+  await write(40);
+  const other = cluster.client('other');
+  const a = new Reading(client);
+  const b = new Reading(other);
+  await time.runUntil(() => a.owned.length === 2 && b.owned.length === 2, 30_000);
+  await time.runUntil(() => a.values.length + b.values.length === 40, 30_000);
+  await time.run(b.consumer.commit().then(() => a.consumer.commit()));
+  await write(40, 40);
+  await time.runUntil(() => a.values.length + b.values.length === 80, 30_000);
+  cluster.network.freeze('other');
+  const before = a.values.length;
+  await time.runUntil(() => a.owned.length === 4, 60_000);
+  t.false(
+    a.events.some((event) => event.startsWith('revoked')),
+    'it keeps what it has',
+  );
+  await time.runUntil(() => a.values.length > before, 30_000);
+  const again = a.values.slice(before);
+  t.true(
+    again.every((value) => b.values.includes(value) && Number(value) >= 40),
+    'behind the last commit alone',
+  );
+  t.deepEqual(sorted([...new Set([...a.values, ...b.values])]), numbers(80));
+});
+
+test('the group coordinator dies: members go on at another one, without a rebalance', async (t) => {
+  const { cluster, time, client, write } = await world();
+  await write(20);
+  const a = new Reading(client);
+  const b = new Reading(client);
+  await time.runUntil(() => a.owned.length === 2 && b.owned.length === 2, 30_000);
+  await time.runUntil(() => a.values.length + b.values.length === 20, 30_000);
+  const { epoch } = await time.run(client.admin.describeGroup('g'));
+  const events = [a.events.length, b.events.length];
+  cluster.groupCoordinator(1).kill();
+  await time.runUntil(() => cluster.groupCoordinator(2).service.servedShards.length === 16, 60_000);
+  await write(20, 20);
+  await time.runUntil(() => a.values.length + b.values.length === 40, 30_000);
+  await time.run(Promise.all([a.consumer.commit(), b.consumer.commit()]));
+  t.is((await time.run(client.admin.describeGroup('g'))).epoch, epoch);
+  t.deepEqual([a.events.length, b.events.length], events);
+});
+
+test('a member whose process stood still longer than its session has lost everything, and says so', async (t) => {
+  const { cluster, time, client, write } = await world();
+  await write(8);
+  const a = new Reading(client, { commit: 'manual' });
+  await time.runUntil(() => a.values.length === 8, 30_000);
+  const { memberId } = a.consumer;
+  cluster.clientClock.skip?.(60_000);
+  const late = t.throwsAsync(a.consumer.commit());
+  const error = await time.run(late);
+  t.true(hasReason(error, 'UNKNOWN_MEMBER'), String(error));
+  t.true(a.events.includes('lost 0,1,2,3'), a.events.join('; '));
+  await time.runUntil(() => a.owned.length === 4, 120_000);
+  t.not(a.consumer.memberId, memberId);
+});
