@@ -1,6 +1,6 @@
 import type { GroupConsumer, GroupConsumerOptions, GroupRecord, Moldau } from '@moldau/client';
 import { hasReason } from '@moldau/kernel';
-import { SimulatedCluster } from '@moldau/testing';
+import { SimulatedCluster, SimulatedProcess } from '@moldau/testing';
 import test from 'ava';
 
 const partitions = 4;
@@ -98,7 +98,7 @@ test('a member that dies is replaced when its session has ended; what it had not
   await write(40);
   const other = cluster.client('other');
   const a = new Reading(client);
-  const b = new Reading(other);
+  const b = new Reading(other, { commit: 'manual' });
   await time.runUntil(() => a.owned.length === 2 && b.owned.length === 2, 30_000);
   await time.runUntil(() => a.values.length + b.values.length === 40, 30_000);
   await time.run(b.consumer.commit().then(() => a.consumer.commit()));
@@ -139,16 +139,24 @@ test('the group coordinator dies: members go on at another one, without a rebala
 });
 
 test('a member whose process stood still longer than its session has lost everything, and says so', async (t) => {
-  const { cluster, time, client, write } = await world();
+  const { cluster, time, write } = await world();
   await write(8);
-  const a = new Reading(client, { commit: 'manual' });
+  const process = new SimulatedProcess(time);
+  const sleeper = cluster.client('sleeper', 30_000, process.timers);
+  const a = new Reading(sleeper, { commit: 'manual' });
   await time.runUntil(() => a.values.length === 8, 30_000);
   const { memberId } = a.consumer;
-  cluster.clientClock.skip?.(60_000);
-  const late = t.throwsAsync(a.consumer.commit());
-  const error = await time.run(late);
+  process.pause();
+  cluster.network.freeze('sleeper');
+  const wakesAt = time.monotonicMs() + 60_000;
+  await time.runUntil(() => time.monotonicMs() >= wakesAt, 70_000);
+  cluster.network.thaw('sleeper');
+  const committing = t.throwsAsync(a.consumer.commit());
+  process.resume();
+  const error = await time.run(committing);
   t.true(hasReason(error, 'UNKNOWN_MEMBER'), String(error));
   t.true(a.events.includes('lost 0,1,2,3'), a.events.join('; '));
   await time.runUntil(() => a.owned.length === 4, 120_000);
   t.not(a.consumer.memberId, memberId);
+  t.is(a.failure, undefined);
 });
