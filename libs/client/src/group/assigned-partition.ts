@@ -62,6 +62,11 @@ export class AssignedPartition implements GroupPartition {
     return this.#done === this.#committed ? undefined : this.#done;
   }
 
+  /** Whether the commit of a record was accepted. */
+  hasCommitted({ nextOffset }: InHand): boolean {
+    return this.#committed !== undefined && this.#committed >= nextOffset;
+  }
+
   /** A record is handed out. */
   take(offset: bigint): InHand {
     const record: InHand = { nextOffset: offset + 1n, state: 'held' };

@@ -80,6 +80,8 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   /** What the loop has, and has not asked on behind. */
   #inHand: { readonly assigned: AssignedPartition; readonly record: InHand }[] = [];
   #committing: Promise<void> | undefined;
+  /** Commits that somebody has asked for and waits for. */
+  #askedFor = 0;
   /** Of a commit that nobody waited for. */
   #unheard: MoldauError | undefined;
   #failure: MoldauError | undefined;
@@ -208,7 +210,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   async commit(): Promise<void> {
     const unheard = this.#unheard;
     this.#unheard = undefined;
-    await this.#commitDone();
+    await this.#commitAsked();
     if (unheard !== undefined) throw unheard;
   }
 
@@ -446,8 +448,11 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     const late = new AbortController();
     const cancel = timers.after(this.#settings.revokeTimeoutMs, () => late.abort());
     const isLate = new Promise<void>((resolve) => late.signal.addEventListener('abort', () => resolve()));
-    const waits = Promise.all([this.#tell('revoked', leaving), ...leaving.map((one) => one.idle())]);
-    await Promise.race([waits, isLate]);
+    const worked = async (): Promise<void> => {
+      await Promise.all([this.#tell('revoked', leaving), ...leaving.map((one) => one.idle())]);
+      while (this.#askedFor > 0 && !late.signal.aborted) await this.#changed.wait();
+    };
+    await Promise.race([worked(), isLate]);
     cancel();
     if (this.#settings.commitEveryMs !== undefined) {
       await Promise.race([
@@ -503,11 +508,26 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   }
 
   async #commitBatch(inHand: readonly { assigned: AssignedPartition; record: InHand }[]): Promise<void> {
-    for (const { assigned, record } of inHand) assigned.finish(record);
-    this.#inHand = this.#inHand.filter(({ record }) => record.state !== 'done');
     if (!this.#session.isAlive()) throw faults.sessionOver(this.group);
-    await this.#commitDone();
-    for (const { assigned } of inHand) if (assigned.overWith !== undefined) throw assigned.overWith;
+    const committing = this.#commitAsked(() => {
+      for (const { assigned, record } of inHand) assigned.finish(record);
+    });
+    this.#inHand = this.#inHand.filter(({ record }) => record.state !== 'done');
+    await committing;
+    for (const { assigned, record } of inHand)
+      if (assigned.overWith !== undefined && !assigned.hasCommitted(record)) throw assigned.overWith;
+  }
+
+  /** Partitions are not given up before it is decided. `finish`: what is done with it. */
+  async #commitAsked(finish = (): void => {}): Promise<void> {
+    this.#askedFor += 1;
+    try {
+      finish();
+      await this.#commitDone();
+    } finally {
+      this.#askedFor -= 1;
+      this.#changed.open();
+    }
   }
 
   #commitSoon(): void {
