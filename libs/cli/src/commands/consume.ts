@@ -88,6 +88,8 @@ async function consumeInGroup(
   const isWanted = filterOf(options);
   const out = new OutputBuffer(io.stdout);
   await withClient(options, io, async (client) => {
+    // A member waits for its topics; a slip of the pen would wait for ever.
+    for (const topic of topics) await client.admin.describeTopic(topic);
     const { group } = options;
     const binary = { key: codec.bytes, value: codec.bytes, buffer: bufferBytes };
     const consumer = client.consumer({ group, topics, from, commit: 'manual', ...binary });
