@@ -206,12 +206,31 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     return () => this.#listeners[event].delete(listener);
   }
 
-  /** Commits all that is done. Throws what a commit in the background failed with, and what keeps a partition from being committed. */
-  async commit(): Promise<void> {
+  /**
+   * Commits all that is done; or exactly these positions, whatever is handed out. Throws what a commit in the background failed
+   * with, and what keeps a partition from being committed.
+   */
+  async commit(positions?: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
     const unheard = this.#unheard;
     this.#unheard = undefined;
-    await this.#commitAsked();
+    if (positions === undefined) await this.#commitAsked();
+    else await this.#commitExactly(positions);
     if (unheard !== undefined) throw unheard;
+  }
+
+  async #commitExactly(positions: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
+    this.#askedFor += 1;
+    try {
+      const offsets = positions.map((at) => {
+        const { topicId, partition } = this.#of(at);
+        return { topicId, partition, offset: at.offset };
+      });
+      const [failure] = await this.#session.commit(offsets);
+      if (failure?.error !== undefined) throw fromWireError(failure.error);
+    } finally {
+      this.#askedFor -= 1;
+      this.#changed.open();
+    }
   }
 
   /** What the group has committed, of the partitions of this member. */
