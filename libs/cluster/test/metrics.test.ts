@@ -40,7 +40,10 @@ test('several nodes in one process measure each for itself', async (t) => {
   // Beside them are the 16 that keep consumer groups.
   const all = 12 + 16;
   await until(meter, (values) => led(values).reduce((sum, count) => sum + count, 0) === all);
-  t.true(led(await scraped(meter)).every((count) => count >= 8), led(await scraped(meter)).join());
+  t.true(
+    led(await scraped(meter)).every((count) => count >= 8),
+    led(await scraped(meter)).join(),
+  );
   await until(meter, (values) => values.get('moldau_coordinator_partitions{node=""}') === all);
   t.is((await scraped(meter)).get('moldau_coordinator_nodes{state="active",node=""}'), 4);
   await cluster.stop();
