@@ -44,6 +44,13 @@ export class History {
     one.seen.add(offset);
   }
 
+  /** Somebody whom nobody watches has committed everything below `next`. */
+  committedElsewhere(partition: number, next: number): void {
+    const one = this.#of(partition);
+    for (let offset = 0; offset < next; offset += 1) one.seen.add(offset);
+    one.committed = next;
+  }
+
   /** A member's commit was accepted: of everything below `next`. */
   committed(member: string, partition: number, next: number): void {
     const one = this.#of(partition);

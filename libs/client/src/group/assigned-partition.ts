@@ -65,6 +65,11 @@ export class AssignedPartition implements NamedPartition {
     return this.#done === this.#committed || this.#done === this.#refused ? undefined : this.#done;
   }
 
+  /** Whether the commit of a record was accepted. */
+  hasCommitted({ offset }: InHand): boolean {
+    return this.#committed !== undefined && this.#committed > offset;
+  }
+
   /** A record is handed out. */
   take(offset: bigint): InHand {
     const record: InHand = { offset, state: 'held' };

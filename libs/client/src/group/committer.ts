@@ -1,4 +1,4 @@
-import { MoldauError } from '@moldau/kernel';
+import { Gate, MoldauError } from '@moldau/kernel';
 import { retrying } from '@moldau/routing';
 import { fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from '../client-ports.ts';
@@ -16,6 +16,9 @@ export class Committer {
   readonly #ports: ClientPorts;
   readonly #session: MemberSession;
   readonly #assigned: Iterable<AssignedPartition>;
+  readonly #idle = new Gate();
+  /** Commits that somebody waits for. */
+  #asked = 0;
   #running: Promise<void> | undefined;
   #unheard: MoldauError | undefined;
 
@@ -28,18 +31,24 @@ export class Committer {
 
   /** Commits all that is done now. Throws {@link CommitFailed}, and what else keeps it from being committed. */
   async commit(): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => {});
-    const running = retrying(this.#ports, this.#ports.timeoutMs, () => this.#attempt()).finally(() => {
-      this.#running = undefined;
-    });
-    this.#running = running;
-    await running;
+    this.#asked += 1;
+    try {
+      await this.#commitDone();
+    } finally {
+      this.#asked -= 1;
+      if (this.#asked === 0) this.#idle.open();
+    }
+  }
+
+  /** Resolves when nobody waits for a commit: a partition is not given up before. */
+  async idle(): Promise<void> {
+    while (this.#asked > 0) await this.#idle.wait();
   }
 
   /** The same, when nobody waits for it: what was refused for good is kept for `unheard`. */
   async commitUnheard(): Promise<void> {
     try {
-      await this.commit();
+      await this.#commitDone();
     } catch (error) {
       if (!(error instanceof MoldauError)) throw error;
       this.#ports.logger.warn('a commit of a consumer has failed', { group: this.#group, error });
@@ -52,6 +61,15 @@ export class Committer {
     const error = this.#unheard;
     this.#unheard = undefined;
     return error;
+  }
+
+  async #commitDone(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => {});
+    const running = retrying(this.#ports, this.#ports.timeoutMs, () => this.#attempt()).finally(() => {
+      this.#running = undefined;
+    });
+    this.#running = running;
+    await running;
   }
 
   async #attempt(): Promise<void> {

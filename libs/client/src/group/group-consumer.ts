@@ -345,8 +345,12 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   async #giveUp(leaving: readonly AssignedPartition[]): Promise<void> {
     const { timers } = this.#ports;
     for (const one of leaving) one.revoke();
-    const idle = [this.#events.tell('revoked', leaving), ...leaving.map((one) => one.idle())];
-    await within(timers, this.#settings.revokeTimeoutMs, Promise.all(idle));
+    const worked = async (): Promise<void> => {
+      await Promise.all([this.#events.tell('revoked', leaving), ...leaving.map((one) => one.idle())]);
+      // What somebody wants to be committed, and waits for.
+      await this.#committer.idle();
+    };
+    await within(timers, this.#settings.revokeTimeoutMs, worked());
     const isManual = this.#settings.commitEveryMs === undefined;
     if (!isManual) await within(timers, lastCommitMs, this.#committer.commitUnheard());
     this.#assigned.forget(leaving);
@@ -367,7 +371,8 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     for (const { assigned, record } of handed) assigned.finish(record);
     this.#session.look();
     await this.commit();
-    for (const { assigned } of handed) if (assigned.overWith !== undefined) throw assigned.overWith;
+    for (const { assigned, record } of handed)
+      if (assigned.overWith !== undefined && !assigned.hasCommitted(record)) throw assigned.overWith;
   }
 
   #of(at: TopicPartition): AssignedPartition {

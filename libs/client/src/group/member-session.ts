@@ -25,6 +25,7 @@ import {
   step,
 } from './membership-machine.ts';
 import { fromNamed, toAssignment } from './membership-wire.ts';
+import { PendingCommits } from './pending-commits.ts';
 
 /** Who joins which group, and how. */
 export interface MemberOptions {
@@ -73,9 +74,7 @@ export class MemberSession {
   readonly #coordinators: GroupCoordinators;
   readonly #changed = new Gate();
   readonly #stopping = new AbortController();
-  /** By number: who waits for the result of a commit that was sent on the link. */
-  readonly #commits = new Map<bigint, { resolve(result: CommitResult): void; reject(error: MoldauError): void }>();
-  #nextCommit = 1n;
+  readonly #commits = new PendingCommits();
   #memberId: string;
   #state: MembershipState = joining;
   #link: JoinLink | undefined;
@@ -128,11 +127,9 @@ export class MemberSession {
     if (state.kind !== 'member' && state.kind !== 'giving-up') return Promise.reject(this.#sessionOver());
     const link = this.#link;
     if (link === undefined) return Promise.reject(new MoldauError('UNREACHABLE', 'on its way to the coordinator'));
-    const number = this.#nextCommit;
-    this.#nextCommit += 1n;
-    const answered = new Promise<CommitResult>((resolve, reject) => this.#commits.set(number, { resolve, reject }));
+    const { number, result } = this.#commits.add();
     link.say({ case: 'commit', value: { offsets: [...offsets], memberEpoch: state.epoch ?? 0, number } });
-    return answered;
+    return result;
   }
 
   /** Leaves; the application has given everything up. Resolves when the coordinator knows, or does not answer for so long. */
@@ -213,7 +210,7 @@ export class MemberSession {
       await link.follow();
     } finally {
       this.#link = undefined;
-      this.#failCommits(undefined);
+      this.#commits.fail(lostStream());
     }
   }
 
@@ -237,9 +234,7 @@ export class MemberSession {
       case 'assignment':
         return this.#step({ kind: 'assignment', ...toAssignment(frame.value) });
       case 'committed':
-        this.#commits.get(frame.value.number)?.resolve(frame.value);
-        this.#commits.delete(frame.value.number);
-        return;
+        return this.#commits.settle(frame.value);
       case 'fenced':
         this.#step({ kind: 'fenced', error: fromWireError(frame.value) });
         return link.close();
@@ -248,8 +243,11 @@ export class MemberSession {
         return link.close();
       case 'drain':
         return link.close();
-      default:
-        // Heartbeats are heard by the link; an update, which might be refused, is never sent.
+      // An update, which might be refused, is never sent; pongs and heartbeats are for the link.
+      case 'refused':
+      case 'pong':
+      case 'heartbeat':
+      case undefined:
         return;
     }
   }
@@ -261,7 +259,7 @@ export class MemberSession {
     for (const effect of effects) this.#carryOut(effect);
     this.#watchDeadline();
     if (state.kind !== 'over' || before.kind === 'over') return;
-    this.#failCommits(state.error);
+    this.#commits.fail(state.error ?? this.#sessionOver());
     this.#link?.close();
     if (state.why === 'refused' && state.error !== undefined) this.#events.failed(state.error);
     this.#changed.open();
@@ -313,20 +311,6 @@ export class MemberSession {
     if (this.#memberId === memberId) this.#step({ kind: 'gave-up', partitions });
   }
 
-  /** Lets no one wait for results that do not come any more. */
-  #failCommits(error: MoldauError | undefined): void {
-    const waiting = [...this.#commits.values()];
-    this.#commits.clear();
-    const lost = new MoldauError(
-      'UNREACHABLE',
-      'the stream broke before the commit was answered',
-      {},
-      { cause: error },
-    );
-    const why = this.#state.kind === 'over' ? (this.#state.error ?? this.#sessionOver()) : lost;
-    for (const { reject } of waiting) reject(why);
-  }
-
   #sessionOver(): MoldauError {
     return faults.sessionOver(this.#options.group);
   }
@@ -344,6 +328,9 @@ export class MemberSession {
 
 /** Whether another stream, or another member id, can't help. A full group is told, as it can stay full for long. */
 const isForGood = ({ retriable, reason }: MoldauError): boolean => !retriable || reason === 'GROUP_FULL';
+
+const lostStream = (): MoldauError =>
+  new MoldauError('UNREACHABLE', 'the stream to the coordinator broke before the commit was answered');
 
 const asMoldauError = (error: unknown): MoldauError =>
   error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });

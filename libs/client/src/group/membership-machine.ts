@@ -129,7 +129,11 @@ function whileJoining(state: MembershipState, event: MembershipEvent, now: Milli
       return fence(state, event.error);
     case 'refused':
       return end(state, 'refused', event.error);
-    default:
+    case 'assignment':
+    case 'renewed':
+    case 'gave-up':
+    case 'ended':
+    case 'ticked':
       return [state, []];
   }
 }

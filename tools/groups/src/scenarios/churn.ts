@@ -29,7 +29,7 @@ export const churn: Scenario = {
     };
     const present = Array.from({ length: members }, join);
     await scene.until('every partition has an owner', () => history.isOwned, 30_000);
-    const flow = new Flow(scene.newClient(), topic, perSecond);
+    const flow = new Flow(scene.newClient(), { topic, partitions }, perSecond);
     await pause(5 * changeEveryMs);
     const took: number[] = [];
     let unsettled = 0;

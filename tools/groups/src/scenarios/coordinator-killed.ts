@@ -28,7 +28,7 @@ export const coordinatorKilled: Scenario = {
       return new Member(client, `member-${i}`, history, { group, topic, committed });
     });
     await scene.until('every partition has an owner', () => history.isOwned, 30_000);
-    const flow = new Flow(scene.newClient(), topic, perSecond);
+    const flow = new Flow(scene.newClient(), { topic, partitions }, perSecond);
     await pause(calmMs);
     const took: number[] = [];
     for (let round = 0; round < Math.max(1, Math.round(3 * scene.scale)); round += 1) {
