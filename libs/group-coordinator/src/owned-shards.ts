@@ -1,4 +1,12 @@
-import type { Frame, GroupId, GroupOptions, Reply, Request, TopicsView } from '@moldau/groups';
+import {
+  type Frame,
+  type GroupId,
+  type GroupOptions,
+  type Reply,
+  type Request,
+  shardOf,
+  type TopicsView,
+} from '@moldau/groups';
 import {
   type CancelTimer,
   type Clock,
@@ -12,7 +20,6 @@ import {
 } from '@moldau/kernel';
 import { type ShardLog, ShardOwner } from '@moldau/shards';
 import { type GroupOwner, groupKind } from './group-kind.ts';
-import { shardOf } from './shard-of.ts';
 import type { ShardTable } from './shard-table.ts';
 
 /** The world, as the shards of one process see it. */

@@ -10,6 +10,12 @@ import { fromNamed, keyOf } from './membership-wire.ts';
 /** Offsets of one commit. */
 const offsetsMax = 10_000;
 
+/** A partition, and the offset behind what is done of it. */
+export interface Position {
+  readonly assigned: AssignedPartition;
+  readonly offset: bigint;
+}
+
 /** Commits what is done, one commit at a time: what is done meanwhile goes with the next, and an offset is passed over by a newer one. */
 export class Committer {
   readonly #group: string;
@@ -29,11 +35,11 @@ export class Committer {
     this.#assigned = assigned;
   }
 
-  /** Commits all that is done now. Throws {@link CommitFailed}, and what else keeps it from being committed. */
-  async commit(): Promise<void> {
+  /** Commits all that is done now; or exactly these. Throws {@link CommitFailed}, and what else keeps it from being committed. */
+  async commit(exactly?: readonly Position[]): Promise<void> {
     this.#asked += 1;
     try {
-      await this.#commitDone();
+      await this.#oneAtATime(exactly);
     } finally {
       this.#asked -= 1;
       if (this.#asked === 0) this.#idle.open();
@@ -48,7 +54,7 @@ export class Committer {
   /** The same, when nobody waits for it: what was refused for good is kept for `unheard`. */
   async commitUnheard(): Promise<void> {
     try {
-      await this.#commitDone();
+      await this.#oneAtATime(undefined);
     } catch (error) {
       if (!(error instanceof MoldauError)) throw error;
       this.#ports.logger.warn('a commit of a consumer has failed', { group: this.#group, error });
@@ -63,44 +69,51 @@ export class Committer {
     return error;
   }
 
-  async #commitDone(): Promise<void> {
+  async #oneAtATime(exactly: readonly Position[] | undefined): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => {});
-    const running = retrying(this.#ports, this.#ports.timeoutMs, () => this.#attempt()).finally(() => {
+    const attempt = (): Promise<void> => (exactly === undefined ? this.#commitDone() : this.#commitExactly(exactly));
+    const running = retrying(this.#ports, this.#ports.timeoutMs, attempt).finally(() => {
       this.#running = undefined;
     });
     this.#running = running;
     await running;
   }
 
-  async #attempt(): Promise<void> {
+  async #commitDone(): Promise<void> {
     const failures: CommitFailure[] = [];
-    for (;;) {
-      const some = this.#uncommitted();
-      if (some.length === 0) break;
-      const { error, failures: refused } = await this.#session.commit(
-        some.map(({ assigned, offset }) => ({ partition: fromNamed(assigned), offset })),
-      );
-      if (error !== undefined) throw fromWireError(error);
-      const why = new Map(
-        refused.flatMap((one) => (one.partition === undefined ? [] : [[keyOf(one.partition), one.error] as const])),
-      );
-      for (const { assigned, offset } of some) {
-        if (!why.has(assigned.key)) {
-          assigned.committed(offset);
-          continue;
-        }
-        assigned.refused(offset);
-        const { topic, partition } = assigned;
-        failures.push({ topic, partition, error: refusal(why.get(assigned.key)) });
-      }
-      if (some.length < offsetsMax) break;
-    }
-    const [first, ...others] = failures;
-    if (first !== undefined) throw new CommitFailed([first, ...others]);
+    for (let some = this.#uncommitted(); some.length > 0; some = this.#uncommitted())
+      failures.push(...(await this.#send(some)));
+    throwAny(failures);
   }
 
-  #uncommitted(): { readonly assigned: AssignedPartition; readonly offset: bigint }[] {
-    const found: { readonly assigned: AssignedPartition; readonly offset: bigint }[] = [];
+  async #commitExactly(positions: readonly Position[]): Promise<void> {
+    const failures: CommitFailure[] = [];
+    for (let at = 0; at < positions.length; at += offsetsMax)
+      failures.push(...(await this.#send(positions.slice(at, at + offsetsMax))));
+    throwAny(failures);
+  }
+
+  /** Returns what was refused for good: it is not asked for again by itself. */
+  async #send(some: readonly Position[]): Promise<CommitFailure[]> {
+    const offsets = some.map(({ assigned, offset }) => ({ partition: fromNamed(assigned), offset }));
+    const { error, failures } = await this.#session.commit(offsets);
+    if (error !== undefined) throw fromWireError(error);
+    const refused = new Map(
+      failures.flatMap((one) => (one.partition === undefined ? [] : [[keyOf(one.partition), one.error] as const])),
+    );
+    return some.flatMap(({ assigned, offset }) => {
+      if (!refused.has(assigned.key)) {
+        assigned.committed(offset);
+        return [];
+      }
+      assigned.refused(offset);
+      const { topic, partition } = assigned;
+      return [{ topic, partition, error: refusal(refused.get(assigned.key)) }];
+    });
+  }
+
+  #uncommitted(): Position[] {
+    const found: Position[] = [];
     for (const assigned of this.#assigned) {
       const offset = assigned.uncommitted;
       if (offset !== undefined) found.push({ assigned, offset });
@@ -108,6 +121,10 @@ export class Committer {
     }
     return found;
   }
+}
+
+function throwAny([first, ...others]: readonly CommitFailure[]): void {
+  if (first !== undefined) throw new CommitFailed([first, ...others]);
 }
 
 const refusal = (error: Parameters<typeof fromWireError>[0] | undefined): MoldauError =>

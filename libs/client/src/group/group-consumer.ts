@@ -219,10 +219,14 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     return this.#events.on(event, listener);
   }
 
-  /** Commits all that is done. Throws {@link CommitFailed}, of a commit in the background too, and what else keeps it from being committed. */
-  async commit(): Promise<void> {
+  /**
+   * Commits all that is done; or exactly these positions, whatever is handed out. Throws {@link CommitFailed}, of a commit in the
+   * background too, and what else keeps it from being committed.
+   */
+  async commit(positions?: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
+    const exactly = positions?.map((at) => ({ assigned: this.#of(at), offset: at.offset }));
     const unheard = this.#committer.unheard();
-    await this.#committer.commit();
+    await this.#committer.commit(exactly);
     if (unheard !== undefined) throw unheard;
   }
 
