@@ -133,8 +133,14 @@ export class GroupAdmin {
     if (partitions.length > targetsMax)
       throw faults.invalidRequest('partitions', `are ${partitions.length}: at most ${targetsMax}, seek topic by topic`);
     const targets = partitions.map(({ topicId, partition }) => ({ partition: { topicId, partition }, to: target }));
-    const { offsets } = await this.#call(group, (channel, timeoutMs) =>
-      channel.unary(GroupService.method.seekGroup, { group, targets, force, validateOnly }, { timeoutMs }),
+    // A shift that may have been made would be made twice.
+    const mayRepeat = ({ retriable, outcome }: MoldauError): boolean =>
+      retriable && (!isShift || validateOnly || outcome !== 'UNKNOWN');
+    const { offsets } = await this.#coordinators.call(
+      group,
+      (channel, timeoutMs) =>
+        channel.unary(GroupService.method.seekGroup, { group, targets, force, validateOnly }, { timeoutMs }),
+      mayRepeat,
     );
     return offsets
       .flatMap(({ offset }, index) => {
