@@ -49,6 +49,12 @@ export interface OwnedShard {
   unconfirmed: (() => void)[];
 }
 
+/** A shard that this process can't own under this epoch any more. */
+export interface LostShard {
+  readonly shard: number;
+  readonly epoch: bigint;
+}
+
 /** A confirmation costs a write: those of so long are one. */
 const confirmAfterMs: Millis = 250;
 /** So long a shard that is given up may bring to an end what it has. */
@@ -92,6 +98,14 @@ export class OwnedShards {
   /** Those that are served. */
   serving(): OwnedShard[] {
     return [...this.#owned.values()].filter(({ owner }) => owner.phase.kind === 'serving');
+  }
+
+  /** Those that the table gives to this process under an epoch under which it has lost them: nobody else has them. */
+  lost(): LostShard[] {
+    return [...this.#spent].flatMap(([shard, epoch]) => {
+      const entry = this.#ports.table.owner(shard);
+      return !this.#owned.has(shard) && entry?.node === this.#self && entry.epoch === epoch ? [{ shard, epoch }] : [];
+    });
   }
 
   /** The shard of a group. Throws NOT_COORDINATOR when it is not owned here. */
