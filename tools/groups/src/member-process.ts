@@ -11,14 +11,14 @@ export interface MemberTask {
   readonly blockMs?: number;
 }
 
-/** Starts one. It says how many partitions it has when that changes. */
+/** Starts one. It says who it is and how many partitions it has when that changes. */
 export const startMember = (task: MemberTask): TiedProcess =>
   new TiedProcess(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(task)], { isRead: true });
 
 async function consume({ endpoints, group, topic, blockMs }: MemberTask): Promise<void> {
   const client = open({ endpoints });
   const consumer = client.consumer({ group, topics: [topic], from: 'start', commit: 'manual' });
-  const say = (): void => console.log(`has ${consumer.assignment.length} partitions`);
+  const say = (): void => console.log(`is ${consumer.memberId}, has ${consumer.assignment.length} partitions`);
   consumer.on('assigned', say);
   consumer.on('revoked', say);
   consumer.on('lost', ({ partitions }) => console.log(`lost ${partitions.length} partitions`));

@@ -1,6 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { hasReason } from '@moldau/kernel';
+import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
+import { channelTo, coordinatorOf } from '../coordinators.ts';
 import { startMember } from '../member-process.ts';
-import type { Scenario } from '../scene.ts';
+import type { Scenario, Scene } from '../scene.ts';
 
 const sessionMs = 6_000;
 const cluster = { groupFlags: ['--session-timeout', `${sessionMs}ms`] };
@@ -34,6 +37,22 @@ export const slow: Scenario = {
   },
 };
 
+/** The member's own clock keeps it from asking; whoever asks all the same is refused by the coordinator. */
+async function refusesLateCommit(scene: Scene, group: string, memberId: string): Promise<void> {
+  const { topic } = await scene.client.admin.describeTopic('blocked');
+  const offsets = [{ partition: { topicId: topic?.id ?? '', partition: 0 }, offset: 1n }];
+  const channel = channelTo(await coordinatorOf(scene, group));
+  try {
+    await channel.unary(GroupService.method.commitOffsets, { group, memberId, memberEpoch: 1, offsets });
+  } catch (error) {
+    if (!hasReason(error, 'UNKNOWN_MEMBER')) throw error;
+    return scene.say(`the coordinator, asked in its name: ${error.message}`);
+  } finally {
+    channel.close();
+  }
+  throw new Error('a late commit was accepted');
+}
+
 /** A process whose one thread does not turn for longer than the session: others have its partitions when it comes back. */
 export const blocked: Scenario = {
   name: 'blocked',
@@ -57,6 +76,7 @@ export const blocked: Scenario = {
     await member.says(/lost \d+ partitions/);
     await member.says(/refused: /);
     scene.say(/refused: .*/.exec(member.said)?.[0] ?? '');
+    await refusesLateCommit(scene, group, /is (\S+)/.exec(member.said)?.[1] ?? '');
     await member.kill();
     await other.close();
     await reading;
