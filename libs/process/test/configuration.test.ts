@@ -5,7 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '@moldau/client';
 import { startApp } from '@moldau/testing/service-app';
 import test from 'ava';
-import { coordinatorProgram, gatewayProgram, settingsTable, storageNodeProgram } from '../src/index.ts';
+import {
+  coordinatorProgram,
+  gatewayProgram,
+  groupCoordinatorProgram,
+  settingsTable,
+  storageNodeProgram,
+} from '../src/index.ts';
 
 const path = fileURLToPath(new URL('../../../docs/configuration.md', import.meta.url));
 const border =
@@ -13,7 +19,7 @@ const border =
 
 test('the documentation has every setting of every process', (t) => {
   const [prose = ''] = readFileSync(path, 'utf8').split(border);
-  const tables = [storageNodeProgram, coordinatorProgram, gatewayProgram]
+  const tables = [storageNodeProgram, coordinatorProgram, groupCoordinatorProgram, gatewayProgram]
     .map((program) => `## \`${program.name}\`\n\n${program.summary}\n\n${settingsTable(program)}`)
     .join('\n');
   if (process.env.UPDATE_DOCS === '1') writeFileSync(path, prose + border + tables);
@@ -26,7 +32,7 @@ test('its commands make a cluster of which any node may be killed', async (t) =>
   const commands = [...readFileSync(path, 'utf8').matchAll(/^npm run (\S+) -- (.*)$/gm)];
   t.deepEqual(
     commands.map(([, app]) => app),
-    ['coordinator', 'storage-node', 'storage-node', 'storage-node', 'gateway'],
+    ['coordinator', 'storage-node', 'storage-node', 'storage-node', 'group-coordinator', 'gateway'],
   );
   const ports: string[] = [];
   const started = [];
@@ -49,4 +55,9 @@ test('its commands make a cluster of which any node may be killed', async (t) =>
   const values: (string | null)[] = [];
   for await (const { value } of moldau.read('first-use', { until: 'end' })) values.push(value);
   t.deepEqual(values, ['before', 'after']);
+  await using consumer = moldau.consumer({ group: 'g', topics: ['first-use'], from: 'start' });
+  for await (const { value } of consumer) {
+    t.is(value, values.shift() ?? '');
+    if (values.length === 0) break;
+  }
 });

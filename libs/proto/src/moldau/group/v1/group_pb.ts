@@ -1288,7 +1288,7 @@ export const GroupService: GenService<{
     output: typeof GetOffsetsResponseSchema;
   },
   /**
-   * Groups by id, paged, of all shards that the process owns.
+   * Groups by id, paged: those of all shards that the process owns. A gateway answers with those of the whole cluster.
    *
    * @generated from rpc moldau.group.v1.GroupService.ListGroups
    */
