@@ -1,0 +1,203 @@
+import type { GroupConsumer, GroupConsumerOptions, Moldau } from '@moldau/client';
+import { hasReason, sleep } from '@moldau/kernel';
+import { SimulatedCluster } from '@moldau/testing';
+import test from 'ava';
+
+/** A cluster with topics `t` of two partitions, in which 20 records are, and `dlq`. */
+async function world() {
+  const cluster = new SimulatedCluster({ seed: 9, groupCoordinators: 1 });
+  const { time } = cluster;
+  await time.run(cluster.start());
+  const client = cluster.client('app');
+  await time.run(client.admin.createTopic({ name: 't', partitions: 2 }));
+  await time.run(client.admin.createTopic({ name: 'dlq', partitions: 1 }));
+  const write = async (): Promise<void> => {
+    await using producer = client.producer({ topic: 't', linger: 0 });
+    for (let i = 0; i < 20; i += 1) await producer.push({ key: `k${i % 4}`, value: `${i}`, partition: i % 2 });
+  };
+  await time.run(write());
+  const join = (options: Partial<GroupConsumerOptions<string, string>> = {}, by: Moldau = client): GroupConsumer =>
+    by.consumer({ group: 'g', topics: ['t'], from: 'start', ...options });
+  return { cluster, time, client, join };
+}
+
+const committed = (consumer: GroupConsumer) =>
+  consumer.committed().then((all) => all.map(({ offset }) => Number(offset ?? 0n)).reduce((a, b) => a + b, 0));
+
+test('whoever leaves a loop leaves what it has in hand undone: it comes again, to the next loop', async (t) => {
+  const { time, join } = await world();
+  const consumer = join({ commit: 'manual' });
+  const read = async (count: number): Promise<string[]> => {
+    const values: string[] = [];
+    for await (const record of consumer) {
+      values.push(record.value ?? '');
+      if (values.length === count) break;
+    }
+    return values;
+  };
+  const first = await time.run(read(5));
+  await time.run(consumer.commit());
+  t.is(await time.run(committed(consumer)), 4);
+  const rest = await time.run(read(16));
+  t.is(new Set([...first.slice(0, 4), ...rest]).size, 20);
+  t.true(rest.includes(first[4] ?? ''));
+  await time.run(consumer.close());
+});
+
+test('what was done and not committed comes again after a death; what was committed does not', async (t) => {
+  const { cluster, time, join } = await world();
+  const dead = join({ commit: 'manual' }, cluster.client('dying'));
+  const seen: string[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const batch of dead.batches({ maxRecords: 6, maxWait: 50 })) {
+      seen.push(...batch.records.map(({ value }) => value ?? ''));
+      if (seen.length === 6) await batch.commit();
+      else return;
+    }
+  };
+  await time.run(reading());
+  cluster.network.freeze('dying');
+  const next = join();
+  const again: string[] = [];
+  const over = (async () => {
+    for await (const record of next) again.push(record.value ?? '');
+  })();
+  await time.runUntil(() => again.length === 14, 120_000);
+  t.deepEqual(new Set([...seen.slice(0, 6), ...again]).size, 20);
+  await time.run(next.close());
+  await time.run(over);
+});
+
+test('run: a key is handled in its order, keys side by side; what fails for good is put aside, and counts as done', async (t) => {
+  const { cluster, time, client, join } = await world();
+  const consumer = join();
+  const handled: string[] = [];
+  let attempts = 0;
+  let now = 0;
+  let most = 0;
+  const run = consumer.run(
+    { concurrency: 8, ordering: 'key', retry: { attempts: 3, backoff: 10 }, deadLetter: 'dlq' },
+    async (record) => {
+      now += 1;
+      most = Math.max(most, now);
+      try {
+        await sleep(cluster.time, 5);
+        if (record.value === '7') {
+          attempts += 1;
+          throw new Error('no sevens');
+        }
+        handled.push(`${record.key} ${record.value}`);
+      } finally {
+        now -= 1;
+      }
+    },
+  );
+  await time.runUntil(() => handled.length === 19 && attempts === 3, 60_000);
+  t.true(most > 1, 'keys are handled side by side');
+  for (const key of ['k0', 'k1', 'k2', 'k3']) {
+    const own = handled.filter((one) => one.startsWith(key)).map((one) => Number(one.split(' ')[1]));
+    t.deepEqual(
+      own,
+      own.toSorted((a, b) => a - b),
+    );
+  }
+  const aside = async () => {
+    for await (const record of client.read('dlq')) return record;
+    return undefined;
+  };
+  const record = await time.run(aside());
+  t.is(record?.value, '7');
+  const headers = new Map(record?.headers.map(({ name, value }) => [name, Buffer.from(value ?? []).toString()]));
+  t.is(headers.get('dead-letter-reason'), 'Error: no sevens');
+  t.is(headers.get('dead-letter-attempts'), '3');
+  await time.run(consumer.commit());
+  t.is(await time.run(committed(consumer)), 20);
+  await time.run(consumer.close());
+  await time.run(run);
+});
+
+test('run: without a dead letter the failure ends it, and what failed is not done', async (t) => {
+  const { time, join } = await world();
+  const consumer = join({ commit: 'manual' });
+  const run = consumer.run({}, (record) => {
+    if (record.value === '8') throw new Error('no eights');
+  });
+  await t.throwsAsync(time.run(run), { message: 'no eights' });
+  await time.run(consumer.commit());
+  const positions = await time.run(consumer.committed());
+  t.is(positions.find(({ partition }) => partition === 0)?.offset, 4n);
+  await time.run(consumer.close());
+});
+
+test('a handler of minutes keeps its partitions; one that is asked to give up is told, and waited for', async (t) => {
+  const { cluster, time, join } = await world();
+  const slow = join();
+  let isHandling = false;
+  let wasTold = false;
+  let inHand = -1;
+  const handled: string[] = [];
+  const over = (async () => {
+    for await (const record of slow) {
+      handled.push(record.value ?? '');
+      if (handled.length > 1) continue;
+      isHandling = true;
+      inHand = record.partition;
+      await sleep(cluster.time, 120_000, record.signal).catch(() => {
+        wasTold = true;
+      });
+      await sleep(cluster.time, 10_000);
+    }
+  })();
+  await time.runUntil(() => isHandling);
+  await time.runFor(100_000);
+  t.is(slow.assignment.length, 2, 'heartbeats need no help');
+  const other = join({}, cluster.client('other'));
+  const others: string[] = [];
+  const otherOver = (async () => {
+    for await (const record of other) others.push(record.value ?? '');
+  })();
+  await time.runUntil(() => other.assignment.length === 1, 60_000);
+  t.is(wasTold, other.assignment[0]?.partition === inHand, 'whoever works on what goes is told');
+  await time.runUntil(() => handled.length + others.length >= 20, 60_000);
+  t.is(new Set([...handled, ...others]).size, 20);
+  t.is(handled.length + others.length, 20, 'what was handled was committed before');
+  await time.run(Promise.all([slow.close(), other.close(), over, otherOver]));
+});
+
+test('a static member that restarts has its partitions again, and the other one hears nothing', async (t) => {
+  const { cluster, time, join } = await world();
+  const before = join({ instanceId: 'i' }, cluster.client('one'));
+  const other = join({}, cluster.client('two'));
+  await time.runUntil(() => before.assignment.length === 1 && other.assignment.length === 1, 60_000);
+  const had = before.assignment;
+  let changes = 0;
+  other.on('assigned', () => (changes += 1));
+  other.on('revoked', () => (changes += 1));
+  await time.run(before.close());
+  const back = join({ instanceId: 'i' }, cluster.client('one again'));
+  await time.runUntil(() => back.assignment.length === 1, 60_000);
+  t.deepEqual(back.assignment, had);
+  t.is(changes, 0);
+  await time.run(Promise.all([back.close(), other.close()]));
+});
+
+test('a pattern selects topics; bad input says what is wrong; one loop at a time', async (t) => {
+  const { time, join, client } = await world();
+  const matched = client.consumer({ group: 'p', pattern: /t|dlq/ });
+  await time.runUntil(() => matched.assignment.length === 3, 60_000);
+  const refused = (options: Partial<GroupConsumerOptions<string, string>>, message: RegExp): void => {
+    const error = t.throws(() => join(options));
+    t.true(hasReason(error, 'INVALID_REQUEST'));
+    t.regex(error.message, message);
+  };
+  refused({ group: '' }, /^group is empty/);
+  refused({ topics: [] }, /^topics are missing/);
+  refused({ revokeTimeout: -1 }, /^revokeTimeout/);
+  refused({ rebalanceTimeout: 1 }, /^rebalanceTimeout/);
+  const bad = client.consumer({ group: 'bad', pattern: '(' });
+  const error = await t.throwsAsync(time.run(bad[Symbol.asyncIterator]().next()));
+  t.true(hasReason(error, 'INVALID_REGEX'));
+  matched[Symbol.asyncIterator]();
+  t.throws(() => matched[Symbol.asyncIterator](), { message: /one at a time/ });
+  await time.run(matched.close());
+});
