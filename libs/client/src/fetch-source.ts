@@ -76,12 +76,6 @@ export class FetchSource {
     this.#generation += 1;
   }
 
-  /** Goes on where somebody else stopped, who had read up to this leader epoch. */
-  goOnFrom(offset: bigint, lastEpoch: number | undefined): void {
-    this.skipTo(offset);
-    this.#lastEpoch = lastEpoch;
-  }
-
   /** The server has nothing between what arrived and this offset. */
   skipTo(offset: bigint): void {
     if (this.#next === undefined || offset > this.#next) this.#next = offset as Offset;

@@ -160,3 +160,27 @@ test('a member whose process stood still longer than its session has lost everyt
   t.not(a.consumer.memberId, memberId);
   t.is(a.failure, undefined);
 });
+
+test('a member that wakes late inside its loop is given nothing more of what it had, however late its timers are', async (t) => {
+  const { cluster, time, write } = await world();
+  await write(40);
+  const process = new SimulatedProcess(time);
+  const sleeper = cluster.client('sleeper', 30_000, process.timers);
+  const woken = Promise.withResolvers<void>();
+  const a = new Reading(sleeper, {}, () => (a.values.length === 10 ? woken.promise : undefined));
+  await time.runUntil(() => a.values.length === 10, 30_000);
+  process.pause();
+  cluster.network.freeze('sleeper');
+  const wakesAt = time.monotonicMs() + 60_000;
+  await time.runUntil(() => time.monotonicMs() >= wakesAt, 70_000);
+  // Its timers have not told it yet: the loop turns first.
+  woken.resolve();
+  const looksAt = time.monotonicMs() + 1;
+  await time.runUntil(() => time.monotonicMs() >= looksAt, 1_000);
+  t.is(a.values.length, 10);
+  t.true(a.events.includes('lost 0,1,2,3'), a.events.join('; '));
+  cluster.network.thaw('sleeper');
+  process.resume();
+  await time.runUntil(() => a.values.length === 50, 120_000);
+  t.deepEqual(sorted(a.values.slice(10)), numbers(40), 'as a new member it begins where the group stands');
+});

@@ -7,6 +7,7 @@ import {
   type SeekTargetSchema,
   type TopicPartition as WirePartition,
 } from '@moldau/proto/moldau/group/v1/group_pb';
+import { retrying } from '@moldau/routing';
 import type { Channel } from '@moldau/rpc';
 import type { ClientPorts } from '../client-ports.ts';
 import type { TopicPartition } from '../consumer.ts';
@@ -86,18 +87,22 @@ export class GroupAdmin {
 
   /** The ids of all groups, in order. */
   async list(): Promise<string[]> {
-    const { connections, timeoutMs } = this.#ports;
-    const groups = new Set<string>();
-    for (const address of await this.#coordinators.addresses(timeoutMs)) {
-      for (let pageToken = ''; ; ) {
-        const channel = connections.to(address, 'control');
-        const page = await channel.unary(GroupService.method.listGroups, { pageSize, pageToken }, { timeoutMs });
-        for (const group of page.groups) groups.add(group);
-        pageToken = page.nextPageToken;
-        if (pageToken === '') break;
-      }
+    return retrying(this.#ports, this.#ports.timeoutMs, async (leftMs) => {
+      const groups = new Set<string>();
+      for (const address of await this.#coordinators.addresses(leftMs))
+        for await (const group of this.#listAt(address, leftMs)) groups.add(group);
+      return [...groups].sort();
+    });
+  }
+
+  async *#listAt(address: string, timeoutMs: Millis): AsyncGenerator<string> {
+    const channel = this.#ports.connections.to(address, 'control');
+    for (let pageToken = ''; ; ) {
+      const page = await channel.unary(GroupService.method.listGroups, { pageSize, pageToken }, { timeoutMs });
+      yield* page.groups;
+      pageToken = page.nextPageToken;
+      if (pageToken === '') return;
     }
-    return [...groups].sort();
   }
 
   /** Throws UNKNOWN_GROUP. */
