@@ -77,11 +77,29 @@ const logless = async (world: World): Promise<void> => {
   for (const [from, to] of ways) weather.release(cluster.network, from, to);
 };
 
-/** Faults of the machines that coordinate groups. */
+/** What members say stays on its way for a while, and they hear all that they are told. */
+const unheard = async (world: World): Promise<void> => {
+  const { weather, cluster, trace, random } = world;
+  // Those that joined last; some of them may be dead.
+  const members = world.people.filter(({ name }) => name.startsWith('member-')).slice(-6);
+  for (let times = 1 + random.below(4); times > 0; times -= 1) {
+    const some = members.filter(() => random.chance(0.4));
+    const ways = some.flatMap(({ name }) => cluster.groupCoordinators.map(({ address }) => [name, address] as const));
+    trace.note(`unheard: ${some.map(({ name }) => name).join(' ')}`);
+    for (const [from, to] of ways) weather.hold(from, to);
+    await world.sleep(between(world, 100, random.chance(0.3) ? 9_000 : 2_500));
+    for (const [from, to] of ways) weather.release(cluster.network, from, to);
+    trace.note('heard again');
+    await world.sleep(between(world, 20, 1_000));
+  }
+};
+
+/** Faults of the machines that coordinate groups, and of the way to them. */
 export const groupFaults: readonly Fault[] = [
   { name: 'group-kill', weight: 5, run: kill },
   { name: 'group-stop', weight: 3, run: stop },
   { name: 'group-pause', weight: 5, run: pause },
   { name: 'group-deaf', weight: 5, run: deaf },
   { name: 'group-logless', weight: 4, run: logless },
+  { name: 'unheard-members', weight: 6, run: unheard },
 ];

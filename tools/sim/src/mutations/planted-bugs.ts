@@ -1,4 +1,5 @@
 import type { PlantedBug } from './planted-bug.ts';
+import { plantedGroupBugs } from './planted-group-bugs.ts';
 
 /** Bugs that a careful person might write all the same. Each must be caught. */
 export const plantedBugs: readonly PlantedBug[] = [
@@ -362,6 +363,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  ...plantedGroupBugs,
 ];
 
 /** All of them, or the one of this name. Throws an Error that lists them. */

@@ -72,7 +72,8 @@ export class GroupOracle {
     const added = member.heard(frame, this.#now());
     const assigned = [...added].map(([place, offset]) => ` ${place}@${offset ?? '-'}`).join('');
     this.#trace.note(`${memberId} hears ${frame.case}${assigned}`);
-    for (const [place, offset] of added) this.#assigned(member, place, offset);
+    this.#requireAlone(member);
+    if (member.isAlive(this.#now())) for (const [place, offset] of added) this.#requireCommitted(member, place, offset);
     if (frame.case !== 'committed') return;
     const { number, failures, error } = frame.value;
     const pending = member.commits.get(number);
@@ -135,15 +136,24 @@ export class GroupOracle {
     this.#seeking -= 1;
   }
 
-  #assigned(member: WatchedMember, place: string, offset: bigint | undefined): void {
+  /** By what it was just told it owns more, or longer: nobody else may. */
+  #requireAlone(member: WatchedMember): void {
     const now = this.#now();
+    if (!member.isAlive(now)) return;
     for (const other of this.#members.values()) {
-      if (other === member || other.owns(place, now) === undefined) continue;
-      throw new Violation('I19', `${place} is assigned to ${member.memberId}, and ${other.memberId} owns it`);
+      if (other === member || !other.isAlive(now)) continue;
+      const place = [...member.owned.keys()].find((one) => other.owned.has(one));
+      if (place === undefined) continue;
+      throw new Violation(
+        'I19',
+        `${place} is both ${member.memberId}'s, who was just told so, and ${other.memberId}'s`,
+      );
     }
-    if (this.#sought) return;
+  }
+
+  #requireCommitted(member: WatchedMember, place: string, offset: bigint | undefined): void {
     const least = this.#of(place).committed;
-    if ((offset ?? 0n) >= least) return;
+    if (this.#sought || (offset ?? 0n) >= least) return;
     throw new Violation(
       'I19',
       `${member.memberId} was assigned ${place}@${offset ?? '-'}, and ${least} was committed before`,
