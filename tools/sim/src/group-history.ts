@@ -25,7 +25,11 @@ export async function liveInGroups(world: World): Promise<void> {
   const topics = await makeTopics(world);
   const group = new GroupUnderTest(world, 'readers', topics);
   const [first] = topics;
-  const slots = Array.from({ length: 2 + random.below(3) }, (_, i) => new MemberSlot(world, group, `member-${i + 1}`));
+  const slots = Array.from(
+    { length: 2 + random.below(3) },
+    (_, i) => new MemberSlot(world, group, `member-${i + 1}`, false),
+  );
+  if (random.chance(0.5)) slots.push(new MemberSlot(world, group, 'member-fickle', true));
   const living = slots.map((slot) => world.background(() => slot.run()));
   const writing = [
     ...topics.map(({ name }, i) => world.background(() => produce(world, `p${i}`, name, true))),

@@ -1,6 +1,7 @@
+import { liveCompacted } from './compaction-history.ts';
 import { heal, plague } from './faults/nemesis.ts';
 import { liveInGroups } from './group-history.ts';
-import { kindOf } from './kinds.ts';
+import { type Kind, kindOf } from './kinds.ts';
 import { requireSameCopies } from './oracle/same-copies.ts';
 import { Violation } from './oracle/violation.ts';
 import type { Outcome } from './outcome.ts';
@@ -22,13 +23,13 @@ const idleMs = 310_000;
 
 /** One history: a cluster from nothing, use and faults, then peace, in which everything must come right. */
 export async function runHistory(seed: number, echo?: (line: string) => void): Promise<Outcome> {
-  const isOfGroups = kindOf(seed) === 'groups';
-  const world = new World(seed, (now) => new Trace(now, echo), { groups: isOfGroups });
+  const kind = kindOf(seed);
+  const world = new World(seed, (now) => new Trace(now, echo), { groups: kind === 'groups' });
   const onStray = (error: unknown): void => world.fail(error);
   process.on('unhandledRejection', onStray);
   let broken: unknown;
   try {
-    await (isOfGroups ? liveInGroups(world) : live(world));
+    await lives[kind](world);
   } catch (error) {
     broken = error;
   } finally {
@@ -47,6 +48,12 @@ export async function runHistory(seed: number, echo?: (line: string) => void): P
     broken: broken === undefined ? undefined : { what: describe(broken), tail: world.trace.tail() },
   };
 }
+
+const lives: Readonly<Record<Kind, (world: World) => Promise<void>>> = {
+  log: live,
+  groups: liveInGroups,
+  compaction: liveCompacted,
+};
 
 async function live(world: World): Promise<void> {
   const { random, cluster } = world;

@@ -1,5 +1,8 @@
-/** What a history is about: what is written and read, or groups of readers. */
-export type Kind = 'log' | 'groups';
+/** What a history is about: logs that are written and read, groups of readers, or logs that are compacted. */
+export type Kind = 'log' | 'groups' | 'compaction';
 
-/** Every third seed is one of groups. */
-export const kindOf = (seed: number): Kind => (seed % 3 === 0 ? 'groups' : 'log');
+/** Of six seeds two are of groups, and one of compaction. */
+export function kindOf(seed: number): Kind {
+  if (seed % 3 === 0) return 'groups';
+  return seed % 6 === 1 ? 'compaction' : 'log';
+}

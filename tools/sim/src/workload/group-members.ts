@@ -11,13 +11,16 @@ export class MemberSlot {
   readonly #world: World;
   readonly #group: GroupUnderTest;
   readonly #name: string;
+  readonly #isFickle: boolean;
   #lives = 0;
   #consumer: GroupConsumer | undefined;
 
-  constructor(world: World, group: GroupUnderTest, name: string) {
+  /** `isFickle`: its members leave as soon as they have joined. */
+  constructor(world: World, group: GroupUnderTest, name: string, isFickle: boolean) {
     this.#world = world;
     this.#group = group;
     this.#name = name;
+    this.#isFickle = isFickle;
   }
 
   /** While faults last, members come and go. The last one stays. */
@@ -28,15 +31,15 @@ export class MemberSlot {
       const person = this.#person();
       const life = new Life();
       const living = this.#live(person, life);
-      const livesMs = random.chance(0.3) ? 60_000 : 1_000 + random.below(9_000);
+      const livesMs = this.#isFickle ? random.below(900) : random.chance(0.3) ? 60_000 : 1_000 + random.below(9_000);
       while (this.#world.isBusy && life.ageMs < livesMs && !life.isOver) {
         await this.#world.sleep(100);
         life.ageMs += 100;
       }
       if (!this.#world.isBusy && !life.isOver) return;
-      if (random.chance(0.5)) await this.#leave(person, life, living);
+      if (random.chance(this.#isFickle ? 0.9 : 0.5)) await this.#leave(person, life, living);
       else this.#die(person, life);
-      await this.#world.sleep(random.below(3_000));
+      await this.#world.sleep(random.below(this.#isFickle ? 400 : 3_000));
     }
   }
 
