@@ -32,11 +32,13 @@ export function exitCodeOf(error: unknown): ExitCode {
       return exitCode.notFound;
     case 'INVALID_REQUEST':
     case 'INVALID_CONFIG':
+    case 'INVALID_REGEX':
       return exitCode.usage;
     case 'UNREACHABLE':
     case 'TIMED_OUT':
     case 'NOT_SERVING':
     case 'NOT_LEADER':
+    case 'NOT_COORDINATOR':
     case 'LEADERSHIP_LOST':
     case 'HANDLE_CLOSED':
     case 'STORE_UNAVAILABLE':

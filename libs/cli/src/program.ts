@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { examples } from './examples.ts';
 import type { Io } from './io.ts';
 import { addBench } from './program/bench.ts';
+import { addGroups } from './program/groups.ts';
 import { addInspection } from './program/inspection.ts';
 import { addRecords } from './program/records.ts';
 import { addSetup } from './program/setup.ts';
@@ -44,6 +45,7 @@ export function program(io: Io): Command {
   });
   addRecords(root, io);
   addTopics(root, io);
+  addGroups(root, io);
   addInspection(root, io);
   addBench(root, io);
   addSetup(root, io);

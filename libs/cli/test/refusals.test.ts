@@ -31,7 +31,7 @@ const wrong: readonly (readonly [args: string, code: number, message: RegExp])[]
   ['consume t -p x', 2, /--partition "x": use a whole number from 0 on/],
   ['consume t -f %q', 2, /no format %q: there are %t/],
   ['consume t --grep (', 2, /--grep Invalid regular expression/],
-  ['consume t -g billing', 1, /consumer groups are not served yet: leave -g out/],
+  ['consume t -g billing -p 0', 2, /--partition and --group do not go together/],
   ['produce t -z brotli', 2, /no compression "brotli": use one of none, gzip, snappy, lz4, zstd/],
   ['produce t -H name', 2, /"name" is no header: use NAME=VALUE/],
   ['produce t -k a --json', 2, /--key and --json exclude each other/],

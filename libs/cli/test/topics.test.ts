@@ -131,11 +131,14 @@ test('listings in each form', async (t) => {
 test('cluster: status, health, nodes, partitions', async (t) => {
   const { env, endpoint, ok, any, rows } = await cluster(t);
   await ok('topic create orders -p 2');
-  t.like((await rows('cluster status'))[0], { nodes: 1, active_nodes: 1, topics: 1, partitions: 2, findings: [] });
+  // A storage node and a group coordinator; and the topic that keeps the groups, of 16 partitions.
+  t.like((await rows('cluster status'))[0], { nodes: 2, active_nodes: 2, topics: 2, partitions: 18, findings: [] });
   t.regex((await onTerminal(['cluster', 'status'], { env })).stdout, /cluster id +\w+\n[\s\S]*\nhealthy\n$/);
   t.is(await ok('cluster health'), '');
-  t.like((await rows('cluster nodes'))[0], { id: 1, address: endpoint, state: 'active' });
-  t.deepEqual((await rows('cluster partitions'))[1], {
+  const [storage, groups] = await rows('cluster nodes');
+  t.like(storage, { id: 1, address: endpoint, state: 'active', role: 'storage' });
+  t.like(groups, { id: 101, address: endpoint, state: 'active', role: 'group_coordinator' });
+  t.deepEqual((await rows('cluster partitions orders'))[1], {
     partition: 'orders/1',
     leader: 1,
     leader_epoch: 1,
@@ -144,7 +147,7 @@ test('cluster: status, health, nodes, partitions', async (t) => {
   });
   await ok('topic create invoices');
   t.deepEqual(await ok('cluster partitions invoices orders --output name'), 'invoices/0\norders/0\norders/1\n');
-  t.is((await rows('cluster partitions')).length, 3);
+  t.is((await rows('cluster partitions')).length, 16 + 3);
   t.is((await any('cluster partitions orders nowhere')).code, 3);
   // Nothing is an answer, and a person is told so.
   const none = await any('cluster partitions --under-replicated');
@@ -159,7 +162,7 @@ test('cluster: status, health, nodes, partitions', async (t) => {
 test('cluster nodes through a gateway says whose the address is', async (t) => {
   const { endpoint } = await startServer(t, ['--memory', '--nodes', '2']);
   const seen = await onTerminal(['cluster', 'nodes', '-s', endpoint], { terminal: false });
-  t.is(seen.stdout.split(`"address":"${endpoint}"`).length, 3);
+  t.is(seen.stdout.split(`"address":"${endpoint}"`).length, 3 + 1);
   t.regex(seen.stderr, /a gateway answered: the address is its own, for every node/);
   const quiet = await onTerminal(['cluster', 'nodes', '--quiet', '-s', endpoint], { terminal: false });
   t.is(quiet.stderr, '');

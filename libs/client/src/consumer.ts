@@ -1,11 +1,12 @@
-import { type CancelTimer, faults, MoldauError } from '@moldau/kernel';
+import { faults, MoldauError } from '@moldau/kernel';
+import type { StoredRecord } from '@moldau/records';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import { FetchSource } from './fetch-source.ts';
-import { FetchedRecords } from './fetched-batches.ts';
 import { checkPlace, type Place } from './place.ts';
 import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
 import { Reader } from './reader.ts';
+import { RecordFeed } from './record-feed.ts';
 import { type ConsumedRecord, consumedRecord } from './records-of.ts';
 
 /** One partition of one topic. */
@@ -55,19 +56,18 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   readonly #ports: ClientPorts;
   readonly #options: ConsumerOptions<K, V>;
   readonly #reader: Reader;
-  readonly #key: Codec<K>;
-  readonly #value: Codec<V>;
+  readonly #feed: RecordFeed;
+  readonly #make: (source: FetchSource, record: StoredRecord) => ConsumedRecord<K, V>;
   #assigned: Promise<void> | undefined;
-  /** What is being given out. Decoded when it is: a record that a codec refuses costs no other. */
-  #open: { readonly source: FetchSource; readonly records: FetchedRecords } | undefined;
 
   constructor(ports: ClientPorts, options: ConsumerOptions<K, V>) {
     check(options);
     this.#ports = ports;
     this.#options = options;
     this.#reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));
-    this.#key = orText(options.key);
-    this.#value = orText(options.value);
+    this.#feed = new RecordFeed(this.#reader, ports.timers);
+    const [key, value] = [orText(options.key), orText(options.value)];
+    this.#make = (source, record) => consumedRecord(source, record, key, value);
   }
 
   /** By hand and not as a generator, whose three promises a record would cost more than the record. */
@@ -77,7 +77,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
       next: () => {
         if (isLeft) return Promise.resolve({ done: true, value: undefined });
         try {
-          const value = this.#take();
+          const value = this.#feed.take(this.#make);
           return value === undefined ? this.#takeLater() : Promise.resolve({ done: false, value });
         } catch (error) {
           return Promise.reject(error);
@@ -99,7 +99,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
       const first = await this.#takeLater();
       if (first.done === true) return;
       const records = [first.value];
-      const failure = await this.#fillUp(records, maxRecords, toMs(maxWait));
+      const failure = await this.#feed.fillUp(records, this.#make, maxRecords, toMs(maxWait));
       yield { records };
       // What came before the one that can't be given is given first.
       if (failure !== undefined) throw failure.error;
@@ -124,7 +124,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   seek(at: TopicPartition, to: Place): void {
     checkPlace('to', to);
     const source = this.#source(at);
-    if (this.#open?.source === source) this.#open = undefined;
+    this.#feed.drop(source);
     this.#reader.seek(source, to);
   }
 
@@ -139,12 +139,12 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
 
   /** True when everything that is committed has been given out. */
   get isAtEnd(): boolean {
-    return (this.#open === undefined || this.#open.records.isEmpty) && this.#reader.isAtEnd;
+    return this.#feed.isEmpty && this.#reader.isAtEnd;
   }
 
   /** Ends every loop: what was read ahead is dropped. */
   close(): Promise<void> {
-    this.#open = undefined;
+    this.#feed.dropAll();
     this.#reader.close();
     return Promise.resolve();
   }
@@ -153,23 +153,11 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     return this.close();
   }
 
-  /** The next record of what is here. `undefined`: that has been given out. Throws what a codec throws, and CORRUPT_BATCH. */
-  #take(): ConsumedRecord<K, V> | undefined {
-    for (;;) {
-      const record = this.#open?.records.next();
-      if (this.#open !== undefined && record !== undefined)
-        return consumedRecord(this.#open.source, record, this.#key, this.#value);
-      const fetched = this.#reader.take();
-      this.#open = fetched && { source: fetched.source, records: new FetchedRecords(fetched) };
-      if (fetched === undefined) return undefined;
-    }
-  }
-
-  /** The same, when there is one. Done: there will be none any more. */
+  /** The next record, when there is one. Done: there will be none any more. */
   async #takeLater(): Promise<IteratorResult<ConsumedRecord<K, V>, undefined>> {
     await this.#assign();
     for (;;) {
-      const value = this.#take();
+      const value = this.#feed.take(this.#make);
       if (value !== undefined) return { done: false, value };
       if (!(await this.#reader.arrived())) return { done: true, value: undefined };
     }
@@ -190,31 +178,6 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     }
     for (const one of assignment)
       this.#reader.add(new FetchSource(one.topic, one.partition, one.from ?? from, undefined));
-  }
-
-  /** Adds what comes within the time. Returns why the next one can't be given, if that is so. */
-  async #fillUp(
-    records: ConsumedRecord<K, V>[],
-    maxRecords: number,
-    maxWaitMs: number,
-  ): Promise<{ readonly error: unknown } | undefined> {
-    const waited = new AbortController();
-    let cancel: CancelTimer | undefined;
-    try {
-      while (records.length < maxRecords) {
-        const record = this.#take();
-        if (record !== undefined) records.push(record);
-        else {
-          cancel ??= this.#ports.timers.after(maxWaitMs, () => waited.abort());
-          if (!(await this.#reader.arrived(waited.signal))) return undefined;
-        }
-      }
-      return undefined;
-    } catch (error) {
-      return { error };
-    } finally {
-      cancel?.();
-    }
   }
 
   #source(at: TopicPartition): FetchSource {

@@ -18,6 +18,8 @@ export class FetchSource {
   readonly partition: number;
   /** Stop before this offset. `undefined`: never. */
   readonly until: bigint | undefined;
+  /** Of this topic alone. `undefined`: of whichever has the name. */
+  readonly #topicId: string | undefined;
   #place: Place;
   #next: Offset | undefined;
   #lastEpoch: number | undefined;
@@ -26,11 +28,17 @@ export class FetchSource {
   /** Everything that is committed has arrived. */
   isAtEnd = false;
 
-  constructor(topic: string, partition: number, from: Place, until: bigint | undefined) {
+  constructor(topic: string, partition: number, from: Place, until: bigint | undefined, topicId?: string) {
     this.topic = topic;
     this.partition = partition;
     this.until = until;
     this.#place = from;
+    this.#topicId = topicId;
+  }
+
+  /** Whether it may be read from the topic with this id: one that was made again under the same name is another one. */
+  isOf(topicId: string): boolean {
+    return this.#topicId === undefined || this.#topicId === topicId;
   }
 
   get name(): string {
@@ -66,6 +74,12 @@ export class FetchSource {
     this.#next = undefined;
     this.#lastEpoch = undefined;
     this.#generation += 1;
+  }
+
+  /** Goes on where somebody else stopped, who had read up to this leader epoch. */
+  goOnFrom(offset: bigint, lastEpoch: number | undefined): void {
+    this.skipTo(offset);
+    this.#lastEpoch = lastEpoch;
   }
 
   /** The server has nothing between what arrived and this offset. */

@@ -12,6 +12,7 @@ export {
 } from './consumer.ts';
 export type { Delay } from './delays.ts';
 export type { Sent, Ticket } from './delivery.ts';
+export { CommitFailed, type CommitFailure } from './group/commit-failed.ts';
 export type {
   GroupInfo,
   GroupMemberInfo,
@@ -20,14 +21,10 @@ export type {
   SeekOptions,
   SoughtPosition,
 } from './group/group-admin.ts';
-export {
-  type GroupBatch,
-  GroupConsumer,
-  type GroupEvent,
-  type GroupRecord,
-  type PartitionsChanged,
-} from './group/group-consumer.ts';
+export { type GroupBatch, GroupConsumer, type GroupRecord } from './group/group-consumer.ts';
+export type { GroupEvent, GroupListener, PartitionsChanged } from './group/group-events.ts';
 export type { GroupConsumerOptions } from './group/group-options.ts';
+export type { PartitionLag } from './group/group-positions.ts';
 export type { RunOptions } from './group/group-run.ts';
 export { type ConnectPorts, Moldau } from './moldau.ts';
 export type { Place } from './place.ts';

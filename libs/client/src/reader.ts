@@ -13,6 +13,16 @@ interface Arrived {
   readonly sender: FetchLink;
 }
 
+/** For whom partitions come and go. */
+export interface ReaderOptions {
+  /** Having none is no end. Default false. */
+  readonly isEndless?: boolean;
+  /** What is no reason to stop reading the others: it is logged. Default: nothing. */
+  readonly tolerates?: (error: MoldauError) => boolean;
+}
+
+const never = (): boolean => false;
+
 /**
  * Reads many partitions at once, wherever they are led. Holds at most `bufferBytes` that nobody has taken: what is taken
  * gives the server credit for more.
@@ -20,6 +30,8 @@ interface Arrived {
 export class Reader {
   readonly #ports: ClientPorts;
   readonly #bufferBytes: number;
+  readonly #tolerates: (error: MoldauError) => boolean;
+  readonly #isEndless: boolean;
   readonly #sources = new Set<FetchSource>();
   readonly #links = new Map<string, FetchLink>();
   readonly #changed = new Gate();
@@ -28,9 +40,11 @@ export class Reader {
   /** What can't be read where it stands, and why. */
   readonly #broken = new Map<FetchSource, MoldauError>();
 
-  constructor(ports: ClientPorts, bufferBytes: number) {
+  constructor(ports: ClientPorts, bufferBytes: number, { isEndless = false, tolerates = never }: ReaderOptions = {}) {
+    this.#isEndless = isEndless;
     this.#ports = ports;
     this.#bufferBytes = bufferBytes;
+    this.#tolerates = tolerates;
   }
 
   get sources(): Iterable<FetchSource> {
@@ -44,9 +58,9 @@ export class Reader {
     this.#begin(source);
   }
 
-  /** Reads a partition no more; what is buffered of it is dropped. */
+  /** Reads a partition no more; what is buffered of it is dropped. Whoever waits looks again. */
   remove(source: FetchSource): void {
-    this.#sources.delete(source);
+    if (!this.#sources.delete(source)) return;
     this.#broken.delete(source);
     this.#dropBuffered(source);
     this.#linkOf(source)?.remove(source);
@@ -83,6 +97,10 @@ export class Reader {
     return [...this.#sources].every((source) => source.isDone || source.isAtEnd);
   }
 
+  get #isDone(): boolean {
+    return !this.#isEndless && [...this.#sources].every((source) => source.isDone);
+  }
+
   /** What came next, of whichever partition. `undefined`: every source is done, or `signal` was aborted. Throws what broke it. */
   async next(signal?: AbortSignal): Promise<Fetched | undefined> {
     return (await this.arrived(signal)) ? this.take() : undefined;
@@ -92,8 +110,7 @@ export class Reader {
   async arrived(signal?: AbortSignal): Promise<boolean> {
     while (this.#buffer.length === 0) {
       for (const error of this.#broken.values()) throw error;
-      if (signal?.aborted || this.#closing.signal.aborted || [...this.#sources].every((source) => source.isDone))
-        return false;
+      if (signal?.aborted || this.#closing.signal.aborted || this.#isDone) return false;
       await this.#change(signal);
     }
     return true;
@@ -146,11 +163,13 @@ export class Reader {
     while (this.#sources.has(source) && !this.#closing.signal.aborted) {
       const leader = metadata.leader(source.topic, source.partition);
       const topic = metadata.known(source.topic);
-      if (leader !== undefined && topic !== undefined) return this.#link(leader.address).add(source, topic.id);
+      if (leader !== undefined && topic !== undefined && source.isOf(topic.id))
+        return this.#link(leader.address).add(source, topic.id);
       await sleep(timers, jittered(random, pauseMs), this.#closing.signal).catch(() => {});
       pauseMs = Math.min(pauseMs * 2, lastPauseMs);
       await this.#refresh(source, () => metadata.refresh(source.topic, { autoCreate: false, timeoutMs }));
       const found = metadata.known(source.topic);
+      if (found !== undefined && !source.isOf(found.id)) throw faults.unknownTopic(source.topic);
       if (found !== undefined && found.partitions[source.partition] === undefined)
         throw faults.unknownPartition(source.topic, source.partition, found.partitions.length);
     }
@@ -226,6 +245,10 @@ export class Reader {
     if (!this.#sources.has(source) || this.#closing.signal.aborted) return;
     const reason =
       error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });
+    if (this.#tolerates(reason)) {
+      this.#ports.logger.warn('a partition can not be read any more', { partition: source.name, error: reason });
+      return;
+    }
     this.#broken.set(source, reason);
     this.#changed.open();
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Moldau } from '@moldau/client';
 import { Coordinator } from '@moldau/coordinator';
 import { EmbeddedStore, inMemory } from '@moldau/embedded-store';
 import { Gateway } from '@moldau/gateway';
@@ -24,6 +25,7 @@ import {
   type ServedService,
 } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
+import { Subscriptions } from '@moldau/subscriptions';
 
 /** How a cluster of one process is made. */
 export interface DevClusterOptions {
@@ -62,6 +64,7 @@ export interface DevCluster {
 
 const MiB = 1024 * 1024;
 const limits = limitsFor(batchBytesMax);
+const callTimeoutMs = 10_000;
 /** Of a topic that does not say how many, as far as there are nodes. */
 const replicasMax = 3;
 const coordinatorAddress = 'coordinator';
@@ -154,10 +157,11 @@ class Running {
     const node = await this.#node(1);
     const cluster = this.coordinator.services().filter(({ service }) => service === ClusterService);
     const log = node.services().filter(({ service }) => service !== ClusterService);
-    this.#listen(allAddress, [...this.coordinator.services(), ...log]);
     const groups = this.#groupNode(allAddress);
     const group = groups.services().filter(({ service }) => service !== ClusterService);
-    const { server, bound } = await this.#serve([...cluster, ...log, ...group], this.#options.port, {
+    this.#listen(allAddress, [...this.coordinator.services(), ...log, ...group]);
+    const subscriptions = this.#subscriptions(allAddress);
+    const { server, bound } = await this.#serve([...cluster, ...log, ...group, subscriptions], this.#options.port, {
       roles: ['coordinator', 'storage-node', 'group-coordinator'],
       nodeId: 1,
     });
@@ -196,7 +200,8 @@ class Running {
     await this.#joinGroups(groups, groupsBound);
     groupServer.setServing(true);
     const identity = { roles: ['coordinator', 'gateway'], nodeId: 0 };
-    const { server, bound } = await this.#serve(gateway.services(), port, identity);
+    const services = [...gateway.services(), this.#subscriptions(coordinatorAddress)];
+    const { server, bound } = await this.#serve(services, port, identity);
     this.#undo.push(async () => gateway.drain(drainMs));
     await gateway.start();
     server.setServing(true);
@@ -266,6 +271,18 @@ class Running {
     );
     this.#undo.push(() => node.stop());
     return node;
+  }
+
+  /** Consumers for clients that are none, by a client of the cluster that is reached at this address. */
+  #subscriptions(address: string): ServedService {
+    const client = new Moldau([address], callTimeoutMs, { ...this.#world, dialer: this.#dialer });
+    const subscriptions = new Subscriptions(client, this.#world);
+    this.#undo.push(async () => {
+      subscriptions.drain(drainMs);
+      await subscriptions.stop();
+      await client.close();
+    });
+    return subscriptions.service();
   }
 
   async #joinGroups(node: GroupNode, { host, port }: Bound): Promise<void> {

@@ -68,7 +68,8 @@ test('three nodes stand behind one address, and each answers for the cluster', a
   await producer.close();
   t.is(new Set(await values(cluster.port, 'spread')).size, 60);
   const addresses = (await moldau.admin.listNodes()).map(({ address }) => address);
-  t.deepEqual(addresses, Array(3).fill(`127.0.0.1:${cluster.port}`));
+  // Three storage nodes and the group coordinator.
+  t.deepEqual(addresses, Array(4).fill(`127.0.0.1:${cluster.port}`));
   await cluster.stop();
 });
 
@@ -88,7 +89,12 @@ test('one node on the data of three says which are missing, and does not lend th
   await using moldau = await connect({ endpoints: `127.0.0.1:${one.port}` });
   t.deepEqual(
     (await moldau.admin.listNodes()).map(({ address }) => address),
-    [`127.0.0.1:${one.port}`, ...three.nodes.slice(1).map(({ address }) => address)],
+    [
+      `127.0.0.1:${one.port}`,
+      ...three.nodes.slice(1).map(({ address }) => address),
+      // The group coordinator: it keeps nothing, and is wherever it was started last.
+      `127.0.0.1:${one.port}`,
+    ],
   );
   await one.stop();
 });
@@ -110,4 +116,31 @@ test('a port, a directory and a foreign directory are refused by name', async (t
   await rename(join(other, 'node-1'), join(directory, 'node-1'));
   const foreign = await t.throwsAsync(startDevCluster({ ...base, directory }));
   t.regex(foreign?.message ?? '', /has data of cluster/);
+});
+
+test('a group goes on where it stood when the cluster starts again', async (t) => {
+  const directory = folder(t);
+  const consume = async (port: number, count: number): Promise<string[]> => {
+    await using moldau = await connect({ endpoints: `127.0.0.1:${port}` });
+    await using consumer = moldau.consumer({ group: 'g', topics: ['kept'], from: 'start' });
+    const values: string[] = [];
+    for await (const batch of consumer.batches({ maxRecords: count - values.length })) {
+      values.push(...batch.records.map(({ value }) => value ?? ''));
+      await batch.commit();
+      if (values.length >= count) break;
+    }
+    return values;
+  };
+  const first = await startDevCluster({ ...base, directory });
+  const moldau = await connect({ endpoints: `127.0.0.1:${first.port}` });
+  await moldau.admin.createTopic({ name: 'kept', partitions: 1 });
+  const producer = moldau.producer({ topic: 'kept' });
+  for (let number = 0; number < 10; number += 1) await producer.push({ value: `${number}` });
+  await producer.close();
+  await moldau.close();
+  t.deepEqual(await consume(first.port, 4), ['0', '1', '2', '3']);
+  await first.stop();
+  const second = await startDevCluster({ ...base, directory });
+  t.deepEqual(await consume(second.port, 6), ['4', '5', '6', '7', '8', '9']);
+  await second.stop();
 });

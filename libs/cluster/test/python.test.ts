@@ -22,3 +22,25 @@ withPython('a Python client writes and reads, made from the contract alone and t
   t.deepEqual(values, Array.from({ length: 300 }, (_, number) => `record ${number}`).sort());
   t.deepEqual(await python.produceAndConsume(address, folder, 'from-python', { onlyRead: true }), lines);
 });
+
+withPython('a Python client is a member of a group, with one stream and one address', async (t) => {
+  if ('missing' in python) return t.fail();
+  const folder = mkdtempSync(join(tmpdir(), 'moldau-python-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  await python.generate(folder);
+  const server = await startDevServer(join(folder, 'data'), 0);
+  t.teardown(() => server.stop());
+  const address = `localhost:${server.port}`;
+  const written = await python.produceAndConsume(address, folder, 'from-python');
+  const consume = (count: number) =>
+    python.consumeInGroup(address, folder, { topic: 'from-python', group: 'python', count });
+  // Frames are taken whole: some more than asked for may be among them.
+  const first = await consume(100);
+  t.true(first.length >= 100);
+  const rest = first.length < 300 ? await consume(300 - first.length) : [];
+  t.deepEqual(
+    [...first, ...rest].sort(),
+    [...written].sort(),
+    'each once: the second one goes on where the first one ended',
+  );
+});

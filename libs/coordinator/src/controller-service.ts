@@ -13,6 +13,7 @@ import {
 import { producerBlockSize } from '@moldau/metadata';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { type ServedService, serve } from '@moldau/rpc';
+import type { GroupShards } from './group-shards.ts';
 import type { ImageKeeper } from './image-keeper.ts';
 import type { IsrChanges } from './isr-changes.ts';
 import type { NodeConditions } from './node-conditions.ts';
@@ -29,6 +30,7 @@ export interface ControllerParts {
   readonly registrar: Registrar;
   readonly roster: NodeRoster;
   readonly conditions: NodeConditions;
+  readonly groupShards: GroupShards;
   readonly isrChanges: IsrChanges;
   readonly producerIds: ProducerIds;
   /** Rejects with NOT_SERVING when the store is older than what a node has seen. */

@@ -1,8 +1,10 @@
 import {
   type CancelTimer,
+  type Clock,
   type Logger,
   type Millis,
   MoldauError,
+  type NodeId,
   type Random,
   repeat,
   type Timers,
@@ -18,23 +20,28 @@ import {
 } from '@moldau/metadata';
 import { afterConflict } from './conflicts.ts';
 import type { ImageKeeper } from './image-keeper.ts';
+import { LostShards } from './lost-shards.ts';
 import type { StoreWriter } from './store-writer.ts';
 import { isStorage, mayTake, type TopicCreation } from './topic-creation.ts';
 
 /** What could not be done is looked at again, and every change of a node is a reason to look at once. */
 const lookEveryMs: Millis = 5_000;
 
-type Ports = { timers: Timers; random: Random; logger: Logger };
+type Ports = { clock: Clock; timers: Timers; random: Random; logger: Logger };
 type Parts = { keeper: ImageKeeper; writer: StoreWriter; creation: TopicCreation };
 
 /**
  * Hands the shards of the groups out to the group coordinators that live, and makes the topic that keeps them once there are
- * nodes for all of its copies. Whoever gets a shard gets it under a new epoch, also one that had it in an earlier start.
+ * nodes for all of its copies. Whoever gets a shard gets it under a new epoch, also one that had it in an earlier start. A shard
+ * that its owner has lost is given out anew after a pause, which grows with each loss.
  */
 export class GroupShards {
   readonly #ports: Ports;
   readonly #defaults: { readonly defaultReplicas: number };
   readonly #parts: Parts;
+  readonly #lost = new LostShards();
+  /** Of looks at shards that were lost. */
+  readonly #dueLooks = new Set<CancelTimer>();
   #cancel: CancelTimer = () => {};
   #ignore: () => void = () => {};
   #looking: Promise<void> | undefined;
@@ -59,8 +66,24 @@ export class GroupShards {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancel();
+    for (const cancel of this.#dueLooks) cancel();
     this.#ignore();
     await this.#looking;
+  }
+
+  /** A node says that it can't own a shard any more that it had under this epoch. What is not so, or was said before, changes nothing. */
+  lost(node: NodeId, shard: number, epoch: bigint): void {
+    const { clock, timers, logger } = this.#ports;
+    const had = this.#parts.keeper.image.groupShard(shard);
+    if (had === undefined || had.owner.node !== node || had.epoch !== epoch) return;
+    const pauseMs = this.#lost.note(shard, epoch, clock.monotonicMs());
+    if (pauseMs === undefined || this.#isStopped) return;
+    logger.warn('a shard of the groups is lost by its owner: it is given out anew', { shard, node, pauseMs });
+    const cancel = timers.after(pauseMs, () => {
+      this.#dueLooks.delete(cancel);
+      this.#look();
+    });
+    this.#dueLooks.add(cancel);
   }
 
   #look(): void {
@@ -91,8 +114,9 @@ export class GroupShards {
     const { image } = keeper;
     const { keys } = image;
     const shards = Array.from({ length: groupsTopic.partitions }, (_, shard) => image.groupShard(shard));
+    const nowMs = this.#ports.clock.monotonicMs();
     const moves = spreadShards(
-      shards.map((shard) => shard?.owner),
+      shards.map((had, shard) => (had && this.#lost.isDue(shard, had.epoch, nowMs) ? undefined : had?.owner)),
       live.map(({ id, epoch }): ShardOwner => ({ node: id, start: epoch })),
     );
     if (moves.length === 0) return;

@@ -13,6 +13,7 @@ import {
 } from '@moldau/kernel';
 import type { ReplicaReport } from '@moldau/metadata';
 import { AssignmentFeed, type Assignments } from './assignment-feed.ts';
+import type { GroupShards } from './group-shards.ts';
 import type { ImageKeeper } from './image-keeper.ts';
 import type { NodeConditions } from './node-conditions.ts';
 import { staleNode } from './node-conditions.ts';
@@ -27,6 +28,8 @@ export interface NodeSays {
   readonly leaving: boolean;
   readonly storageFailed: boolean;
   readonly diskFull: boolean;
+  /** Shards of the groups that it can't own any more, each under the epoch under which it had it. */
+  readonly lostShards: readonly { readonly shard: number; readonly epoch: bigint }[];
   /** The highest metadata version that it has seen. */
   readonly seen: Revision;
   /** In its first message. */
@@ -63,6 +66,7 @@ export class NodeSession implements OpenSession {
   readonly #keeper: ImageKeeper;
   readonly #roster: NodeRoster;
   readonly #conditions: NodeConditions;
+  readonly #groupShards: GroupShards;
   readonly #stream: NodeStream;
   readonly #feed: AssignmentFeed;
   readonly #wakeup = new Wakeup();
@@ -77,7 +81,7 @@ export class NodeSession implements OpenSession {
 
   constructor(
     ports: { clock: Clock; timers: Timers; logger: Logger },
-    parts: { keeper: ImageKeeper; roster: NodeRoster; conditions: NodeConditions },
+    parts: { keeper: ImageKeeper; roster: NodeRoster; conditions: NodeConditions; groupShards: GroupShards },
     stream: NodeStream,
     { node, epoch }: { node: NodeId; epoch: NodeEpoch },
   ) {
@@ -87,6 +91,7 @@ export class NodeSession implements OpenSession {
     this.#keeper = parts.keeper;
     this.#roster = parts.roster;
     this.#conditions = parts.conditions;
+    this.#groupShards = parts.groupShards;
     this.#stream = stream;
     this.#feed = new AssignmentFeed(parts.keeper.image, node);
   }
@@ -153,7 +158,8 @@ export class NodeSession implements OpenSession {
     this.#stream.end();
   }
 
-  async #take({ node, epoch, reports, ready, leaving, storageFailed, diskFull }: NodeSays): Promise<void> {
+  async #take(says: NodeSays): Promise<void> {
+    const { node, epoch, reports, ready, leaving, storageFailed, diskFull, lostShards } = says;
     if (this.#ended) return;
     if (node !== this.node || epoch !== this.epoch) throw faults.invalidRequest('node_id', 'differs within a session');
     this.#roster.heard(node);
@@ -161,6 +167,7 @@ export class NodeSession implements OpenSession {
       this.#roster.report(this, partition, report);
       this.#unreported.delete(partition);
     }
+    for (const lost of lostShards) this.#groupShards.lost(node, lost.shard, lost.epoch);
     this.#isDiskFull = diskFull;
     this.#isLeaving ||= leaving;
     this.#storageFailed ||= storageFailed;

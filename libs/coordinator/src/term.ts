@@ -38,10 +38,10 @@ export class Term {
   readonly registrar: Registrar;
   readonly isrChanges: IsrChanges;
   readonly producerIds: ProducerIds;
+  readonly groupShards: GroupShards;
   readonly #writer: StoreWriter;
   readonly #elections: Elections;
   readonly #balance: LeaderBalance;
-  readonly #groupShards: GroupShards;
   readonly #sweeper: Sweeper;
   readonly #storeCare: StoreCare;
   readonly #addresses: AdvertisedAddresses;
@@ -72,7 +72,7 @@ export class Term {
     this.#writer = writer;
     this.#elections = elections;
     this.#balance = new LeaderBalance(ports, keeper, (node) => roster.isDiskFull(node));
-    this.#groupShards = new GroupShards(ports, config, { keeper, writer, creation: this.creation });
+    this.groupShards = new GroupShards(ports, config, { keeper, writer, creation: this.creation });
     this.#storeCare = new StoreCare(ports);
     this.#addresses = new AdvertisedAddresses(ports, keeper);
     this.#sweeper = new Sweeper(ports, keeper, writer, {
@@ -104,7 +104,7 @@ export class Term {
     this.roster.start();
     this.#elections.start((error) => this.#fail('is stopped by a bug', error));
     this.#balance.start((partition) => this.#elections.prefer(partition));
-    this.#groupShards.start();
+    this.groupShards.start();
     this.#sweeper.start();
     this.#storeCare.start();
     this.#addresses.start();
@@ -160,7 +160,7 @@ export class Term {
     const parts = [
       this.#writer,
       this.#elections,
-      this.#groupShards,
+      this.groupShards,
       this.#sweeper,
       this.#storeCare,
       this.#addresses,

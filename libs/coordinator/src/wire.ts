@@ -180,6 +180,7 @@ export const fromNodeSession = (request: NodeSessionRequest): NodeSays => ({
   leaving: request.leaving,
   storageFailed: request.storageFailed,
   diskFull: request.diskFull,
+  lostShards: request.lostShards.map(({ index, epoch }) => ({ shard: index, epoch })),
   seen: revision(request.highestVersion),
   clusterId: request.clusterId,
 });

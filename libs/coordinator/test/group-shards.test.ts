@@ -66,6 +66,32 @@ test('the shards of one that dies go on to the other; a restart gets new epochs'
   t.is((await owned(office, back)).length, 16);
 });
 
+test('a shard that its owner has lost has a new epoch after a pause, and no other shard moves', async (t) => {
+  const { world, office, coordinator, settled } = await begun(t);
+  const [eleven, twelve] = [await coordinator(11), await coordinator(12)];
+  await settled(16, [eleven, twelve]);
+  const before = await shardsOf(office);
+  const mine = (await owned(office, eleven))[0];
+  const theirs = (await owned(office, twelve))[0];
+  if (mine === undefined || theirs === undefined) return t.fail();
+  const stale = { index: mine.index, epoch: mine.epoch - 1n };
+  eleven.say({ lostShards: [stale, { index: theirs.index, epoch: theirs.epoch }, { index: 99, epoch: 1n }] });
+  await world.time.runFor(10_000);
+  t.deepEqual(await shardsOf(office), before, 'it had none of these');
+  for (const [loss, pauseMs] of [1_000, 2_000, 4_000].entries()) {
+    const had = (await shardsOf(office))[mine.index];
+    if (had?.node !== eleven.id) return t.fail(`nobody else has room, ${loss}`);
+    eleven.say({ lostShards: [had] });
+    await world.time.runFor(pauseMs - 100);
+    eleven.say({ lostShards: [had] });
+    t.deepEqual((await shardsOf(office))[mine.index], had, 'it waits');
+    await world.time.runFor(600);
+    t.true(((await shardsOf(office))[mine.index]?.epoch ?? 0n) > had.epoch);
+  }
+  const others = (all: typeof before) => all.filter(({ index }) => index !== mine.index);
+  t.deepEqual(others(await shardsOf(office)), others(before));
+});
+
 test('another coordinator finds the shards where they are', async (t) => {
   const { world, office, coordinator, settled } = await begun(t);
   const eleven = await coordinator(11);

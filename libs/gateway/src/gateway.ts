@@ -13,8 +13,10 @@ import {
 import { Connections, Relay } from '@moldau/routing';
 import { type Dialer, type ServedService, sealError } from '@moldau/rpc';
 import { AppendBridge } from './append-bridge.ts';
-import type { FetchBridge } from './fetch-bridge.ts';
+import { FetchBridge } from './fetch-bridge.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
+import { groupService } from './group-service.ts';
+import type { JoinBridge } from './join-bridge.ts';
 import { logService } from './log-service.ts';
 
 /** The world, as a gateway sees it. */
@@ -45,6 +47,8 @@ const lookEveryMs: Millis = 1_000;
 /** Sessions at one time: each costs some KiB, and may always hold a frame. */
 const sessionsMax = 4_096;
 
+type BridgedSession = AppendBridge | FetchBridge | JoinBridge;
+
 export type GatewayStage = 'starting' | 'serving' | 'leaving' | 'stopped';
 
 /**
@@ -59,7 +63,7 @@ export class Gateway {
   readonly #appendBudget: ByteBudget;
   readonly #fetchBudget: ByteBudget;
   readonly #metrics: GatewayMetrics;
-  readonly #sessions = new Set<AppendBridge | FetchBridge>();
+  readonly #sessions = new Set<BridgedSession>();
   #unwatch: readonly CancelTimer[] = [];
   #stage: GatewayStage = 'starting';
 
@@ -86,7 +90,7 @@ export class Gateway {
   /** What it serves. */
   services(): ServedService[] {
     const { clock, timers, random } = this.#ports;
-    const log = logService({
+    const parts = {
       view: this.#relay.view,
       connections: this.#connections,
       clock,
@@ -96,12 +100,12 @@ export class Gateway {
       fetchBudget: this.#fetchBudget,
       metrics: this.#metrics,
       windowBytes: this.#config.windowBytes,
-      seal: (error) => sealError(error, 'a session', this.#ports),
+      seal: (error: unknown) => sealError(error, 'a session', this.#ports),
       requireServing: () => this.#requireServing(),
-      catchUp: () => this.#relay.catchUp(),
-      hold: (session) => this.#hold(session),
-    });
-    return [log, this.#relay.service()];
+      hold: (session: BridgedSession) => this.#hold(session),
+    };
+    const log = logService({ ...parts, catchUp: () => this.#relay.catchUp() });
+    return [log, groupService(parts), this.#relay.service()];
   }
 
   get stage(): GatewayStage {
@@ -143,14 +147,15 @@ export class Gateway {
 
   #watch(): void {
     const { timers } = this.#ports;
-    const appends = (): number => [...this.#sessions].filter((session) => session instanceof AppendBridge).length;
+    const countOf = (kind: typeof AppendBridge | typeof FetchBridge): number =>
+      [...this.#sessions].filter((session) => session instanceof kind).length;
     this.#unwatch = [
-      this.#metrics.watch(timers, 'append', this.#appendBudget, appends),
-      this.#metrics.watch(timers, 'fetch', this.#fetchBudget, () => this.#sessions.size - appends()),
+      this.#metrics.watch(timers, 'append', this.#appendBudget, () => countOf(AppendBridge)),
+      this.#metrics.watch(timers, 'fetch', this.#fetchBudget, () => countOf(FetchBridge)),
     ];
   }
 
-  async #hold(session: AppendBridge | FetchBridge): Promise<void> {
+  async #hold(session: BridgedSession): Promise<void> {
     this.#requireServing();
     if (this.#sessions.size >= sessionsMax) throw tooManySessions();
     this.#sessions.add(session);

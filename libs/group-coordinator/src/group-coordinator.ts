@@ -17,7 +17,7 @@ import { CommitChecks } from './commit-checks.ts';
 import { groupService } from './group-service.ts';
 import { LeaderEnds } from './log-ends.ts';
 import { MemberStream } from './member-stream.ts';
-import { OwnedShards } from './owned-shards.ts';
+import { type LostShard, OwnedShards } from './owned-shards.ts';
 import type { ShardTable } from './shard-table.ts';
 import { topicsOf } from './topics-of-view.ts';
 
@@ -133,6 +133,11 @@ export class GroupCoordinator {
   /** The shards that it serves now. */
   get servedShards(): number[] {
     return this.#shards.serving().map(({ shard }) => shard);
+  }
+
+  /** The shards that it was given and has lost by a failure: they are to be given out anew. */
+  get lostShards(): LostShard[] {
+    return this.isServing ? this.#shards.lost() : [];
   }
 
   /** Asks every member to leave, and takes nothing new. */

@@ -52,6 +52,7 @@ export class GroupNode {
       coordinators,
       { nodeId, incarnation, address, rack, programVersion: version },
       this.#ports,
+      () => this.#coordinator.lostShards,
     );
     this.#link = link;
     this.#linked = link.run().catch((error: unknown) => this.#failing.reject(error));

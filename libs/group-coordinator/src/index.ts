@@ -1,5 +1,4 @@
 export { GroupCoordinator, type GroupCoordinatorConfig, type GroupCoordinatorPorts } from './group-coordinator.ts';
 export { GroupNode, type GroupNodeConfig } from './group-node.ts';
 export { NodeLink, type NodeLinkPorts, type NodeRegistration } from './node-link.ts';
-export { shardOf } from './shard-of.ts';
 export { type ShardEntry, type ShardTable, ViewShardTable } from './shard-table.ts';

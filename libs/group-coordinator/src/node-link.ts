@@ -18,6 +18,7 @@ import {
 import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { ControllerService, type NodeSessionRequestSchema } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { Channel, Dialer } from '@moldau/rpc';
+import type { LostShard } from './owned-shards.ts';
 
 /** Who this process is, as it registers. */
 export interface NodeRegistration {
@@ -53,6 +54,7 @@ export class NodeLink {
   readonly #channels: readonly Channel[];
   readonly #registration: NodeRegistration;
   readonly #ports: NodeLinkPorts;
+  readonly #lostShards: () => readonly LostShard[];
   readonly #stopping = new AbortController();
   readonly #registering = Promise.withResolvers<void>();
   #epoch: NodeEpoch | undefined;
@@ -62,12 +64,21 @@ export class NodeLink {
   /** Counts the coordinators that were asked. */
   #asked = 0;
 
-  /** `coordinators`: host:port of all of them, at least one. */
-  constructor(coordinators: readonly string[], registration: NodeRegistration, ports: NodeLinkPorts) {
+  /**
+   * `coordinators`: host:port of all of them, at least one. `lostShards`: what this node was given and can't own any more; the
+   * coordinator hears of it with every heartbeat, until it has given that out anew.
+   */
+  constructor(
+    coordinators: readonly string[],
+    registration: NodeRegistration,
+    ports: NodeLinkPorts,
+    lostShards: () => readonly LostShard[],
+  ) {
     assert(coordinators.length > 0, 'a node knows a coordinator');
     this.#channels = coordinators.map((address) => ports.dialer.dial(address, 'control'));
     this.#registration = registration;
     this.#ports = ports;
+    this.#lostShards = lostShards;
   }
 
   /** This start. `undefined`: it is not registered yet. */
@@ -133,7 +144,10 @@ export class NodeLink {
     const { nodeId } = this.#registration;
     const { epoch } = this;
     assert(epoch !== undefined, 'a session is of a registered node');
-    this.#say = (words) => void session.send({ nodeId, nodeEpoch: epoch, leaving: this.#leaving, ...words });
+    this.#say = (words) => {
+      const lostShards = this.#lostShards().map(({ shard, epoch: lost }) => ({ index: shard, epoch: lost }));
+      session.send({ nodeId, nodeEpoch: epoch, leaving: this.#leaving, lostShards, ...words });
+    };
     this.#say({ clusterId: this.#clusterId });
     let heardAt = clock.monotonicMs();
     const cancel = repeat(timers, heartbeatEveryMs, () => {

@@ -1,4 +1,12 @@
-import type { Frame, GroupId, GroupOptions, Reply, Request, TopicsView } from '@moldau/groups';
+import {
+  type Frame,
+  type GroupId,
+  type GroupOptions,
+  type Reply,
+  type Request,
+  shardOf,
+  type TopicsView,
+} from '@moldau/groups';
 import {
   type CancelTimer,
   type Clock,
@@ -12,7 +20,6 @@ import {
 } from '@moldau/kernel';
 import { type ShardLog, ShardOwner } from '@moldau/shards';
 import { type GroupOwner, groupKind } from './group-kind.ts';
-import { shardOf } from './shard-of.ts';
 import type { ShardTable } from './shard-table.ts';
 
 /** The world, as the shards of one process see it. */
@@ -40,6 +47,12 @@ export interface OwnedShard {
   readonly guests: Map<number, ShardGuest>;
   /** Who waits to hear that the shard is still owned. */
   unconfirmed: (() => void)[];
+}
+
+/** A shard that this process can't own under this epoch any more. */
+export interface LostShard {
+  readonly shard: number;
+  readonly epoch: bigint;
 }
 
 /** A confirmation costs a write: those of so long are one. */
@@ -85,6 +98,14 @@ export class OwnedShards {
   /** Those that are served. */
   serving(): OwnedShard[] {
     return [...this.#owned.values()].filter(({ owner }) => owner.phase.kind === 'serving');
+  }
+
+  /** Those that the table gives to this process under an epoch under which it has lost them: nobody else has them. */
+  lost(): LostShard[] {
+    return [...this.#spent].flatMap(([shard, epoch]) => {
+      const entry = this.#ports.table.owner(shard);
+      return !this.#owned.has(shard) && entry?.node === this.#self && entry.epoch === epoch ? [{ shard, epoch }] : [];
+    });
   }
 
   /** The shard of a group. Throws NOT_COORDINATOR when it is not owned here. */

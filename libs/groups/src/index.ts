@@ -16,4 +16,5 @@ export { defaultGroupOptions, type GroupOptions, limits } from './limits.ts';
 export { decodeRecord, type EncodedRecord, encodeRecord } from './record-codec.ts';
 export type * from './requests.ts';
 export { GroupShard } from './shard.ts';
+export { shardOf } from './shard-of.ts';
 export { TopicsView, type TopicView } from './topics.ts';

@@ -1,13 +1,17 @@
+import { Moldau } from '@moldau/client';
 import { bytes, type Values } from '@moldau/config';
 import { Gateway } from '@moldau/gateway';
 import { collectEarly } from '@moldau/host';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
+import { Subscriptions } from '@moldau/subscriptions';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
 import { serveServices } from './served.ts';
 import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
 import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
+
+const callTimeoutMs = 10_000;
 
 const settings = {
   coordinators: addresses('Every coordinator of the cluster.'),
@@ -28,8 +32,9 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
   const onMoved = collectEarly();
   const tls = readTls(values);
   const limits = limitsFor(batchBytesMax);
+  const dialer = new GrpcDialer({ ...world, limits, onMoved, tls: tls.client });
   const gateway = new Gateway(
-    { ...world, dialer: new GrpcDialer({ ...world, limits, onMoved, tls: tls.client }) },
+    { ...world, dialer },
     {
       coordinators: addressList(values.coordinators),
       appendBytes: values['append.bytes'],
@@ -37,12 +42,22 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
       windowBytes: sessionWindowBytes,
     },
   );
-  const identity = { version, roles: ['gateway'], nodeId: 0, capabilities: ['batches', 'sessions'] };
-  const services = [...gateway.services(), serverInfo(identity, limits, () => gateway.clusterId)];
+  // A subscriber's consumer goes to the nodes by itself.
+  const client = new Moldau(addressList(values.coordinators), callTimeoutMs, { ...world, dialer });
+  const subscriptions = new Subscriptions(client, world);
+  const identity = { version, roles: ['gateway'], nodeId: 0, capabilities: ['batches', 'sessions', 'groups'] };
+  const services = [
+    ...gateway.services(),
+    subscriptions.service(),
+    serverInfo(identity, limits, () => gateway.clusterId),
+  ];
   const served = await serveServices(services, values, { limits, tls, world, onMoved });
   const stop = async (): Promise<void> => {
     gateway.drain(drainMs);
+    subscriptions.drain(drainMs);
+    await subscriptions.stop();
     await served.drain(drainMs);
+    await client.close();
     await gateway.stop();
   };
   await gateway.start();

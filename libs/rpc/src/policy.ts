@@ -59,6 +59,8 @@ const policies: Readonly<Record<string, MethodPolicy>> = {
   'moldau.group.v1.GroupService/SeekGroup': { ...change, idempotent: true },
   'moldau.group.v1.GroupService/FindGroupCoordinator': ask,
 
+  'moldau.group.v1.SubscriptionService/Subscribe': session,
+
   'moldau.internal.v1.ControllerService/RegisterNode': { ...change, access: 'node' },
   'moldau.internal.v1.ControllerService/NodeSession': { ...session, access: 'node' },
   'moldau.internal.v1.ControllerService/AlterIsr': {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const contract = fileURLToPath(new URL('../../../proto', import.meta.url));
-const script = fileURLToPath(new URL('../python/produce_and_consume.py', import.meta.url));
+const scriptOf = (name: string): string => fileURLToPath(new URL(`../python/${name}.py`, import.meta.url));
 
 /** A record as the script prints it. */
 export type Line = string;
@@ -16,6 +16,8 @@ export interface Python {
   generate(folder: string): Promise<void>;
   /** Creates the topic, writes and reads; or only reads. Resolves with a line for each record that was read. */
   produceAndConsume(address: string, stubs: string, topic: string, options?: { onlyRead: boolean }): Promise<Line[]>;
+  /** Consumes so many records as a member of a group, and commits them. Resolves with a line for each. */
+  consumeInGroup(address: string, stubs: string, at: { topic: string; group: string; count: number }): Promise<Line[]>;
 }
 
 /** Looks for one. Otherwise says what is missing. */
@@ -26,6 +28,11 @@ export async function findPython(): Promise<Python | { readonly missing: string 
   if (generator === undefined) {
     return { missing: 'neither grpcio-tools nor protoc with grpc_python_plugin is installed' };
   }
+  const linesOf = async (script: string, args: readonly string[]): Promise<Line[]> => {
+    const options = { maxBuffer: 64 * 1024 * 1024, timeout: 120_000 };
+    const { stdout } = await run(python, [scriptOf(script), ...args], options);
+    return stdout.split('\n').filter((line) => line !== '');
+  };
   return {
     async generate(folder) {
       const files = globSync('**/*.proto', { cwd: contract });
@@ -34,11 +41,10 @@ export async function findPython(): Promise<Python | { readonly missing: string 
         cwd: contract,
       });
     },
-    async produceAndConsume(address, stubs, topic, { onlyRead } = { onlyRead: false }) {
-      const args = [script, address, stubs, topic, ...(onlyRead ? ['--only-read'] : [])];
-      const { stdout } = await run(python, args, { maxBuffer: 64 * 1024 * 1024, timeout: 120_000 });
-      return stdout.split('\n').filter((line) => line !== '');
-    },
+    produceAndConsume: (address, stubs, topic, { onlyRead } = { onlyRead: false }) =>
+      linesOf('produce_and_consume', [address, stubs, topic, ...(onlyRead ? ['--only-read'] : [])]),
+    consumeInGroup: (address, stubs, { topic, group, count }) =>
+      linesOf('consume_in_group', [address, stubs, topic, group, String(count)]),
   };
 }
 

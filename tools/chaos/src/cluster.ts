@@ -108,7 +108,10 @@ export class Cluster {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await Cluster.#start(await freePorts(3 + (options.nodes ?? 3) + (options.groupCoordinators ?? 0)), options);
+        return await Cluster.#start(
+          await freePorts(3 + (options.nodes ?? 3) + (options.groupCoordinators ?? 0)),
+          options,
+        );
       } catch (error) {
         if (!String(error).includes('is in use') || attempt === attempts) throw error;
       }

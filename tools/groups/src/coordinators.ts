@@ -1,6 +1,5 @@
 import type { ServiceProcess } from '@moldau/chaos-tool/process';
-import { shardOf } from '@moldau/group-coordinator';
-import { groupId } from '@moldau/groups';
+import { groupId, shardOf } from '@moldau/groups';
 import { hostClock, hostRandom, hostTimers } from '@moldau/host';
 import { hasReason, silentLogger } from '@moldau/kernel';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';

@@ -7,6 +7,7 @@ export type Kind =
   | 'engine'
   | 'adapter'
   | 'service'
+  | 'edge'
   | 'composition'
   | 'client'
   | 'cli'
@@ -51,8 +52,10 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
     node: [],
     ownTime: false,
   },
+  // Serves others by being a client itself.
+  edge: { kinds: ['base', 'contract'], rooms: ['client', 'rpc'], packages: [protobuf], node: [], ownTime: false },
   composition: {
-    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'client'],
+    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'edge', 'client'],
     rooms: ['process'],
     packages: 'any',
     node: 'any',
@@ -80,13 +83,16 @@ export const kindRules: Readonly<Record<Kind, KindRule>> = {
     ownTime: true,
   },
   test: {
-    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'composition', 'client', 'test'],
+    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'edge', 'composition', 'client', 'test'],
     packages: 'any',
     node: 'any',
     ownTime: true,
   },
   tool: {
-    kinds: ['base', 'core', 'engine', 'contract', 'adapter', 'service', 'composition', 'client', 'cli', 'test', 'tool'],
+    kinds: [
+      ...['base', 'core', 'engine', 'contract', 'adapter', 'service', 'edge', 'composition', 'client', 'cli'],
+      ...['test', 'tool'],
+    ] as Kind[],
     packages: 'any',
     node: 'any',
     ownTime: true,
@@ -115,6 +121,7 @@ export const rooms: Readonly<Record<string, Kind>> = {
   gateway: 'service',
   shards: 'service',
   'group-coordinator': 'service',
+  subscriptions: 'edge',
   process: 'composition',
   cluster: 'composition',
   cli: 'cli',

@@ -1,8 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Moldau } from '@moldau/client';
 import { hasReason } from '@moldau/kernel';
 import { DescribeClusterResponseSchema, Severity } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
-import { NodeSchema, NodeState, type Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { NodeRole, NodeSchema, NodeState, type Topic } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { ended } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { factsOf, printRows, printThing, type Row, sayNone } from '../listing.ts';
@@ -10,24 +9,13 @@ import { rowOf, wordOf } from '../proto-json.ts';
 import { withClient } from '../session.ts';
 import type { GlobalOptions, Output } from '../settings.ts';
 import { sideBySide } from '../side-by-side.ts';
+import { watching } from '../watching.ts';
 
-const watchEveryMs = 2_000;
 const topicsAtOnce = 16;
 
 /** `moldau cluster status` */
 export async function status(options: GlobalOptions & { readonly watch?: boolean }, io: Io): Promise<void> {
-  await withClient(options, io, async (client, { output }) => {
-    await showStatus(client, output, io);
-    while (options.watch === true && !io.interrupted.aborted) {
-      try {
-        await pause(watchEveryMs, undefined, { signal: io.interrupted });
-      } catch {
-        return;
-      }
-      if (io.stdout.isTTY === true) io.stdout.write('\u001b[H\u001b[2J');
-      await showStatus(client, output, io);
-    }
-  });
+  await withClient(options, io, (client, { output }) => watching(options, io, () => showStatus(client, output, io)));
 }
 
 async function showStatus(client: Moldau, output: Output | undefined, io: Io): Promise<void> {
@@ -63,7 +51,12 @@ export async function health(options: GlobalOptions, io: Io): Promise<void> {
 export async function nodes(options: GlobalOptions, io: Io): Promise<void> {
   await withClient(options, io, async (client, { output }) => {
     const found = await client.admin.listNodes();
-    const rows = found.map((node) => ({ ...rowOf(NodeSchema, node), state: wordOf(NodeState, node.state) }));
+    const rows = found.map((node) => ({
+      ...rowOf(NodeSchema, node),
+      state: wordOf(NodeState, node.state),
+      role: wordOf(NodeRole, node.role),
+      group_shards: node.groupShards.map(({ index }) => index),
+    }));
     await printRows(rows, 'id', output, io);
     if (options.quiet === true) return;
     const { roles } = await client.admin.serverInfo();

@@ -1,5 +1,12 @@
-import { type ConsumedRecord, codec, type Moldau, type Place } from '@moldau/client';
-import { CommandFailed, exitCode, usage } from '../exit-code.ts';
+import {
+  type ConsumedRecord,
+  codec,
+  type GroupBatch,
+  type GroupConsumer,
+  type Moldau,
+  type Place,
+} from '@moldau/client';
+import { usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { merged } from '../merged.ts';
 import { numberOf, partitionOf } from '../numbers.ts';
@@ -29,12 +36,7 @@ const bufferBytes = 4 * 1024 * 1024;
 
 /** Prints the records of one or several topics. */
 export async function consume(topics: readonly string[], options: ConsumeOptions, io: Io): Promise<void> {
-  if (options.group !== undefined) {
-    throw new CommandFailed(
-      exitCode.failed,
-      'consumer groups are not served yet: leave -g out, and say where to read with -o',
-    );
-  }
+  if (options.group !== undefined) return await consumeInGroup(topics, { ...options, group: options.group }, io);
   const limit = options.count === undefined ? Number.POSITIVE_INFINITY : numberOf('--count', options.count, 1);
   const { from, until } = parsePlaceRange(options.offset ?? 'end', Date.now());
   const stop = options.exit === true ? (until ?? 'end') : until;
@@ -60,10 +62,81 @@ export async function consume(topics: readonly string[], options: ConsumeOptions
     } finally {
       await out.flush();
     }
-    if (io.interrupted.aborted && options.quiet !== true) {
-      io.stderr.write(`${count} record${count === 1 ? '' : 's'} read from ${topics.join(', ')}\n`);
-    }
+    if (io.interrupted.aborted) sayCount(count, topics, options, io);
   });
+}
+
+function sayCount(count: number, topics: readonly string[], { quiet }: GlobalOptions, io: Io): void {
+  if (quiet !== true) io.stderr.write(`${count} record${count === 1 ? '' : 's'} read from ${topics.join(', ')}\n`);
+}
+
+const lookEveryMs = 50;
+const batchMax = 500;
+
+/** As a member of a group: what was printed is committed. */
+async function consumeInGroup(
+  topics: readonly string[],
+  options: ConsumeOptions & { readonly group: string },
+  io: Io,
+): Promise<void> {
+  if (options.partition !== undefined)
+    throw usage('--partition and --group do not go together: a group shares its partitions itself');
+  const limit = options.count === undefined ? Number.POSITIVE_INFINITY : numberOf('--count', options.count, 1);
+  const { from, until } = parsePlaceRange(options.offset ?? 'start', Date.now());
+  if (until !== undefined) throw usage('--offset with a group is where it begins: a range has an end, use -e');
+  const format = recordFormatter(options, io.stdout.isTTY === true);
+  const isWanted = filterOf(options);
+  const out = new OutputBuffer(io.stdout);
+  await withClient(options, io, async (client) => {
+    // A member waits for its topics; a slip of the pen would wait for ever.
+    for (const topic of topics) await client.admin.describeTopic(topic);
+    const { group } = options;
+    const binary = { key: codec.bytes, value: codec.bytes, buffer: bufferBytes };
+    const consumer = client.consumer({ group, topics, from, commit: 'manual', ...binary });
+    const close = (): void => void consumer.close().catch(() => {});
+    io.interrupted.addEventListener('abort', close, { once: true });
+    const atEnd = setInterval(() => {
+      if (options.exit === true && consumer.isAtEnd) close();
+    }, lookEveryMs);
+    let count = 0;
+    try {
+      const maxRecords = (): number => Math.min(batchMax, limit - count);
+      for await (const batch of handfuls(consumer, maxRecords)) {
+        for (const record of batch.records) {
+          if (!isWanted(record)) continue;
+          await out.add(format(record));
+          count += 1;
+        }
+        await out.flush();
+        // What nobody took is for the next one.
+        if (out.isClosed) break;
+        await batch.commit();
+        if (count >= limit) break;
+      }
+    } finally {
+      clearInterval(atEnd);
+      io.interrupted.removeEventListener('abort', close);
+      await consumer.close();
+      await out.flush();
+    }
+    if (io.interrupted.aborted) sayCount(count, topics, options, io);
+  });
+}
+
+/** Batches, each of as many records as are wanted then at most. */
+async function* handfuls(
+  consumer: GroupConsumer<Uint8Array, Uint8Array>,
+  maxRecords: () => number,
+): AsyncGenerator<GroupBatch<Uint8Array, Uint8Array>> {
+  for (;;) {
+    let isEmpty = true;
+    for await (const batch of consumer.batches({ maxRecords: maxRecords(), maxWait: lookEveryMs })) {
+      isEmpty = false;
+      yield batch;
+      break;
+    }
+    if (isEmpty) return;
+  }
 }
 
 interface Where {

@@ -7,7 +7,8 @@ import {
 } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { type Topic, TopicSchema } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { type ConfirmOptions, confirm } from '../confirm.ts';
-import { CommandFailed, exitCode, exitCodeOf } from '../exit-code.ts';
+import { eachName } from '../each-name.ts';
+import { CommandFailed, exitCode } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { factsOf, printRows, printThing, type Row, sayNone, tableOf } from '../listing.ts';
 import { numberOf, pairOf } from '../numbers.ts';
@@ -60,7 +61,7 @@ export async function create(names: readonly string[], options: CreateOptions, i
   };
   await withClient(options, io, async (client, { output }) => {
     if (names.length > 1 && !dryRun) await checkNew(client, names, wanted);
-    await each(names, async (name) => {
+    await eachName(names, async (name) => {
       const before = ifNotExists ? await existing(client, name) : undefined;
       const topic = before ?? (await client.admin.createTopic({ name, ...wanted }, { dryRun, ifNotExists }));
       const count = topic.partitions.length;
@@ -187,27 +188,11 @@ export async function remove(names: readonly string[], options: GlobalOptions & 
   const what = names.length === 1 ? `topic ${names[0]}` : `${names.length} topics (${names.join(', ')})`;
   if (!dryRun) await confirm(`delete ${what} with all records`, options, io);
   await withClient(options, io, async (client) => {
-    await each(names, async (name) => {
+    await eachName(names, async (name) => {
       await client.admin.deleteTopic(name, { dryRun });
       say(`${dryRun ? 'would delete' : 'deleted'} ${name}\n`, options, io);
     });
   });
-}
-
-/** Does it for each name. Where only some fail, the first failure ends the command as partly done. */
-async function each(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
-  const failures: unknown[] = [];
-  for (const name of names) {
-    try {
-      await work(name);
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  const [first] = failures;
-  if (first === undefined) return;
-  const messages = failures.map((error) => (error instanceof Error ? error.message : String(error)));
-  throw new CommandFailed(failures.length < names.length ? exitCode.partly : exitCodeOf(first), messages.join('\n'));
 }
 
 function say(text: string, { quiet }: GlobalOptions, io: Io): void {

@@ -60,13 +60,17 @@ export function addRecords(root: Command, io: Io): void {
     .description('print the records of one or several topics')
     .option('-o, --offset <position>', 'start, end, N, -N (before the end), @TIME, @-1h, or a range such as @-1h:end')
     .option('-e, --exit', 'stop at the end')
-    .option('-g, --group <name>', 'consumer groups are not served yet')
+    .option(
+      '-g, --group <name>',
+      'as a member of this group: begins where it stands (-o: where it stands nowhere; default: start), and commits',
+    )
     .addHelpText(
       'after',
       examples(
         'moldau consume greetings -o start -n 1',
         "moldau consume orders -o @-1h:end -f '%p %o %k %v\\n'",
         'moldau consume orders invoices -o -10 -e --json',
+        'moldau consume orders -g billing',
         "moldau consume orders -o @2026-11-22T08:00Z --grep 'book'",
       ),
     )

@@ -1,41 +1,44 @@
-import { Fifo, Gate, MoldauError } from '@moldau/kernel';
+import { Fifo, Gate, MoldauError, type PartitionKey } from '@moldau/kernel';
 import { FetchSource } from '../fetch-source.ts';
 import type { Place } from '../place.ts';
-import type { GroupPartition } from './membership.ts';
+import type { Granted, NamedPartition } from './membership-machine.ts';
 
 /** A record that was handed out. */
 export interface InHand {
-  readonly nextOffset: bigint;
-  /** `held`: somebody works on it; `skipped`: nobody does any more, and it is not done. */
-  state: 'held' | 'skipped' | 'done';
+  readonly offset: bigint;
+  state: 'held' | 'dropped' | 'done';
 }
 
 /** A partition for as long as a member has it: where it is read, and up to where it is done. */
-export class AssignedPartition implements GroupPartition {
+export class AssignedPartition implements NamedPartition {
+  readonly key: PartitionKey;
   readonly topicId: string;
   readonly topic: string;
   readonly partition: number;
   readonly source: FetchSource;
   readonly #revoking = new AbortController();
   readonly #idle = new Gate();
-  /** In their order, from the first that is not done with. */
+  /** In their order, from the first that is not done. */
   readonly #inHand = new Fifo<InHand>();
   #held = 0;
   /** Everything below is done. `undefined`: nothing was handed out yet. */
   #done: bigint | undefined;
   #committed: bigint | undefined;
+  /** What the coordinator has refused for good: it is not asked again. */
+  #refused: bigint | undefined;
   #taken: bigint | undefined;
   #overWith: MoldauError | undefined;
 
-  /** `committed`: where the group stands; `from`: where to begin if it stands nowhere. */
-  constructor(at: GroupPartition, topic: string, committed: bigint | undefined, from: Place) {
-    this.topicId = at.topicId;
+  /** `from`: where to begin if nothing is committed. */
+  constructor({ key, topicId, partition, committed }: Granted, topic: string, from: Place) {
+    this.key = key;
+    this.topicId = topicId;
     this.topic = topic;
-    this.partition = at.partition;
-    this.#committed = committed;
-    this.source = new FetchSource(topic, at.partition, from, undefined);
+    this.partition = partition;
+    this.#committed = committed?.offset;
+    this.source = new FetchSource(topic, partition, from, undefined, topicId);
     // As if what is below had been read: what retention took meanwhile is a gap, and no error.
-    if (committed !== undefined) this.source.skipTo(committed);
+    if (committed !== undefined) this.source.skipTo(committed.offset);
   }
 
   get name(): string {
@@ -59,44 +62,59 @@ export class AssignedPartition implements GroupPartition {
 
   /** What is to be committed. `undefined`: nothing new. */
   get uncommitted(): bigint | undefined {
-    return this.#done === this.#committed ? undefined : this.#done;
+    return this.#done === this.#committed || this.#done === this.#refused ? undefined : this.#done;
   }
 
   /** Whether the commit of a record was accepted. */
-  hasCommitted({ nextOffset }: InHand): boolean {
-    return this.#committed !== undefined && this.#committed >= nextOffset;
+  hasCommitted({ offset }: InHand): boolean {
+    return this.#committed !== undefined && this.#committed > offset;
   }
 
   /** A record is handed out. */
   take(offset: bigint): InHand {
-    const record: InHand = { nextOffset: offset + 1n, state: 'held' };
+    const record: InHand = { offset, state: 'held' };
     this.#inHand.push(record);
-    this.#taken = record.nextOffset;
+    this.#taken = offset + 1n;
     this.#held += 1;
     return record;
   }
 
-  /** It is done with: so is everything up to the first that is not. */
+  /** It is done: so is everything up to the first that is not. */
   finish(record: InHand): void {
-    this.#letGo(record);
-    record.state = 'done';
-    while (this.#inHand.at(0)?.state === 'done') this.#done = this.#inHand.shift()?.nextOffset;
+    if (record.state !== 'held') return;
+    this.#letGo(record, 'done');
+    for (let first = this.#inHand.at(0); first?.state === 'done'; first = this.#inHand.at(0)) {
+      this.#done = first.offset + 1n;
+      this.#inHand.shift();
+    }
   }
 
-  /** Nobody works on it any more, and it is not done, for now. */
-  skip(record: InHand): void {
-    this.#letGo(record);
+  /** Nobody works on it any more, and it is not done. */
+  drop(record: InHand): void {
+    if (record.state === 'held') this.#letGo(record, 'dropped');
   }
 
-  /** The group goes on elsewhere: what was handed out counts no more. */
+  /** Forgets what was handed out and is not done. Returns the first of it, from where it is to come again. */
+  rewind(): bigint | undefined {
+    const first = this.#inHand.at(0)?.offset;
+    this.#forget();
+    this.#taken = first ?? this.#taken;
+    return first;
+  }
+
+  /** It is read from elsewhere: what was handed out counts no more. */
   sought(): void {
-    this.#letGoOfAll();
+    this.#forget();
     this.#done = undefined;
     this.#taken = undefined;
   }
 
   committed(offset: bigint): void {
     this.#committed = offset;
+  }
+
+  refused(offset: bigint): void {
+    this.#refused = offset;
   }
 
   /** Resolves when nothing is in anybody's hand. */
@@ -113,18 +131,17 @@ export class AssignedPartition implements GroupPartition {
   end(error: MoldauError = givenUp(this.name)): void {
     this.#overWith = error;
     this.#revoking.abort(error);
-    this.#letGoOfAll();
+    this.#forget();
   }
 
-  #letGo(record: InHand): void {
-    if (record.state !== 'held') return;
-    record.state = 'skipped';
+  #letGo(record: InHand, state: 'dropped' | 'done'): void {
+    record.state = state;
     this.#held -= 1;
     if (this.#held === 0) this.#idle.open();
   }
 
-  #letGoOfAll(): void {
-    for (let record = this.#inHand.shift(); record !== undefined; record = this.#inHand.shift()) this.#letGo(record);
+  #forget(): void {
+    for (let record = this.#inHand.shift(); record !== undefined; record = this.#inHand.shift()) this.drop(record);
   }
 }
 

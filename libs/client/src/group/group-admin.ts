@@ -128,12 +128,19 @@ export class GroupAdmin {
   async seek(group: string, to: GroupPlace, options: SeekOptions): Promise<SoughtPosition[]> {
     const target = targetOf(to);
     const { dryRun: validateOnly = false, force = false } = options;
-    const partitions = await this.#partitionsOf(group, options);
+    const isShift = target.case === 'shift';
+    const partitions = await (isShift ? this.#committedOf(group, options) : this.#partitionsOf(group, options));
     if (partitions.length > targetsMax)
       throw faults.invalidRequest('partitions', `are ${partitions.length}: at most ${targetsMax}, seek topic by topic`);
     const targets = partitions.map(({ topicId, partition }) => ({ partition: { topicId, partition }, to: target }));
-    const { offsets } = await this.#call(group, (channel, timeoutMs) =>
-      channel.unary(GroupService.method.seekGroup, { group, targets, force, validateOnly }, { timeoutMs }),
+    // A shift that may have been made would be made twice.
+    const mayRepeat = ({ retriable, outcome }: MoldauError): boolean =>
+      retriable && (!isShift || validateOnly || outcome !== 'UNKNOWN');
+    const { offsets } = await this.#coordinators.call(
+      group,
+      (channel, timeoutMs) =>
+        channel.unary(GroupService.method.seekGroup, { group, targets, force, validateOnly }, { timeoutMs }),
+      mayRepeat,
     );
     return offsets
       .flatMap(({ offset }, index) => {
@@ -155,6 +162,14 @@ export class GroupAdmin {
     return known.flatMap(({ id, name, partitions: all }) =>
       all.flatMap(({ index }) => (wanted(index) ? [{ topicId: id, topic: name, partition: index }] : [])),
     );
+  }
+
+  /** There is nothing to count from elsewhere. */
+  async #committedOf(group: string, options: SeekOptions) {
+    const { positions } = await this.describe(group);
+    const has = new Set(positions.map(({ topic, partition }) => `${topic}/${partition}`));
+    const all = await this.#partitionsOf(group, options);
+    return all.filter(({ topic, partition }) => has.has(`${topic}/${partition}`));
   }
 
   /** Of a group that has committed nothing nobody knows what it reads. */

@@ -1,23 +1,24 @@
-import { faults, Gate, MoldauError, repeat, sleep } from '@moldau/kernel';
-import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
+import { type CancelTimer, faults, type Millis, MoldauError, repeat, sleep } from '@moldau/kernel';
 import type { StoredRecord } from '@moldau/records';
-import { fromWireError } from '@moldau/rpc';
 import type { Admin } from '../admin.ts';
 import type { ClientPorts } from '../client-ports.ts';
-import { type Codec, orText } from '../codec.ts';
+import { orText } from '../codec.ts';
 import type { BatchesOptions, TopicPartition } from '../consumer.ts';
-import { FetchedRecords } from '../fetched-batches.ts';
+import type { FetchSource } from '../fetch-source.ts';
 import { checkPlace, type Place } from '../place.ts';
 import type { Producer, ProducerOptions } from '../producer.ts';
 import { toMs } from '../quantities.ts';
 import { Reader } from '../reader.ts';
-import { type ConsumedRecord, consumedRecord } from '../records-of.ts';
-import { AssignedPartition, type InHand } from './assigned-partition.ts';
-import { GroupCoordinators } from './group-coordinators.ts';
+import { RecordFeed } from '../record-feed.ts';
+import type { ConsumedRecord } from '../records-of.ts';
+import type { AssignedPartition, InHand } from './assigned-partition.ts';
+import { AssignedPartitions } from './assigned-partitions.ts';
+import { Committer } from './committer.ts';
+import { type GroupEvent, GroupEvents, type GroupListener } from './group-events.ts';
 import { type GroupConsumerOptions, type GroupSettings, groupSettings } from './group-options.ts';
-import { type GroupRun, type RunOptions, runGroup } from './group-run.ts';
-import { MemberSession, type NewCommit } from './member-session.ts';
-import { type Given, type GroupPartition, nameOf } from './membership.ts';
+import { committedBy, lagOf, type PartitionLag } from './group-positions.ts';
+import { type RunOptions, runGroup, type Taken } from './group-run.ts';
+import { MemberSession } from './member-session.ts';
 
 /** A record that a member of a group was given. */
 export interface GroupRecord<K, V> extends ConsumedRecord<K, V> {
@@ -32,61 +33,40 @@ export interface GroupBatch<K, V> {
   commit(): Promise<void>;
 }
 
-/** What a member is told of its partitions. */
-export interface PartitionsChanged {
-  readonly partitions: readonly TopicPartition[];
-}
-
-/**
- * `assigned`: partitions are the member's; `revoked`: they are to be given up, and are when all listeners have resolved;
- * `lost`: others may have them already.
- */
-export type GroupEvent = 'assigned' | 'revoked' | 'lost';
-type Listener = (changed: PartitionsChanged) => unknown;
-
-/** How far a group is behind, on one partition of this member. */
-export interface PartitionLag extends TopicPartition {
-  /** Records between this member's position, or the log start where that is above it, and the end. */
-  readonly records: bigint;
-}
-
-/** A record before it is decoded. */
-export interface Taken {
+/** What a loop has, and has not asked on behind. */
+interface Handed {
   readonly assigned: AssignedPartition;
-  readonly stored: StoredRecord;
+  readonly record: InHand;
 }
+
+/** A last commit that is not answered in this time keeps nobody from the partition. */
+const lastCommitMs: Millis = 5_000;
+/** A coordinator that does not answer a leave learns of it by the end of the session. */
+const leaveMs: Millis = 2_000;
 
 /**
  * A member of a group: reads the partitions that it is given, one loop at a time. A record is done when the loop asks for the
- * next one; what is done is committed every few seconds, before a partition is given up, and on `close`.
+ * next one; what is done is committed every few seconds, before a partition is given up, and on `close`. Whoever leaves a loop
+ * leaves what it has in hand undone: that comes again.
  */
 export class GroupConsumer<K = string, V = string> implements AsyncDisposable, AsyncIterable<GroupRecord<K, V>> {
   readonly #ports: ClientPorts;
   readonly #settings: GroupSettings;
-  readonly #key: Codec<K>;
-  readonly #value: Codec<V>;
-  readonly #reader: Reader;
-  readonly #session: MemberSession;
   readonly #admin: Admin;
   readonly #producer: (options: ProducerOptions<Uint8Array, Uint8Array>) => Producer<Uint8Array, Uint8Array>;
-  /** By the name that groups have for them. */
-  readonly #assigned = new Map<string, AssignedPartition>();
-  readonly #bySource = new Map<object, AssignedPartition>();
-  readonly #listeners: Record<GroupEvent, Set<Listener>> = { assigned: new Set(), revoked: new Set(), lost: new Set() };
-  readonly #changed = new Gate();
-  readonly #cancelCommits: () => void;
-  /** What is being given out. */
-  #open: { readonly assigned: AssignedPartition; readonly records: FetchedRecords } | undefined;
-  /** What the loop has, and has not asked on behind. */
-  #inHand: { readonly assigned: AssignedPartition; readonly record: InHand }[] = [];
-  #committing: Promise<void> | undefined;
-  /** Commits that somebody has asked for and waits for. */
-  #askedFor = 0;
-  /** Of a commit that nobody waited for. */
-  #unheard: MoldauError | undefined;
+  readonly #reader: Reader;
+  readonly #feed: RecordFeed;
+  readonly #events: GroupEvents;
+  readonly #assigned: AssignedPartitions;
+  readonly #session: MemberSession;
+  readonly #committer: Committer;
+  readonly #cancelCommits: CancelTimer;
+  readonly #decode: (taken: Taken) => GroupRecord<K, V>;
+  readonly #make: (source: FetchSource, record: StoredRecord) => GroupRecord<K, V>;
+  #inHand: Handed[] = [];
   #failure: MoldauError | undefined;
-  #loops = 0;
-  #isClosed = false;
+  #isRead = false;
+  #closing: Promise<void> | undefined;
 
   constructor(
     ports: ClientPorts,
@@ -94,22 +74,46 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     admin: Admin,
     producer: (options: ProducerOptions<Uint8Array, Uint8Array>) => Producer<Uint8Array, Uint8Array>,
   ) {
-    this.#admin = admin;
-    this.#ports = ports;
     this.#settings = groupSettings(options);
-    this.#key = orText(options.key);
-    this.#value = orText(options.value);
+    const { member, from, bufferBytes, commitEveryMs } = this.#settings;
+    this.#ports = ports;
+    this.#admin = admin;
     this.#producer = producer;
-    this.#reader = new Reader(ports, this.#settings.bufferBytes);
-    const { member, commitEveryMs } = this.#settings;
-    this.#session = new MemberSession(member, ports, {
-      assigned: (partitions) => this.#take(partitions),
-      revoked: (partitions) => this.#giveUp(partitions),
-      lost: (partitions, error) => this.#lose(partitions, error),
+    this.#reader = new Reader(ports, bufferBytes, { isEndless: true, tolerates: isGone });
+    this.#feed = new RecordFeed(this.#reader, ports.timers);
+    this.#events = new GroupEvents(ports.logger);
+    const parts = { ports, reader: this.#reader, feed: this.#feed, events: this.#events, from };
+    this.#assigned = new AssignedPartitions(parts);
+    this.#session = new MemberSession(ports, member, {
+      assigned: (granted) => {
+        this.#assigned.begin(granted).catch((error: unknown) => this.#fail(error));
+      },
+      revoked: (keys) => this.#giveUp(this.#assigned.stop(keys)),
+      lost: (keys, error) => this.#lose(this.#assigned.stop(keys), error),
       failed: (error) => this.#fail(error),
     });
+    this.#committer = new Committer(member.group, ports, this.#session, this.#assigned);
+    const [key, value] = [orText(options.key), orText(options.value)];
+    this.#decode = ({ assigned, stored }) => ({
+      topic: assigned.topic,
+      partition: assigned.partition,
+      offset: stored.offset,
+      timestampMs: stored.timestampMs,
+      key: stored.key === null ? null : key.decode(stored.key),
+      value: stored.value === null ? null : value.decode(stored.value),
+      headers: stored.headers,
+      signal: assigned.signal,
+    });
+    this.#make = (source, stored) => {
+      const taken = this.#taken(source, stored);
+      this.#inHand.push({ assigned: taken.assigned, record: taken.assigned.take(stored.offset) });
+      return this.#decode(taken);
+    };
     this.#cancelCommits =
-      commitEveryMs === undefined ? () => {} : repeat(ports.timers, commitEveryMs, () => this.#commitSoon());
+      commitEveryMs === undefined
+        ? () => {}
+        : repeat(ports.timers, commitEveryMs, () => void this.#committer.commitUnheard());
+    this.#session.start();
   }
 
   get group(): string {
@@ -123,7 +127,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
 
   /** What it has now. */
   get assignment(): readonly TopicPartition[] {
-    return [...this.#assigned.values()].map(({ topic, partition }) => ({ topic, partition }));
+    return [...this.#assigned].map(({ topic, partition }) => ({ topic, partition }));
   }
 
   /** By hand and not as a generator, whose three promises a record would cost more than the record. */
@@ -133,6 +137,10 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     const leave = (): void => {
       if (!isLeft) this.#leave();
       isLeft = true;
+    };
+    const failed = (error: unknown): never => {
+      leave();
+      throw error;
     };
     const settled = (value: GroupRecord<K, V> | undefined): IteratorResult<GroupRecord<K, V>, undefined> => {
       if (value !== undefined) return { done: false, value };
@@ -145,8 +153,10 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
         try {
           this.#finishInHand();
           const value = this.#next();
-          return value === undefined ? this.#nextLater().then(settled) : Promise.resolve({ done: false, value });
+          if (value !== undefined) return Promise.resolve({ done: false, value });
+          return this.#nextLater().then(settled, failed);
         } catch (error) {
+          leave();
           return Promise.reject(error);
         }
       },
@@ -160,7 +170,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     };
   }
 
-  /** The same, by the handful. */
+  /** The same, by the handful: they are done when the next ones are asked for, or when they are committed. */
   async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<GroupBatch<K, V>> {
     this.#enter();
     try {
@@ -169,9 +179,13 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
         const first = await this.#nextLater();
         if (first === undefined) return;
         const records = [first];
-        const failure = await this.#fillUp(records, maxRecords, toMs(maxWait));
-        const inHand = this.#inHand;
-        yield { records, commit: () => this.#commitBatch(inHand) };
+        const failure = await this.#feed.fillUp(records, this.#make, maxRecords, toMs(maxWait));
+        this.#session.look();
+        // What was lost while it was being filled is somebody else's.
+        const handed = this.#inHand.filter(({ assigned }) => assigned.overWith === undefined);
+        const given = records.filter((_, index) => handed.includes(this.#inHand[index] as Handed));
+        this.#inHand = handed;
+        if (given.length > 0) yield { records: given, commit: () => this.#commitBatch(handed) };
         // What came before the one that can't be given is given first.
         if (failure !== undefined) throw failure.error;
       }
@@ -186,14 +200,14 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
    */
   async run(options: RunOptions, handle: (record: GroupRecord<K, V>, signal: AbortSignal) => unknown): Promise<void> {
     this.#enter();
-    const run: GroupRun<K, V> = {
-      group: this.group,
-      take: (signal) => this.#takeLater(signal),
-      decode: (taken) => this.#decode(taken),
-      producer: this.#producer,
-      ports: this.#ports,
-    };
     try {
+      const run = {
+        group: this.group,
+        take: (signal: AbortSignal) => this.#takeLater(signal),
+        decode: this.#decode,
+        producer: this.#producer,
+        ports: this.#ports,
+      };
       await runGroup(run, options, handle);
     } finally {
       this.#leave();
@@ -201,64 +215,37 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   }
 
   /** Calls back until the returned function is called. */
-  on(event: GroupEvent, listener: (changed: PartitionsChanged) => unknown): () => void {
-    this.#listeners[event].add(listener);
-    return () => this.#listeners[event].delete(listener);
+  on(event: GroupEvent, listener: GroupListener): () => void {
+    return this.#events.on(event, listener);
   }
 
-  /** Commits all that is done. Throws what a commit in the background failed with, and what keeps a partition from being committed. */
-  async commit(): Promise<void> {
-    const unheard = this.#unheard;
-    this.#unheard = undefined;
-    await this.#commitAsked();
+  /**
+   * Commits all that is done; or exactly these positions, whatever is handed out. Throws {@link CommitFailed}, of a commit in the
+   * background too, and what else keeps it from being committed.
+   */
+  async commit(positions?: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
+    const exactly = positions?.map((at) => ({ assigned: this.#of(at), offset: at.offset }));
+    const unheard = this.#committer.unheard();
+    await this.#committer.commit(exactly);
     if (unheard !== undefined) throw unheard;
   }
 
   /** What the group has committed, of the partitions of this member. */
-  async committed(): Promise<readonly (TopicPartition & { readonly offset: bigint | undefined })[]> {
-    const assigned = [...this.#assigned.values()];
-    const partitions = assigned.map(({ topicId, partition }) => ({ topicId, partition }));
-    if (partitions.length === 0) return [];
-    const { group } = this;
-    const { offsets } = await new GroupCoordinators(this.#ports).call(group, (channel, timeoutMs) =>
-      channel.unary(GroupService.method.getOffsets, { group, partitions }, { timeoutMs }),
-    );
-    const found = new Map(
-      offsets.flatMap(({ partition, offset }) => (partition === undefined ? [] : [[nameOf(partition), offset]])),
-    );
-    return assigned.map((one) => ({
-      topic: one.topic,
-      partition: one.partition,
-      offset: found.get(nameOf(one)) as bigint | undefined,
-    }));
+  committed(): Promise<readonly (TopicPartition & { readonly offset: bigint | undefined })[]> {
+    return committedBy(this.group, [...this.#assigned], this.#ports);
   }
 
   /** How far this member is behind what its partitions hold, on each of them. Throws UNREACHABLE. */
-  async lag(): Promise<readonly PartitionLag[]> {
-    const lags: PartitionLag[] = [];
-    for (const topic of new Set(this.assignment.map((one) => one.topic))) {
-      const partitions = this.assignment.filter((one) => one.topic === topic).map(({ partition }) => partition);
-      const ends = await this.#admin.listOffsets(topic, 'end', partitions);
-      const starts = await this.#admin.listOffsets(topic, 'start', partitions);
-      for (const [index, { partition, offset = 0n }] of ends.entries()) {
-        const assigned = [...this.#assigned.values()].find((one) => one.topic === topic && one.partition === partition);
-        const start = starts[index]?.offset ?? 0n;
-        const position = assigned?.position ?? assigned?.source.next ?? start;
-        const from = position > start ? position : start;
-        if (assigned !== undefined) lags.push({ topic, partition, records: offset > from ? offset - from : 0n });
-      }
-    }
-    return lags;
+  lag(): Promise<readonly PartitionLag[]> {
+    return lagOf([...this.#assigned], this.#admin);
   }
 
-  /** Goes on elsewhere; what was read ahead is dropped. What is handed out is committed from there. */
+  /** Goes on elsewhere; what was read ahead is dropped, and what was handed out before is not committed. */
   seek(at: TopicPartition, to: Place): void {
     checkPlace('to', to);
     const assigned = this.#of(at);
-    if (this.#open?.assigned === assigned) this.#open = undefined;
-    this.#inHand = this.#inHand.filter((one) => one.assigned !== assigned);
     assigned.sought();
-    this.#reader.seek(assigned.source, to);
+    this.#assigned.seek(assigned, to);
   }
 
   /** Stops fetching a partition, for as long as the member has it. What was read ahead still comes. */
@@ -272,44 +259,47 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
 
   /** True when everything that is committed to the logs of its partitions has been given out. False while it has none. */
   get isAtEnd(): boolean {
-    const isOpen = this.#open !== undefined && !this.#open.records.isEmpty;
-    return !isOpen && this.#assigned.size > 0 && this.#reader.isAtEnd;
+    return this.#assigned.size > 0 && this.#feed.isEmpty && this.#reader.isAtEnd;
   }
 
-  /** Ends every loop, waits for what is being handled, commits what is done, and leaves the group. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#cancelCommits();
-    this.#changed.open();
-    const all = [...this.#assigned.values()];
-    // Handlers of `run` end by themselves; of a loop nobody may come to ask for the next one.
-    await this.#giveUp(all);
-    this.#reader.close();
-    await this.#session.close({ comingBack: this.#settings.isStatic });
-    const unheard = this.#unheard;
-    this.#unheard = undefined;
-    if (unheard !== undefined) throw unheard;
+  /**
+   * Ends every loop, waits for what is being handled as long as for a partition that is given up, commits what is done, and leaves
+   * the group. Inside a loop, leave that first. Throws as `commit` does.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #enter(): void {
-    if (this.#loops > 0) {
-      throw new MoldauError('INVALID_REQUEST', 'this consumer is being read already: one loop at a time', {
-        field: 'loop',
-        problem: 'is the second one',
-      });
-    }
-    this.#loops += 1;
+  async #close(): Promise<void> {
+    this.#cancelCommits();
+    await this.#giveUp(this.#assigned.stop([...this.#assigned].map(({ key }) => key)));
+    this.#reader.close();
+    await this.#session.leave(this.#settings.member.instanceId !== undefined, leaveMs);
+    const unheard = this.#committer.unheard();
+    if (unheard !== undefined) throw unheard;
   }
 
-  /** What the loop had in hand is not done, unless the next one asks on. */
+  #enter(): void {
+    if (this.#isRead) {
+      const problem = 'is the second one: a consumer has one at a time, end the other first';
+      throw faults.invalidRequest('loop', problem);
+    }
+    this.#isRead = true;
+  }
+
+  /** What was handed out and is not done comes again: to the next loop, if nobody else has the partition by then. */
   #leave(): void {
-    this.#loops -= 1;
-    for (const { assigned, record } of this.#inHand) assigned.skip(record);
+    this.#isRead = false;
+    this.#inHand = [];
+    for (const assigned of this.#assigned) {
+      const from = assigned.rewind();
+      if (from !== undefined && !assigned.signal.aborted) this.#assigned.seek(assigned, { offset: from });
+    }
   }
 
   #finishInHand(): void {
@@ -318,13 +308,16 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     this.#inHand = [];
   }
 
-  /** The next record of what is here. `undefined`: that has been given out. Throws what a codec throws, and CORRUPT_BATCH. */
+  #taken(source: FetchSource, stored: StoredRecord): Taken {
+    const assigned = this.#assigned.of(source);
+    if (assigned === undefined) throw new MoldauError('INTERNAL', `${source.name} is read, and is nobody's`);
+    return { assigned, stored };
+  }
+
+  /** Nothing is given out behind the end of a session, however long whoever asks has slept. */
   #next(): GroupRecord<K, V> | undefined {
-    const taken = this.#takeNow();
-    if (taken === undefined) return undefined;
-    const { assigned, stored } = taken;
-    this.#inHand.push({ assigned, record: assigned.take(stored.offset) });
-    return this.#decode(taken);
+    this.#session.look();
+    return this.#feed.take(this.#make);
   }
 
   /** The same, when there is one. `undefined`: there will be none any more. */
@@ -336,28 +329,11 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     }
   }
 
-  #decode({ assigned, stored }: Taken): GroupRecord<K, V> {
-    return Object.assign(consumedRecord(assigned.source, stored, this.#key, this.#value), { signal: assigned.signal });
-  }
-
-  /** Nothing is given out behind the end of a session, however long whoever asks has slept. */
-  #takeNow(): Taken | undefined {
-    if (this.#isClosed || this.#failure !== undefined || !this.#session.isAlive()) return undefined;
-    for (;;) {
-      const open = this.#open;
-      const stored = open?.records.next();
-      if (open !== undefined && stored !== undefined) return { assigned: open.assigned, stored };
-      const fetched = this.#reader.take();
-      const assigned = fetched && this.#bySource.get(fetched.source);
-      this.#open = assigned && fetched && { assigned, records: new FetchedRecords(fetched) };
-      if (fetched === undefined) return undefined;
-    }
-  }
-
   async #takeLater(signal: AbortSignal): Promise<Taken | undefined> {
     for (;;) {
       if (signal.aborted) return undefined;
-      const taken = this.#takeNow();
+      this.#session.look();
+      const taken = this.#feed.take((source, stored) => this.#taken(source, stored));
       if (taken !== undefined) return taken;
       if (!(await this.#arrived(signal))) return undefined;
     }
@@ -365,211 +341,46 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
 
   /** Resolves when there may be something to take. False: there will be nothing any more, or the signal was aborted. */
   async #arrived(signal?: AbortSignal): Promise<boolean> {
-    const wake = (): void => this.#changed.open();
-    for (;;) {
-      if (await this.#reader.arrived(signal)) return true;
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isClosed || signal?.aborted === true) return false;
-      // It has no partition now.
-      signal?.addEventListener('abort', wake, { once: true });
-      if (this.#assigned.size === 0) await this.#changed.wait();
-      signal?.removeEventListener('abort', wake);
-    }
+    if (await this.#reader.arrived(signal)) return true;
+    if (this.#failure !== undefined) throw this.#failure;
+    return false;
   }
 
-  /** Adds what comes within the time. Returns why the next one can't be given, if that is so. */
-  async #fillUp(
-    records: GroupRecord<K, V>[],
-    maxRecords: number,
-    maxWaitMs: number,
-  ): Promise<{ readonly error: unknown } | undefined> {
-    const waited = new AbortController();
-    let cancel: (() => void) | undefined;
-    try {
-      while (records.length < maxRecords) {
-        const record = this.#next();
-        if (record !== undefined) records.push(record);
-        else {
-          cancel ??= this.#ports.timers.after(maxWaitMs, () => waited.abort());
-          if (!(await this.#arrived(waited.signal))) return undefined;
-        }
-      }
-      return undefined;
-    } catch (error) {
-      return { error };
-    } finally {
-      cancel?.();
-    }
-  }
-
-  #take(partitions: readonly Given[]): void {
-    void this.#begin(partitions).catch((error: unknown) => this.#fail(error));
-  }
-
-  /** Reads them, once their names are known. */
-  async #begin(partitions: readonly Given[]): Promise<void> {
-    const { metadata, timeoutMs } = this.#ports;
-    const added: AssignedPartition[] = [];
-    for (const given of partitions) {
-      const { name } = await this.#insist(() => metadata.topicById(given.topicId, timeoutMs));
-      added.push(new AssignedPartition(given, name, given.offset, this.#settings.from));
-    }
-    // It may have been lost meanwhile, or be about to be given up.
-    const wanted = added.filter((one) => this.#session.owns(one));
-    for (const one of wanted) {
-      this.#assigned.set(nameOf(one), one);
-      this.#bySource.set(one.source, one);
-    }
-    await this.#tell('assigned', wanted);
-    for (const one of wanted) if (this.#assigned.get(nameOf(one)) === one) this.#reader.add(one.source);
-    this.#changed.open();
-  }
-
-  /** A topic that was just made may be unknown where we ask. */
-  async #insist<T>(ask: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        const mayPass = error instanceof MoldauError && (error.retriable || error.reason === 'UNKNOWN_TOPIC');
-        if (!mayPass || this.#isClosed) throw error;
-      }
-      await sleep(this.#ports.timers, namesAgainMs);
-    }
-  }
-
-  async #giveUp(partitions: readonly GroupPartition[]): Promise<void> {
+  async #giveUp(leaving: readonly AssignedPartition[]): Promise<void> {
     const { timers } = this.#ports;
-    const leaving = partitions.flatMap((one) => this.#assigned.get(nameOf(one)) ?? []);
-    for (const one of leaving) {
-      one.revoke();
-      this.#stopReading(one);
-    }
-    const late = new AbortController();
-    const cancel = timers.after(this.#settings.revokeTimeoutMs, () => late.abort());
-    const isLate = new Promise<void>((resolve) => late.signal.addEventListener('abort', () => resolve()));
+    for (const one of leaving) one.revoke();
     const worked = async (): Promise<void> => {
-      await Promise.all([this.#tell('revoked', leaving), ...leaving.map((one) => one.idle())]);
-      while (this.#askedFor > 0 && !late.signal.aborted) await this.#changed.wait();
+      await Promise.all([this.#events.tell('revoked', leaving), ...leaving.map((one) => one.idle())]);
+      // What somebody wants to be committed, and waits for.
+      await this.#committer.idle();
     };
-    await Promise.race([worked(), isLate]);
-    cancel();
-    if (this.#settings.commitEveryMs !== undefined) {
-      await Promise.race([
-        this.#commitDone().catch((error: unknown) => this.#notHeard(error)),
-        sleep(timers, lastCommitMs),
-      ]);
-    }
-    for (const one of leaving) {
-      one.end();
-      this.#assigned.delete(nameOf(one));
-    }
-    this.#inHand = this.#inHand.filter(({ assigned }) => assigned.overWith === undefined);
+    await within(timers, this.#settings.revokeTimeoutMs, worked());
+    const isManual = this.#settings.commitEveryMs === undefined;
+    if (!isManual) await within(timers, lastCommitMs, this.#committer.commitUnheard());
+    this.#assigned.forget(leaving);
   }
 
-  #lose(partitions: readonly GroupPartition[], error: MoldauError): void {
-    const lost = partitions.flatMap((one) => this.#assigned.get(nameOf(one)) ?? []);
-    for (const one of lost) {
-      one.end(error);
-      this.#stopReading(one);
-      this.#assigned.delete(nameOf(one));
-    }
-    this.#inHand = this.#inHand.filter(({ assigned }) => assigned.overWith === undefined);
-    if (lost.length > 0) void this.#tell('lost', lost);
-  }
-
-  #stopReading(one: AssignedPartition): void {
-    if (this.#open?.assigned === one) this.#open = undefined;
-    this.#bySource.delete(one.source);
-    this.#reader.remove(one.source);
+  #lose(lost: readonly AssignedPartition[], error: MoldauError): void {
+    this.#assigned.forget(lost, error);
+    void this.#events.tell('lost', lost);
   }
 
   #fail(cause: unknown): void {
-    if (this.#isClosed) return;
     this.#failure = cause instanceof MoldauError ? cause : new MoldauError('INTERNAL', String(cause), {}, { cause });
     this.#cancelCommits();
-    this.#changed.open();
+    this.#reader.close();
   }
 
-  /** Resolves when every listener has. What one of them throws is logged: a partition can't wait for it. */
-  async #tell(event: GroupEvent, changed: readonly AssignedPartition[]): Promise<void> {
-    if (changed.length === 0) return;
-    const partitions = changed.map(({ topic, partition }) => ({ topic, partition }));
-    const { logger } = this.#ports;
-    await Promise.all(
-      [...this.#listeners[event]].map(async (listener) => {
-        try {
-          await listener({ partitions });
-        } catch (error) {
-          logger.error('a listener of a consumer has failed', { event, error });
-        }
-      }),
-    );
-  }
-
-  async #commitBatch(inHand: readonly { assigned: AssignedPartition; record: InHand }[]): Promise<void> {
-    if (!this.#session.isAlive()) throw faults.sessionOver(this.group);
-    const committing = this.#commitAsked(() => {
-      for (const { assigned, record } of inHand) assigned.finish(record);
-    });
-    this.#inHand = this.#inHand.filter(({ record }) => record.state !== 'done');
-    await committing;
-    for (const { assigned, record } of inHand)
+  async #commitBatch(handed: readonly Handed[]): Promise<void> {
+    for (const { assigned, record } of handed) assigned.finish(record);
+    this.#session.look();
+    await this.commit();
+    for (const { assigned, record } of handed)
       if (assigned.overWith !== undefined && !assigned.hasCommitted(record)) throw assigned.overWith;
   }
 
-  /** Partitions are not given up before it is decided. `finish`: what is done with it. */
-  async #commitAsked(finish = (): void => {}): Promise<void> {
-    this.#askedFor += 1;
-    try {
-      finish();
-      await this.#commitDone();
-    } finally {
-      this.#askedFor -= 1;
-      this.#changed.open();
-    }
-  }
-
-  #commitSoon(): void {
-    this.#commitDone().catch((error: unknown) => this.#notHeard(error));
-  }
-
-  #notHeard(error: unknown): void {
-    if (!(error instanceof MoldauError)) throw error;
-    this.#ports.logger.warn('a commit of a consumer has failed', { group: this.group, error });
-    // What is lost is told as that.
-    if (error.reason !== 'UNKNOWN_MEMBER') this.#unheard = error;
-  }
-
-  /** One at a time: what is done meanwhile goes with the next. */
-  async #commitDone(): Promise<void> {
-    while (this.#committing !== undefined) await this.#committing.catch(() => {});
-    this.#committing = this.#commitNow().finally(() => {
-      this.#committing = undefined;
-    });
-    await this.#committing;
-  }
-
-  async #commitNow(): Promise<void> {
-    const commits: (NewCommit & { readonly assigned: AssignedPartition })[] = [];
-    for (const assigned of this.#assigned.values()) {
-      const { topicId, partition, uncommitted } = assigned;
-      if (uncommitted !== undefined) commits.push({ topicId, partition, offset: uncommitted, assigned });
-    }
-    for (let at = 0; at < commits.length; at += commitsMax) {
-      const some = commits.slice(at, at + commitsMax);
-      const failures = await this.#session.commit(some);
-      const refused = new Map(
-        failures.flatMap(({ partition, error }) => (partition === undefined ? [] : [[nameOf(partition), error]])),
-      );
-      for (const one of some) if (!refused.has(nameOf(one))) one.assigned.committed(one.offset);
-      const [error] = refused.values();
-      if (error !== undefined) throw fromWireError(error);
-    }
-  }
-
   #of(at: TopicPartition): AssignedPartition {
-    for (const one of this.#assigned.values()) if (one.topic === at.topic && one.partition === at.partition) return one;
+    for (const one of this.#assigned) if (one.topic === at.topic && one.partition === at.partition) return one;
     throw new MoldauError('INVALID_REQUEST', `${at.topic}/${at.partition} is not assigned to this member now`, {
       field: 'partition',
       problem: 'is not assigned',
@@ -577,8 +388,12 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   }
 }
 
-const namesAgainMs = 200;
-/** A last commit that is not answered in this time keeps nobody from the partition. */
-const lastCommitMs = 5_000;
-/** Offsets of one commit. */
-const commitsMax = 10_000;
+/** Whoever coordinates the group will take it away: no reason to stop reading the others. */
+const isGone = ({ reason }: MoldauError): boolean => reason === 'UNKNOWN_TOPIC' || reason === 'UNKNOWN_PARTITION';
+
+/** Waits for what does not reject, but not for longer. */
+async function within(timers: ClientPorts['timers'], ms: Millis, promise: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([promise, sleep(timers, ms, over.signal).catch(() => {})]);
+  over.abort();
+}

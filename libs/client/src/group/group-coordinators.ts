@@ -1,52 +1,68 @@
-import { type Millis, MoldauError } from '@moldau/kernel';
-import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { faults, type Millis, MoldauError } from '@moldau/kernel';
+import { type Node, NodeRole, NodeState } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
 import { retrying } from '@moldau/routing';
 import type { Channel } from '@moldau/rpc';
 import type { ClientPorts } from '../client-ports.ts';
 
-/** Finds who coordinates a group, and calls it. */
+/** One that is asked, and does not answer, shall leave time for the next one. */
+const askMs: Millis = 2_000;
+
+/** Finds who coordinates groups. Nothing is remembered: shards move, and calls about groups are rare. */
 export class GroupCoordinators {
   readonly #ports: ClientPorts;
-  /** Counts those that were asked: the next one may know more. */
+  /** Counts the questions: each goes to the next process. */
   #asked = 0;
 
   constructor(ports: ClientPorts) {
     this.#ports = ports;
   }
 
-  /** Where all of them are; behind a gateway it stands for all. Throws NOT_SERVING when there is none. */
+  /** Where all group coordinators can be reached; behind a gateway that is one address. Throws NOT_SERVING when there is none. */
   async addresses(timeoutMs: Millis): Promise<string[]> {
-    const nodes = await this.#ports.metadata.nodes(timeoutMs);
-    const coordinators = nodes.filter(({ role }) => role === NodeRole.GROUP_COORDINATOR);
-    if (coordinators.length === 0) {
-      throw new MoldauError('NOT_SERVING', 'this cluster has no group coordinator: start one, or retry');
-    }
-    return [...new Set(coordinators.map(({ address }) => address))];
+    const active = (await this.#nodes(timeoutMs)).filter(({ state }) => state === NodeState.ACTIVE);
+    if (active.length === 0)
+      throw new MoldauError('NOT_SERVING', 'this cluster has no group coordinator now: start one, or retry');
+    return [...new Set(active.map(({ address }) => address))];
   }
 
-  /** The address of the one that has a group. Throws NOT_SERVING, NOT_COORDINATOR, UNREACHABLE: retry. */
+  /** Where the group is coordinated now: one attempt. Throws NOT_SERVING while nobody does. */
   async find(group: string, timeoutMs: Millis): Promise<string> {
-    const { metadata, connections } = this.#ports;
     const addresses = await this.addresses(timeoutMs);
     const asked = addresses[this.#asked % addresses.length] ?? '';
-    try {
-      const channel = connections.to(asked, 'control');
-      const { nodeId } = await channel.unary(GroupService.method.findGroupCoordinator, { group }, { timeoutMs });
-      const found = (await metadata.nodes(timeoutMs)).find(({ id }) => id === nodeId);
-      if (found === undefined) throw new MoldauError('NOT_COORDINATOR', `node ${nodeId} is not known: retry`);
-      return found.address;
-    } catch (error) {
-      this.#asked += 1;
-      throw error;
-    }
+    this.#asked += 1;
+    const limit = { timeoutMs: addresses.length > 1 ? Math.min(askMs, timeoutMs) : timeoutMs };
+    const channel = this.#ports.connections.to(asked, 'control');
+    const { nodeId } = await channel.unary(GroupService.method.findGroupCoordinator, { group }, limit);
+    return this.addressOf(nodeId, timeoutMs);
   }
 
-  /** Calls the one that has a group, and again while that may help. Throws the last error. */
-  call<T>(group: string, call: (channel: Channel, timeoutMs: Millis) => Promise<T>): Promise<T> {
-    return retrying(this.#ports, this.#ports.timeoutMs, async (leftMs) => {
-      const address = await this.find(group, leftMs);
-      return call(this.#ports.connections.to(address, 'control'), leftMs);
-    });
+  /** Where a group coordinator can be reached. Throws NOT_SERVING while the cluster does not say. */
+  async addressOf(nodeId: number, timeoutMs: Millis): Promise<string> {
+    const node = (await this.#nodes(timeoutMs)).find(({ id }) => id === nodeId);
+    if (node === undefined) throw faults.notServing(`group coordinator ${nodeId}`, 'away');
+    return node.address;
+  }
+
+  /** Calls whoever coordinates the group, and again while that may help (`mayRepeat`: or who knows better), within the client's timeout. */
+  call<T>(
+    group: string,
+    call: (channel: Channel, timeoutMs: Millis) => Promise<T>,
+    mayRepeat?: (error: MoldauError) => boolean,
+  ): Promise<T> {
+    return this.retrying(
+      async (timeoutMs) => call(this.#ports.connections.to(await this.find(group, timeoutMs), 'control'), timeoutMs),
+      mayRepeat,
+    );
+  }
+
+  /** Attempts until it works, while that may help, within the client's timeout. */
+  retrying<T>(attempt: (timeoutMs: Millis) => Promise<T>, mayRepeat?: (error: MoldauError) => boolean): Promise<T> {
+    return retrying(this.#ports, this.#ports.timeoutMs, attempt, mayRepeat);
+  }
+
+  async #nodes(timeoutMs: Millis): Promise<Node[]> {
+    const nodes = await this.#ports.metadata.nodes(timeoutMs);
+    return nodes.filter(({ role }) => role === NodeRole.GROUP_COORDINATOR);
   }
 }

@@ -1,10 +1,12 @@
 import { Gate, MoldauError, sleep } from '@moldau/kernel';
+import type { StoredRecord } from '@moldau/records';
 import { partitionOfKey } from '@moldau/records';
 import type { ClientPorts } from '../client-ports.ts';
 import { codec } from '../codec.ts';
 import type { Producer, ProducerOptions } from '../producer.ts';
 import { type Duration, toMs } from '../quantities.ts';
-import type { GroupRecord, Taken } from './group-consumer.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
+import type { GroupRecord } from './group-consumer.ts';
 
 /** How records are handled. */
 export interface RunOptions {
@@ -18,6 +20,12 @@ export interface RunOptions {
   readonly deadLetter?: string;
   /** Aborted: nothing new is begun, and `run` resolves when what was begun has ended. */
   readonly signal?: AbortSignal;
+}
+
+/** A record before it is decoded. */
+export interface Taken {
+  readonly assigned: AssignedPartition;
+  readonly stored: StoredRecord;
 }
 
 /** What a run works with. */
@@ -72,7 +80,8 @@ export async function runGroup<K, V>(run: GroupRun<K, V>, options: RunOptions, h
         .finally(() => {
           ahead -= 1;
           room.open();
-          if (assigned.signal.aborted || signal.aborted) assigned.skip(inHand);
+          // Unless it is done.
+          assigned.drop(inHand);
         });
     }
   } finally {

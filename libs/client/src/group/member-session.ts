@@ -1,18 +1,31 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { faults, jittered, type Logger, type Millis, MoldauError, randomName, repeat, sleep } from '@moldau/kernel';
 import {
-  type CommitFailure,
-  GroupService,
-  type JoinSessionRequestSchema,
-  type JoinSessionResponse,
-} from '@moldau/proto/moldau/group/v1/group_pb';
-import { fromWireError, type Session, SessionLiveness } from '@moldau/rpc';
+  type CancelTimer,
+  faults,
+  Gate,
+  jittered,
+  type Millis,
+  MoldauError,
+  type PartitionKey,
+  randomName,
+  sleep,
+} from '@moldau/kernel';
+import type { CommitResult, CommittedOffsetSchema } from '@moldau/proto/moldau/group/v1/group_pb';
+import { fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from '../client-ports.ts';
 import { GroupCoordinators } from './group-coordinators.ts';
-import { type Given, type GroupPartition, Membership } from './membership.ts';
-
-type Stream = Session<MessageInitShape<typeof JoinSessionRequestSchema>, JoinSessionResponse>;
-type Frame = NonNullable<MessageInitShape<typeof JoinSessionRequestSchema>['frame']>;
+import { JoinLink, type JoinTold } from './join-link.ts';
+import {
+  endOf,
+  type Granted,
+  joining,
+  type MembershipEffect,
+  type MembershipEvent,
+  type MembershipState,
+  step,
+} from './membership-machine.ts';
+import { fromNamed, toAssignment } from './membership-wire.ts';
+import { PendingCommits } from './pending-commits.ts';
 
 /** Who joins which group, and how. */
 export interface MemberOptions {
@@ -29,303 +42,295 @@ export interface MemberOptions {
 /** What a session tells. */
 export interface MemberEvents {
   /** Partitions that are the member's from now on. */
-  assigned(partitions: readonly Given[]): void;
+  assigned(partitions: readonly Granted[]): void;
   /** Partitions that are to be given up. When it resolves nothing works on them any more. Does not reject. */
-  revoked(partitions: readonly GroupPartition[]): Promise<void>;
+  revoked(partitions: readonly PartitionKey[]): Promise<void>;
   /** Others may have all of these now. */
-  lost(partitions: readonly GroupPartition[], error: MoldauError): void;
+  lost(partitions: readonly PartitionKey[], error: MoldauError): void;
   /** Nothing will be assigned any more. */
   failed(error: MoldauError): void;
 }
 
-/** A position to be committed. */
-export interface NewCommit extends GroupPartition {
-  readonly offset: bigint;
-}
+type Offsets = readonly MessageInitShape<typeof CommittedOffsetSchema>[];
 
-interface PendingCommit {
-  readonly number: bigint;
-  readonly offsets: readonly NewCommit[];
-  readonly settled: PromiseWithResolvers<readonly CommitFailure[]>;
-}
-
-const tickMs: Millis = 1_000;
-const firstPauseMs: Millis = 50;
-const lastPauseMs: Millis = 1_000;
+/** A search that takes longer begins anew, elsewhere. */
+const findMs = 5_000;
+const firstPauseMs = 50;
+const lastPauseMs = 1_000;
+/** Until a coordinator has said how long the session is. */
+const firstPingMs = 2_000;
+/** Of a session; never less often than an idle member has to speak, and not more often than is of use. */
+const pingShare = 1 / 10;
+const pingMs = { min: 500, max: 4_000 } as const;
 
 /**
- * A member of a group, over one stream after the other: what a membership says is done, a stream that breaks is followed by the
- * next one, and a membership that is lost by a new one. Needs nobody's help to stay alive.
+ * Keeps a consumer a member of its group: through streams that break, coordinators that move and sessions that are lost, after
+ * which it joins anew. Decides nothing: that is for the machine; its application hears what to do by `events`.
  */
 export class MemberSession {
   readonly #ports: ClientPorts;
   readonly #options: MemberOptions;
   readonly #events: MemberEvents;
   readonly #coordinators: GroupCoordinators;
-  readonly #closing = new AbortController();
-  readonly #commits = new Map<bigint, PendingCommit>();
-  readonly #cancelTick: () => void;
-  #membership: Membership;
-  #liveness: SessionLiveness | undefined;
-  #stream: Stream | undefined;
-  /** Whether the membership is known to the coordinator on this stream: commits may be sent. */
-  #isWelcome = false;
-  #commitNumber = 0n;
-  /** Where the last coordinator has said that the group is. */
-  #hint: number | undefined;
+  readonly #changed = new Gate();
+  readonly #stopping = new AbortController();
+  readonly #commits = new PendingCommits();
+  #memberId: string;
+  #state: MembershipState = joining;
+  #link: JoinLink | undefined;
+  /** When the hello was sent on the link. */
+  #helloAt: Millis = 0;
+  /** The coordinator may know the member id. */
+  #hasSaidHello = false;
+  #wasWelcome = false;
+  #redirectedTo: number | undefined;
   #pauseMs = firstPauseMs;
-  #running: Promise<void> = Promise.resolve();
+  #cancelDeadline: CancelTimer | undefined;
 
-  constructor(options: MemberOptions, ports: ClientPorts, events: MemberEvents) {
+  constructor(ports: ClientPorts, options: MemberOptions, events: MemberEvents) {
     this.#ports = ports;
     this.#options = options;
     this.#events = events;
     this.#coordinators = new GroupCoordinators(ports);
-    this.#membership = this.#newMembership();
-    this.#cancelTick = repeat(ports.timers, tickMs, () => this.#tick());
-    this.#running = this.#run();
+    this.#memberId = randomName(ports.random);
   }
 
+  /** Of the membership that it has now, or is about to have. */
   get memberId(): string {
-    return this.#membership.memberId;
+    return this.#memberId;
   }
 
-  /** Whether a partition is the member's, and not about to be given up. */
-  owns(partition: GroupPartition): boolean {
-    return this.#membership.has(partition);
+  /** Ends the membership if its session has ended, before anything else is done in its name: timers may be late. */
+  look(): void {
+    const endsAt = endOf(this.#state);
+    if (endsAt !== undefined && this.#now >= endsAt) this.#step({ kind: 'ticked' });
   }
 
-  /** Whether what was assigned may still be worked on: where the session is over by our own clock, it is lost here and now. */
-  isAlive(): boolean {
-    if (!this.#membership.isOver(this.#ports.clock.monotonicMs())) return true;
-    this.#lose(faults.sessionOver(this.#options.group));
-    return false;
+  /** Whether there is no membership to leave: none was begun. */
+  get #isUnknown(): boolean {
+    return this.#state.kind === 'joining' && !this.#hasSaidHello;
   }
 
-  /** Commits. Resolves with what of it was refused. Rejects when the membership ends before, or the commit failed. */
-  commit(offsets: readonly NewCommit[]): Promise<readonly CommitFailure[]> {
-    this.#commitNumber += 1n;
-    const number = this.#commitNumber;
-    const pending = { number, offsets, settled: Promise.withResolvers<readonly CommitFailure[]>() };
-    if (!this.isAlive() || this.#closing.signal.aborted) {
-      pending.settled.reject(faults.sessionOver(this.#options.group));
-      return pending.settled.promise;
-    }
-    this.#commits.set(number, pending);
-    if (this.#isWelcome) this.#sendCommit(pending);
-    return pending.settled.promise;
+  /** Joins, and stays a member until `leave`, or until the coordinator refuses for good. */
+  start(): void {
+    void this.#run();
   }
 
-  /** Leaves, and resolves when that is said. `comingBack`: a static member's partitions wait for it. */
-  async close({ comingBack }: { readonly comingBack: boolean }): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#say({ case: 'leave', value: { comingBack } });
-    this.#stream?.end();
-    this.#cancelTick();
-    this.#closing.abort();
-    const { timers } = this.#ports;
-    // The coordinator ends the stream when it knows.
-    await Promise.race([this.#running, sleep(timers, leaveMs)]);
-    this.#stream?.cancel();
-    this.#failCommits(faults.sessionOver(this.#options.group));
+  /**
+   * Commits under the epoch of the membership. Resolves with what the coordinator says; rejects when it may not have been done:
+   * with something retriable while the membership goes on.
+   */
+  commit(offsets: Offsets): Promise<CommitResult> {
+    this.look();
+    const state = this.#state;
+    if (state.kind === 'over') return Promise.reject(state.error ?? this.#sessionOver());
+    if (state.kind !== 'member' && state.kind !== 'giving-up') return Promise.reject(this.#sessionOver());
+    const link = this.#link;
+    if (link === undefined) return Promise.reject(new MoldauError('UNREACHABLE', 'on its way to the coordinator'));
+    const { number, result } = this.#commits.add();
+    link.say({ case: 'commit', value: { offsets: [...offsets], memberEpoch: state.epoch ?? 0, number } });
+    return result;
   }
 
-  #newMembership(): Membership {
-    return new Membership(randomName(this.#ports.random));
+  /** Leaves; the application has given everything up. Resolves when the coordinator knows, or does not answer for so long. */
+  async leave(comingBack: boolean, atMostMs: Millis): Promise<void> {
+    if (this.#isUnknown) return this.#stop();
+    this.#step({ kind: 'leave', comingBack });
+    const cancel = this.#ports.timers.after(atMostMs, () => this.#stop());
+    while (this.#state.kind !== 'over' && !this.#stopping.signal.aborted) await this.#changed.wait();
+    cancel();
+    this.#stop();
   }
 
+  #stop(): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+    this.#stopping.abort();
+    this.#link?.close();
+    this.#changed.open();
+  }
+
+  get #now(): Millis {
+    return this.#ports.clock.monotonicMs();
+  }
+
+  /** One stream after the other. */
   async #run(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        await this.#follow(await this.#find());
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!this.#mayPass(error)) return this.#fail(error);
-        this.#logger.debug('a member has no coordinator now: asking again', { group: this.#options.group, error });
-      }
-      if (signal.aborted) return;
-      await sleep(this.#ports.timers, jittered(this.#ports.random, this.#pauseMs), signal).catch(() => {});
-      this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs);
+    const since = this.#now;
+    while (!this.#stopping.signal.aborted) {
+      const error = await this.#follow().catch(asMoldauError);
+      if (this.#stopping.signal.aborted) return;
+      if (error === undefined) this.#step({ kind: 'ended' });
+      else if (isForGood(error) || this.#isUnheard(since)) this.#step({ kind: 'refused', error });
+      if (!this.#goesOn()) return;
+      this.#ports.logger.debug('a stream to the coordinator of a group is over', { group: this.#options.group, error });
+      await this.#pause();
     }
   }
 
-  get #logger(): Logger {
-    return this.#ports.logger;
+  /** A cluster that has never answered may be the wrong one; one that has is waited for. */
+  #isUnheard(since: Millis): boolean {
+    return !this.#wasWelcome && this.#now - since >= this.#ports.timeoutMs;
   }
 
-  async #find(): Promise<string> {
-    const { metadata, timeoutMs } = this.#ports;
-    const hint = this.#hint;
-    this.#hint = undefined;
-    const hinted = hint === undefined ? undefined : (await metadata.nodes(timeoutMs)).find(({ id }) => id === hint);
-    return hinted?.address ?? this.#coordinators.find(this.#options.group, timeoutMs);
+  async #pause(): Promise<void> {
+    const { timers, random } = this.#ports;
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(pauseMs * 2, lastPauseMs);
+    // Whoever was sent elsewhere, and comes from a stream that was good, goes there at once.
+    if (this.#redirectedTo !== undefined && pauseMs === firstPauseMs) return;
+    await sleep(timers, jittered(random, pauseMs), this.#stopping.signal).catch(() => {});
   }
 
-  /** One stream, to its end. Throws what ends the membership for good, and what broke the stream. */
-  async #follow(address: string): Promise<void> {
-    const { connections, clock } = this.#ports;
-    const stream = connections.to(address, 'control').session(GroupService.method.joinSession);
-    this.#stream = stream;
-    this.#liveness = new SessionLiveness(clock, 'server');
-    this.#hello();
-    try {
-      for await (const { frame } of stream.incoming) {
-        this.#liveness.heard();
-        if (this.#take(frame) === 'leave') return;
-      }
-    } finally {
-      this.#isWelcome = false;
-      this.#stream = undefined;
-      stream.cancel();
-    }
+  /** A membership that was lost is followed by another one, under another id. False: there is to be none. */
+  #goesOn(): boolean {
+    this.look();
+    if (this.#state.kind !== 'over') return true;
+    if (this.#state.why !== 'lost') return false;
+    this.#memberId = randomName(this.#ports.random);
+    this.#hasSaidHello = false;
+    this.#state = joining;
+    return true;
   }
 
-  #hello(): void {
-    const { group, topics, topicRegex, instanceId, rack, assignor, rebalanceTimeoutMs } = this.#options;
-    const membership = this.#membership;
-    const { memberId, epoch, applied } = membership;
-    membership.helloSent(this.#ports.clock.monotonicMs());
-    this.#say({
-      case: 'hello',
-      value: {
-        ...{ group, memberId, rack, assignor, rebalanceTimeoutMs, topics: [...topics] },
-        owned: { partitions: [...membership.owned] },
-        ...(instanceId !== undefined && { instanceId }),
-        ...(topicRegex !== undefined && { topicRegex }),
-        ...(epoch !== undefined && { lastMemberEpoch: epoch }),
-        ...(applied !== undefined && { lastAssignment: applied }),
-      },
+  /** Follows one stream to its end. Resolves when the coordinator has ended it in order; else throws why it broke. */
+  async #follow(): Promise<void> {
+    const { connections } = this.#ports;
+    const address = await this.#find();
+    if (this.#stopping.signal.aborted || !this.#goesOn()) return;
+    const link = new JoinLink(connections.to(address, 'control'), this.#ports, firstPingMs, {
+      told: (frame) => this.#told(link, frame),
+      renewed: (saidAt) => this.#step({ kind: 'renewed', saidAt }),
     });
+    this.#link = link;
+    this.#step({ kind: 'opened' });
+    // A session that goes on is to be sure of it soon.
+    link.ping();
+    try {
+      await link.follow();
+    } finally {
+      this.#link = undefined;
+      this.#commits.fail(lostStream());
+    }
   }
 
-  /** `leave`: there is somebody else to go to. */
-  #take(frame: JoinSessionResponse['frame']): 'leave' | undefined {
+  #find(): Promise<string> {
+    const nodeId = this.#redirectedTo;
+    this.#redirectedTo = undefined;
+    return nodeId === undefined
+      ? this.#coordinators.find(this.#options.group, findMs)
+      : this.#coordinators.addressOf(nodeId, findMs);
+  }
+
+  #told(link: JoinLink, frame: JoinTold): void {
     switch (frame.case) {
-      case 'welcome':
+      case 'welcome': {
+        const { sessionTimeoutMs } = frame.value;
+        this.#wasWelcome = true;
         this.#pauseMs = firstPauseMs;
-        this.#membership.welcomed(frame.value.sessionTimeoutMs);
-        this.#isWelcome = true;
-        // What was on its way when the last stream broke may have been committed: it is, again, and no other comes between.
-        for (const pending of this.#commits.values()) this.#sendCommit(pending);
-        return undefined;
-      case 'assignment':
-        this.#assignment(frame.value);
-        return undefined;
-      case 'pong':
-        this.#membership.ponged(frame.value.number);
-        return undefined;
-      case 'committed': {
-        const { number, failures, error } = frame.value;
-        const pending = this.#commits.get(number);
-        this.#commits.delete(number);
-        if (error === undefined) pending?.settled.resolve(failures);
-        else pending?.settled.reject(fromWireError(error));
-        return undefined;
+        link.pingEveryMs = Math.min(pingMs.max, Math.max(pingMs.min, sessionTimeoutMs * pingShare));
+        return this.#step({ kind: 'welcome', sessionTimeoutMs, saidAt: this.#helloAt });
       }
+      case 'assignment':
+        return this.#step({ kind: 'assignment', ...toAssignment(frame.value) });
+      case 'committed':
+        return this.#commits.settle(frame.value);
       case 'fenced':
-        throw fromWireError(frame.value);
+        this.#step({ kind: 'fenced', error: fromWireError(frame.value) });
+        return link.close();
       case 'redirect':
-        this.#hint = frame.value.nodeId;
-        return 'leave';
+        this.#redirectedTo = frame.value.nodeId;
+        return link.close();
       case 'drain':
-        return 'leave';
+        return link.close();
+      // An update, which might be refused, is never sent; pongs and heartbeats are for the link.
       case 'refused':
+      case 'pong':
       case 'heartbeat':
       case undefined:
-        return undefined;
+        return;
     }
   }
 
-  #assignment({
-    number,
-    memberEpoch,
-    assigned,
-  }: Extract<JoinSessionResponse['frame'], { case: 'assignment' }>['value']) {
-    const given = assigned.flatMap(({ partition, offset }) =>
-      partition === undefined ? [] : [{ topicId: partition.topicId, partition: partition.partition, offset }],
-    );
-    const membership = this.#membership;
-    const change = membership.assignment({ number, epoch: memberEpoch, assigned: given });
-    this.#ack();
-    if (change.revoked.length > 0) void this.#giveUp(membership, change.revoked);
-    if (change.assigned.length > 0) this.#events.assigned(change.assigned);
+  #step(event: MembershipEvent): void {
+    const before = this.#state;
+    const [state, effects] = step(before, event, this.#now);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+    this.#watchDeadline();
+    if (state.kind !== 'over' || before.kind === 'over') return;
+    this.#commits.fail(state.error ?? this.#sessionOver());
+    this.#link?.close();
+    if (state.why === 'refused' && state.error !== undefined) this.#events.failed(state.error);
+    this.#changed.open();
   }
 
-  async #giveUp(membership: Membership, partitions: readonly GroupPartition[]): Promise<void> {
+  #carryOut(effect: MembershipEffect): void {
+    switch (effect.kind) {
+      case 'hello':
+        this.#helloAt = this.#now;
+        this.#hasSaidHello = true;
+        return this.#link?.say({ case: 'hello', value: this.#hello(effect) });
+      case 'ack': {
+        const owned = { partitions: effect.owned.map(fromNamed) };
+        return this.#link?.say({ case: 'ack', value: { assignment: effect.assignment, owned } });
+      }
+      case 'leave':
+        return this.#link?.say({ case: 'leave', value: { comingBack: effect.comingBack } });
+      case 'take':
+        return this.#events.assigned(effect.partitions);
+      case 'give-up':
+        void this.#giveUp(effect.partitions);
+        return;
+      case 'lose':
+        return this.#events.lost(effect.partitions, effect.error ?? this.#sessionOver());
+    }
+  }
+
+  #hello({ lastMemberEpoch, lastAssignment, owned }: Extract<MembershipEffect, { kind: 'hello' }>) {
+    const { group, topics, topicRegex, instanceId, rack, assignor, rebalanceTimeoutMs } = this.#options;
+    return {
+      group,
+      memberId: this.#memberId,
+      topics: [...topics],
+      rack,
+      assignor,
+      rebalanceTimeoutMs,
+      owned: { partitions: owned.map(fromNamed) },
+      ...(topicRegex !== undefined && { topicRegex }),
+      ...(instanceId !== undefined && { instanceId }),
+      ...(lastMemberEpoch !== undefined && { lastMemberEpoch }),
+      ...(lastAssignment !== undefined && { lastAssignment }),
+    };
+  }
+
+  /** What an earlier membership had to give up is nothing to tell for a later one. */
+  async #giveUp(partitions: readonly PartitionKey[]): Promise<void> {
+    const memberId = this.#memberId;
     await this.#events.revoked(partitions);
-    if (membership !== this.#membership) return;
-    const again = membership.gaveUp(partitions);
-    this.#ack();
-    if (again.length > 0) this.#events.assigned(again);
+    if (this.#memberId === memberId) this.#step({ kind: 'gave-up', partitions });
   }
 
-  /** Behind the last commit of what it gives up. */
-  #ack(): void {
-    const { applied, owned } = this.#membership;
-    if (applied === undefined) return;
-    this.#say({ case: 'ack', value: { assignment: applied, owned: { partitions: [...owned] } } });
+  #sessionOver(): MoldauError {
+    return faults.sessionOver(this.#options.group);
   }
 
-  #sendCommit({ number, offsets }: PendingCommit): void {
-    const memberEpoch = this.#membership.epoch;
-    // Nothing is owned before the first assignment, and so nothing is committed.
-    if (memberEpoch === undefined) return;
-    const listed = offsets.map(({ topicId, partition, offset }) => ({ partition: { topicId, partition }, offset }));
-    this.#say({ case: 'commit', value: { offsets: listed, memberEpoch, number } });
-  }
-
-  #say(frame: Frame): void {
-    this.#liveness?.said();
-    this.#stream?.send({ frame });
-  }
-
-  #tick(): void {
-    if (!this.isAlive() || this.#stream === undefined) return;
-    if (this.#liveness?.peerIsSilent === true) {
-      this.#stream.cancel(new MoldauError('UNREACHABLE', 'the group coordinator was silent for too long'));
-      return;
-    }
-    if (this.#isWelcome)
-      this.#say({ case: 'ping', value: { number: this.#membership.ping(this.#ports.clock.monotonicMs()) } });
-  }
-
-  /** Whether another stream, or another membership, may help. */
-  #mayPass(error: unknown): boolean {
-    if (!(error instanceof MoldauError)) return false;
-    if (error.reason === 'UNKNOWN_MEMBER' || error.reason === 'FENCED_MEMBER') {
-      this.#lose(error);
-      return true;
-    }
-    return error.retriable;
-  }
-
-  /** The membership is over: begins another one. */
-  #lose(error: MoldauError): void {
-    const { owned } = this.#membership;
-    this.#membership = this.#newMembership();
-    this.#failCommits(error);
-    // Whoever follows it comes again, as the new member.
-    this.#stream?.cancel(new MoldauError('UNREACHABLE', 'the membership is over', {}, { cause: error }));
-    this.#logger.warn('a member has lost its partitions, and joins anew', { group: this.#options.group, error });
-    this.#events.lost(owned, error);
-  }
-
-  #fail(cause: unknown): void {
-    const error = cause instanceof MoldauError ? cause : new MoldauError('INTERNAL', String(cause), {}, { cause });
-    this.#cancelTick();
-    this.#closing.abort();
-    const { owned } = this.#membership;
-    this.#failCommits(error);
-    if (owned.length > 0) this.#events.lost(owned, error);
-    this.#events.failed(error);
-  }
-
-  #failCommits(error: MoldauError): void {
-    for (const { settled } of this.#commits.values()) settled.reject(error);
-    this.#commits.clear();
+  /** One timer at a time: when it fires too early, for the session went on, it is set again. */
+  #watchDeadline(): void {
+    const endsAt = endOf(this.#state);
+    if (endsAt === undefined || this.#cancelDeadline !== undefined || this.#stopping.signal.aborted) return;
+    this.#cancelDeadline = this.#ports.timers.after(Math.max(0, endsAt - this.#now), () => {
+      this.#cancelDeadline = undefined;
+      this.#step({ kind: 'ticked' });
+    });
   }
 }
 
-/** A coordinator that does not answer a leave learns of it by the end of the session. */
-const leaveMs: Millis = 2_000;
+/** Whether another stream, or another member id, can't help. A full group is told, as it can stay full for long. */
+const isForGood = ({ retriable, reason }: MoldauError): boolean => !retriable || reason === 'GROUP_FULL';
+
+const lostStream = (): MoldauError =>
+  new MoldauError('UNREACHABLE', 'the stream to the coordinator broke before the commit was answered');
+
+const asMoldauError = (error: unknown): MoldauError =>
+  error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });

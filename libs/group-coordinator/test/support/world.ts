@@ -1,10 +1,10 @@
-import { defaultGroupOptions, type GroupOptions, groupId } from '@moldau/groups';
+import { defaultGroupOptions, type GroupOptions, groupId, shardOf } from '@moldau/groups';
 import { nodeId, repeat, silentLogger, silentMeter } from '@moldau/kernel';
 import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { Channel } from '@moldau/rpc';
 import { SimulatedCluster, SimulatedProcess } from '@moldau/testing';
-import { GroupCoordinator, type ShardEntry, type ShardTable, shardOf } from '../../src/index.ts';
+import { GroupCoordinator, type ShardEntry, type ShardTable } from '../../src/index.ts';
 import type { Member } from './member.ts';
 
 export const shards = 4;

@@ -753,7 +753,7 @@ export type DescribeClusterResponse = Message<"moldau.cluster.v1.DescribeCluster
   coordinator: string;
 
   /**
-   * Nodes in all.
+   * Nodes in all: storage nodes and group coordinators.
    *
    * @generated from field: uint32 nodes = 4;
    */
@@ -767,14 +767,14 @@ export type DescribeClusterResponse = Message<"moldau.cluster.v1.DescribeCluster
   activeNodes: number;
 
   /**
-   * Topics.
+   * Topics, those of the system among them.
    *
    * @generated from field: uint32 topics = 6;
    */
   topics: number;
 
   /**
-   * Partitions.
+   * Partitions of them.
    *
    * @generated from field: uint32 partitions = 7;
    */

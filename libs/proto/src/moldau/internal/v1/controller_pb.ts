@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file moldau/internal/v1/controller.proto.
  */
 export const file_moldau_internal_v1_controller: GenFile = /*@__PURE__*/
-  fileDesc("CiNtb2xkYXUvaW50ZXJuYWwvdjEvY29udHJvbGxlci5wcm90bxISbW9sZGF1LmludGVybmFsLnYxItwBChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIPCgdub2RlX2lkGAMgASgNEhMKC2luY2FybmF0aW9uGAQgASgJEg8KB2FkZHJlc3MYBSABKAkSDAoEcmFjaxgGIAEoCRIXCg9wcm9ncmFtX3ZlcnNpb24YByABKAkSFwoPaGlnaGVzdF92ZXJzaW9uGAggASgDEikKBHJvbGUYCSABKA4yGy5tb2xkYXUuY2x1c3Rlci52MS5Ob2RlUm9sZSJaChRSZWdpc3Rlck5vZGVSZXNwb25zZRISCgpjbHVzdGVyX2lkGAEgASgJEhIKCm5vZGVfZXBvY2gYAiABKAMSGgoSc2Vzc2lvbl90aW1lb3V0X21zGAMgASgNIucBChJOb2RlU2Vzc2lvblJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDRISCgpub2RlX2Vwb2NoGAIgASgDEjQKB3JlcG9ydHMYAyADKAsyIy5tb2xkYXUuaW50ZXJuYWwudjEuUGFydGl0aW9uUmVwb3J0Eg0KBXJlYWR5GAQgASgIEg8KB2xlYXZpbmcYBSABKAgSFgoOc3RvcmFnZV9mYWlsZWQYBiABKAgSFwoPaGlnaGVzdF92ZXJzaW9uGAcgASgDEhIKCmNsdXN0ZXJfaWQYCCABKAkSEQoJZGlza19mdWxsGAkgASgIItYBCg9QYXJ0aXRpb25SZXBvcnQSEAoIdG9waWNfaWQYASABKAkSEQoJcGFydGl0aW9uGAIgASgNEhQKDGxlYWRlcl9lcG9jaBgDIAEoDRISCgpsYXN0X2Vwb2NoGAQgASgNEhMKC2R1cmFibGVfZW5kGAUgASgDEi8KBXN0YXRlGAYgASgOMiAubW9sZGF1LmludGVybmFsLnYxLlJlcGxpY2FTdGF0ZRIbCg5yZXNpZ25lZF9lcG9jaBgHIAEoDUgAiAEBQhEKD19yZXNpZ25lZF9lcG9jaCK6AQoTTm9kZVNlc3Npb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgDEhAKCHNuYXBzaG90GAIgASgIEjwKC2Fzc2lnbm1lbnRzGAMgAygLMicubW9sZGF1LmludGVybmFsLnYxLlBhcnRpdGlvbkFzc2lnbm1lbnQSEgoKdG9tYnN0b25lcxgEIAMoCRIOCgZub3dfbXMYBSABKAMSEwoGZmVuY2VkGAYgASgJSACIAQFCCQoHX2ZlbmNlZCKCAwoTUGFydGl0aW9uQXNzaWdubWVudBIQCgh0b3BpY19pZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIvCglwYXJ0aXRpb24YAyABKAsyHC5tb2xkYXUuY2x1c3Rlci52MS5QYXJ0aXRpb24SFwoPcGFydGl0aW9uX2Vwb2NoGAQgASgDEhkKEWxlYWRlcl9ub2RlX2Vwb2NoGAUgASgDEkMKBmNvbmZpZxgGIAMoCzIzLm1vbGRhdS5pbnRlcm5hbC52MS5QYXJ0aXRpb25Bc3NpZ25tZW50LkNvbmZpZ0VudHJ5EhgKEGFzc2lnbmVkX3ZlcnNpb24YByABKAMSLgoDaXNyGAggAygLMiEubW9sZGF1LmludGVybmFsLnYxLkluU3luY1JlcGxpY2ESCwoDZWxyGAkgAygNEhoKEmxhc3RfdW5jbGVhbl9lcG9jaBgKIAEoDRotCgtDb25maWdFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjQKDUluU3luY1JlcGxpY2ESDwoHbm9kZV9pZBgBIAEoDRISCgpub2RlX2Vwb2NoGAIgASgDImYKD0FsdGVySXNyUmVxdWVzdBIPCgdub2RlX2lkGAEgASgNEhIKCm5vZGVfZXBvY2gYAiABKAMSLgoHY2hhbmdlcxgDIAMoCzIdLm1vbGRhdS5pbnRlcm5hbC52MS5Jc3JDaGFuZ2UingEKCUlzckNoYW5nZRIQCgh0b3BpY19pZBgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SFAoMbGVhZGVyX2Vwb2NoGAMgASgNEhcKD3BhcnRpdGlvbl9lcG9jaBgEIAEoAxIuCgNpc3IYBSADKAsyIS5tb2xkYXUuaW50ZXJuYWwudjEuSW5TeW5jUmVwbGljYRINCgV1bmZpdBgGIAMoDSJCChBBbHRlcklzclJlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS5tb2xkYXUuaW50ZXJuYWwudjEuSXNyUmVzdWx0IlUKCUlzclJlc3VsdBIvCgdvdXRjb21lGAEgASgOMh4ubW9sZGF1LmludGVybmFsLnYxLklzck91dGNvbWUSFwoPcGFydGl0aW9uX2Vwb2NoGAIgASgDIkEKGkFsbG9jYXRlUHJvZHVjZXJJZHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0SEgoKbm9kZV9lcG9jaBgCIAEoAyI7ChtBbGxvY2F0ZVByb2R1Y2VySWRzUmVzcG9uc2USDQoFZmlyc3QYASABKAMSDQoFY291bnQYAiABKA0qmAEKDFJlcGxpY2FTdGF0ZRIdChlSRVBMSUNBX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTUkVQTElDQV9TVEFURV9DTEVBThABEhkKFVJFUExJQ0FfU1RBVEVfVU5DTEVBThACEhoKFlJFUExJQ0FfU1RBVEVfRE9VQlRGVUwQAxIZChVSRVBMSUNBX1NUQVRFX0NPUlJVUFQQBCqoAQoKSXNyT3V0Y29tZRIbChdJU1JfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhkKFUlTUl9PVVRDT01FX0NPTU1JVFRFRBABEhoKFklTUl9PVVRDT01FX0lORUxJR0lCTEUQAhIVChFJU1JfT1VUQ09NRV9TVEFMRRADEhYKEklTUl9PVVRDT01FX0ZFTkNFRBAEEhcKE0lTUl9PVVRDT01FX1VOS05PV04QBTKpAwoRQ29udHJvbGxlclNlcnZpY2USYQoMUmVnaXN0ZXJOb2RlEicubW9sZGF1LmludGVybmFsLnYxLlJlZ2lzdGVyTm9kZVJlcXVlc3QaKC5tb2xkYXUuaW50ZXJuYWwudjEuUmVnaXN0ZXJOb2RlUmVzcG9uc2USYgoLTm9kZVNlc3Npb24SJi5tb2xkYXUuaW50ZXJuYWwudjEuTm9kZVNlc3Npb25SZXF1ZXN0GicubW9sZGF1LmludGVybmFsLnYxLk5vZGVTZXNzaW9uUmVzcG9uc2UoATABElUKCEFsdGVySXNyEiMubW9sZGF1LmludGVybmFsLnYxLkFsdGVySXNyUmVxdWVzdBokLm1vbGRhdS5pbnRlcm5hbC52MS5BbHRlcklzclJlc3BvbnNlEnYKE0FsbG9jYXRlUHJvZHVjZXJJZHMSLi5tb2xkYXUuaW50ZXJuYWwudjEuQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QaLy5tb2xkYXUuaW50ZXJuYWwudjEuQWxsb2NhdGVQcm9kdWNlcklkc1Jlc3BvbnNlYgZwcm90bzM", [file_moldau_cluster_v1_metadata]);
+  fileDesc("CiNtb2xkYXUvaW50ZXJuYWwvdjEvY29udHJvbGxlci5wcm90bxISbW9sZGF1LmludGVybmFsLnYxItwBChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIPCgdub2RlX2lkGAMgASgNEhMKC2luY2FybmF0aW9uGAQgASgJEg8KB2FkZHJlc3MYBSABKAkSDAoEcmFjaxgGIAEoCRIXCg9wcm9ncmFtX3ZlcnNpb24YByABKAkSFwoPaGlnaGVzdF92ZXJzaW9uGAggASgDEikKBHJvbGUYCSABKA4yGy5tb2xkYXUuY2x1c3Rlci52MS5Ob2RlUm9sZSJaChRSZWdpc3Rlck5vZGVSZXNwb25zZRISCgpjbHVzdGVyX2lkGAEgASgJEhIKCm5vZGVfZXBvY2gYAiABKAMSGgoSc2Vzc2lvbl90aW1lb3V0X21zGAMgASgNIpsCChJOb2RlU2Vzc2lvblJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDRISCgpub2RlX2Vwb2NoGAIgASgDEjQKB3JlcG9ydHMYAyADKAsyIy5tb2xkYXUuaW50ZXJuYWwudjEuUGFydGl0aW9uUmVwb3J0Eg0KBXJlYWR5GAQgASgIEg8KB2xlYXZpbmcYBSABKAgSFgoOc3RvcmFnZV9mYWlsZWQYBiABKAgSFwoPaGlnaGVzdF92ZXJzaW9uGAcgASgDEhIKCmNsdXN0ZXJfaWQYCCABKAkSEQoJZGlza19mdWxsGAkgASgIEjIKC2xvc3Rfc2hhcmRzGAogAygLMh0ubW9sZGF1LmludGVybmFsLnYxLkxvc3RTaGFyZCIpCglMb3N0U2hhcmQSDQoFaW5kZXgYASABKA0SDQoFZXBvY2gYAiABKAMi1gEKD1BhcnRpdGlvblJlcG9ydBIQCgh0b3BpY19pZBgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SFAoMbGVhZGVyX2Vwb2NoGAMgASgNEhIKCmxhc3RfZXBvY2gYBCABKA0SEwoLZHVyYWJsZV9lbmQYBSABKAMSLwoFc3RhdGUYBiABKA4yIC5tb2xkYXUuaW50ZXJuYWwudjEuUmVwbGljYVN0YXRlEhsKDnJlc2lnbmVkX2Vwb2NoGAcgASgNSACIAQFCEQoPX3Jlc2lnbmVkX2Vwb2NoIroBChNOb2RlU2Vzc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMSEAoIc25hcHNob3QYAiABKAgSPAoLYXNzaWdubWVudHMYAyADKAsyJy5tb2xkYXUuaW50ZXJuYWwudjEuUGFydGl0aW9uQXNzaWdubWVudBISCgp0b21ic3RvbmVzGAQgAygJEg4KBm5vd19tcxgFIAEoAxITCgZmZW5jZWQYBiABKAlIAIgBAUIJCgdfZmVuY2VkIoIDChNQYXJ0aXRpb25Bc3NpZ25tZW50EhAKCHRvcGljX2lkGAEgASgJEg0KBXRvcGljGAIgASgJEi8KCXBhcnRpdGlvbhgDIAEoCzIcLm1vbGRhdS5jbHVzdGVyLnYxLlBhcnRpdGlvbhIXCg9wYXJ0aXRpb25fZXBvY2gYBCABKAMSGQoRbGVhZGVyX25vZGVfZXBvY2gYBSABKAMSQwoGY29uZmlnGAYgAygLMjMubW9sZGF1LmludGVybmFsLnYxLlBhcnRpdGlvbkFzc2lnbm1lbnQuQ29uZmlnRW50cnkSGAoQYXNzaWduZWRfdmVyc2lvbhgHIAEoAxIuCgNpc3IYCCADKAsyIS5tb2xkYXUuaW50ZXJuYWwudjEuSW5TeW5jUmVwbGljYRILCgNlbHIYCSADKA0SGgoSbGFzdF91bmNsZWFuX2Vwb2NoGAogASgNGi0KC0NvbmZpZ0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoNSW5TeW5jUmVwbGljYRIPCgdub2RlX2lkGAEgASgNEhIKCm5vZGVfZXBvY2gYAiABKAMiZgoPQWx0ZXJJc3JSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0SEgoKbm9kZV9lcG9jaBgCIAEoAxIuCgdjaGFuZ2VzGAMgAygLMh0ubW9sZGF1LmludGVybmFsLnYxLklzckNoYW5nZSKeAQoJSXNyQ2hhbmdlEhAKCHRvcGljX2lkGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoDRIUCgxsZWFkZXJfZXBvY2gYAyABKA0SFwoPcGFydGl0aW9uX2Vwb2NoGAQgASgDEi4KA2lzchgFIAMoCzIhLm1vbGRhdS5pbnRlcm5hbC52MS5JblN5bmNSZXBsaWNhEg0KBXVuZml0GAYgAygNIkIKEEFsdGVySXNyUmVzcG9uc2USLgoHcmVzdWx0cxgBIAMoCzIdLm1vbGRhdS5pbnRlcm5hbC52MS5Jc3JSZXN1bHQiVQoJSXNyUmVzdWx0Ei8KB291dGNvbWUYASABKA4yHi5tb2xkYXUuaW50ZXJuYWwudjEuSXNyT3V0Y29tZRIXCg9wYXJ0aXRpb25fZXBvY2gYAiABKAMiQQoaQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDRISCgpub2RlX2Vwb2NoGAIgASgDIjsKG0FsbG9jYXRlUHJvZHVjZXJJZHNSZXNwb25zZRINCgVmaXJzdBgBIAEoAxINCgVjb3VudBgCIAEoDSqYAQoMUmVwbGljYVN0YXRlEh0KGVJFUExJQ0FfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNSRVBMSUNBX1NUQVRFX0NMRUFOEAESGQoVUkVQTElDQV9TVEFURV9VTkNMRUFOEAISGgoWUkVQTElDQV9TVEFURV9ET1VCVEZVTBADEhkKFVJFUExJQ0FfU1RBVEVfQ09SUlVQVBAEKqgBCgpJc3JPdXRjb21lEhsKF0lTUl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGQoVSVNSX09VVENPTUVfQ09NTUlUVEVEEAESGgoWSVNSX09VVENPTUVfSU5FTElHSUJMRRACEhUKEUlTUl9PVVRDT01FX1NUQUxFEAMSFgoSSVNSX09VVENPTUVfRkVOQ0VEEAQSFwoTSVNSX09VVENPTUVfVU5LTk9XThAFMqkDChFDb250cm9sbGVyU2VydmljZRJhCgxSZWdpc3Rlck5vZGUSJy5tb2xkYXUuaW50ZXJuYWwudjEuUmVnaXN0ZXJOb2RlUmVxdWVzdBooLm1vbGRhdS5pbnRlcm5hbC52MS5SZWdpc3Rlck5vZGVSZXNwb25zZRJiCgtOb2RlU2Vzc2lvbhImLm1vbGRhdS5pbnRlcm5hbC52MS5Ob2RlU2Vzc2lvblJlcXVlc3QaJy5tb2xkYXUuaW50ZXJuYWwudjEuTm9kZVNlc3Npb25SZXNwb25zZSgBMAESVQoIQWx0ZXJJc3ISIy5tb2xkYXUuaW50ZXJuYWwudjEuQWx0ZXJJc3JSZXF1ZXN0GiQubW9sZGF1LmludGVybmFsLnYxLkFsdGVySXNyUmVzcG9uc2USdgoTQWxsb2NhdGVQcm9kdWNlcklkcxIuLm1vbGRhdS5pbnRlcm5hbC52MS5BbGxvY2F0ZVByb2R1Y2VySWRzUmVxdWVzdBovLm1vbGRhdS5pbnRlcm5hbC52MS5BbGxvY2F0ZVByb2R1Y2VySWRzUmVzcG9uc2ViBnByb3RvMw", [file_moldau_cluster_v1_metadata]);
 
 /**
  * One start of a node.
@@ -196,6 +196,13 @@ export type NodeSessionRequest = Message<"moldau.internal.v1.NodeSessionRequest"
    * @generated from field: bool disk_full = 9;
    */
   diskFull: boolean;
+
+  /**
+   * Shards of the groups that were given to this node and that it can't own any more: said for as long as nobody has them anew.
+   *
+   * @generated from field: repeated moldau.internal.v1.LostShard lost_shards = 10;
+   */
+  lostShards: LostShard[];
 };
 
 /**
@@ -204,6 +211,34 @@ export type NodeSessionRequest = Message<"moldau.internal.v1.NodeSessionRequest"
  */
 export const NodeSessionRequestSchema: GenMessage<NodeSessionRequest> = /*@__PURE__*/
   messageDesc(file_moldau_internal_v1_controller, 2);
+
+/**
+ * A shard of the groups that its owner has lost by a failure. Nobody has it again but under a new epoch.
+ *
+ * @generated from message moldau.internal.v1.LostShard
+ */
+export type LostShard = Message<"moldau.internal.v1.LostShard"> & {
+  /**
+   * The shard.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * The epoch under which it was owned.
+   *
+   * @generated from field: int64 epoch = 2;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message moldau.internal.v1.LostShard.
+ * Use `create(LostShardSchema)` to create a new message.
+ */
+export const LostShardSchema: GenMessage<LostShard> = /*@__PURE__*/
+  messageDesc(file_moldau_internal_v1_controller, 3);
 
 /**
  * What a node found of one partition.
@@ -267,7 +302,7 @@ export type PartitionReport = Message<"moldau.internal.v1.PartitionReport"> & {
  * Use `create(PartitionReportSchema)` to create a new message.
  */
 export const PartitionReportSchema: GenMessage<PartitionReport> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 3);
+  messageDesc(file_moldau_internal_v1_controller, 4);
 
 /**
  * What the coordinator says.
@@ -323,7 +358,7 @@ export type NodeSessionResponse = Message<"moldau.internal.v1.NodeSessionRespons
  * Use `create(NodeSessionResponseSchema)` to create a new message.
  */
 export const NodeSessionResponseSchema: GenMessage<NodeSessionResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 4);
+  messageDesc(file_moldau_internal_v1_controller, 5);
 
 /**
  * What a node has to do with one partition.
@@ -407,7 +442,7 @@ export type PartitionAssignment = Message<"moldau.internal.v1.PartitionAssignmen
  * Use `create(PartitionAssignmentSchema)` to create a new message.
  */
 export const PartitionAssignmentSchema: GenMessage<PartitionAssignment> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 5);
+  messageDesc(file_moldau_internal_v1_controller, 6);
 
 /**
  * A replica that is in sync.
@@ -435,7 +470,7 @@ export type InSyncReplica = Message<"moldau.internal.v1.InSyncReplica"> & {
  * Use `create(InSyncReplicaSchema)` to create a new message.
  */
 export const InSyncReplicaSchema: GenMessage<InSyncReplica> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 6);
+  messageDesc(file_moldau_internal_v1_controller, 7);
 
 /**
  * What a node that leads asks for.
@@ -470,7 +505,7 @@ export type AlterIsrRequest = Message<"moldau.internal.v1.AlterIsrRequest"> & {
  * Use `create(AlterIsrRequestSchema)` to create a new message.
  */
 export const AlterIsrRequestSchema: GenMessage<AlterIsrRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 7);
+  messageDesc(file_moldau_internal_v1_controller, 8);
 
 /**
  * In-sync replicas of one partition, as its leader proposes them.
@@ -526,7 +561,7 @@ export type IsrChange = Message<"moldau.internal.v1.IsrChange"> & {
  * Use `create(IsrChangeSchema)` to create a new message.
  */
 export const IsrChangeSchema: GenMessage<IsrChange> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 8);
+  messageDesc(file_moldau_internal_v1_controller, 9);
 
 /**
  * One result for each change, in their order.
@@ -547,7 +582,7 @@ export type AlterIsrResponse = Message<"moldau.internal.v1.AlterIsrResponse"> & 
  * Use `create(AlterIsrResponseSchema)` to create a new message.
  */
 export const AlterIsrResponseSchema: GenMessage<AlterIsrResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 9);
+  messageDesc(file_moldau_internal_v1_controller, 10);
 
 /**
  * What became of one proposal.
@@ -575,7 +610,7 @@ export type IsrResult = Message<"moldau.internal.v1.IsrResult"> & {
  * Use `create(IsrResultSchema)` to create a new message.
  */
 export const IsrResultSchema: GenMessage<IsrResult> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 10);
+  messageDesc(file_moldau_internal_v1_controller, 11);
 
 /**
  * Asks for producer ids.
@@ -603,7 +638,7 @@ export type AllocateProducerIdsRequest = Message<"moldau.internal.v1.AllocatePro
  * Use `create(AllocateProducerIdsRequestSchema)` to create a new message.
  */
 export const AllocateProducerIdsRequestSchema: GenMessage<AllocateProducerIdsRequest> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 11);
+  messageDesc(file_moldau_internal_v1_controller, 12);
 
 /**
  * A block of producer ids.
@@ -631,7 +666,7 @@ export type AllocateProducerIdsResponse = Message<"moldau.internal.v1.AllocatePr
  * Use `create(AllocateProducerIdsResponseSchema)` to create a new message.
  */
 export const AllocateProducerIdsResponseSchema: GenMessage<AllocateProducerIdsResponse> = /*@__PURE__*/
-  messageDesc(file_moldau_internal_v1_controller, 12);
+  messageDesc(file_moldau_internal_v1_controller, 13);
 
 /**
  * In which state a replica was found.

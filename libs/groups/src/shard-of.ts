@@ -1,5 +1,5 @@
-import type { GroupId } from '@moldau/groups';
 import { partitionOfKey } from '@moldau/records';
+import type { GroupId } from './ids.ts';
 
 const utf8 = new TextEncoder();
 

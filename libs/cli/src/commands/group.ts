@@ -1,0 +1,150 @@
+import type { GroupInfo, GroupPlace, GroupPosition, Moldau, TopicPartition } from '@moldau/client';
+import { type ConfirmOptions, confirm } from '../confirm.ts';
+import { eachName } from '../each-name.ts';
+import { usage } from '../exit-code.ts';
+import type { Io } from '../io.ts';
+import { factsOf, printRows, printThing, type Row, sayNone, tableOf } from '../listing.ts';
+import { partitionOf } from '../numbers.ts';
+import { parsePlace } from '../place-range.ts';
+import { withClient } from '../session.ts';
+import type { GlobalOptions, Output } from '../settings.ts';
+import { watching } from '../watching.ts';
+
+/** `moldau group list` */
+export async function list(options: GlobalOptions, io: Io): Promise<void> {
+  await withClient(options, io, async ({ admin }, { output }) => {
+    const rows = (await admin.listGroups()).map((group) => ({ group }));
+    await printRows(rows, 'group', output, io);
+    sayNone(rows, output, options, io);
+  });
+}
+
+/** `moldau group describe` */
+export async function describe(
+  name: string,
+  options: GlobalOptions & { readonly watch?: boolean },
+  io: Io,
+): Promise<void> {
+  await withClient(options, io, (client, { output }) =>
+    watching(options, io, () => showGroup(client, name, output, io)),
+  );
+}
+
+async function showGroup({ admin }: Moldau, name: string, output: Output | undefined, io: Io): Promise<void> {
+  const group = await admin.describeGroup(name);
+  const members = group.members.map((member) => ({
+    member_id: member.memberId,
+    instance_id: member.instanceId ?? null,
+    member_epoch: member.epoch,
+    rack: member.rack,
+    assigned: namesOf(member.assigned),
+    revoking: namesOf(member.revoking),
+    pending: namesOf(member.pending),
+  }));
+  const lag = group.positions.map(lagRow);
+  const facts = {
+    group: group.group,
+    state: stateOf(group),
+    group_epoch: group.epoch,
+    assignment_epoch: group.assignmentEpoch,
+    assignor: group.assignor,
+  };
+  const table = (): string => {
+    const shown = members.map(({ member_id, instance_id, member_epoch, assigned, revoking, pending }) => ({
+      ...{ member_id, instance_id, member_epoch, assigned, revoking, pending },
+    }));
+    return [factsOf(facts), tableOf(shown), tableOf(lag)].filter((part) => part !== '').join('\n');
+  };
+  await printThing({ ...facts, members, lag }, { name, table }, output, io);
+}
+
+/** In a word. */
+function stateOf({ members, epoch, assignmentEpoch }: GroupInfo): string {
+  if (members.length === 0) return 'empty';
+  const isMoving = members.some(
+    ({ epoch: own, revoking, pending }) => own < assignmentEpoch || revoking.length > 0 || pending.length > 0,
+  );
+  return isMoving || assignmentEpoch < epoch ? 'rebalancing' : 'stable';
+}
+
+const namesOf = (partitions: readonly TopicPartition[]): string[] =>
+  partitions.map(({ topic, partition }) => `${topic}/${partition}`);
+
+const lagRow = ({ topic, partition, committed, lag, behindMs, metadata }: GroupPosition): Row => ({
+  partition: `${topic}/${partition}`,
+  committed: String(committed),
+  records: lag === undefined ? null : String(lag),
+  behind_ms: behindMs ?? null,
+  ...(metadata !== '' && { metadata }),
+});
+
+/** `moldau group lag` */
+export async function lag(names: readonly string[], options: GlobalOptions, io: Io): Promise<void> {
+  await withClient(options, io, async ({ admin }, { output }) => {
+    const rows: Row[] = [];
+    await eachName(names, async (name) => {
+      for (const position of await admin.groupLag(name)) rows.push({ group: name, ...lagRow(position) });
+    }).finally(() => printRows(rows, 'partition', output, io));
+    sayNone(rows, output, options, io);
+  });
+}
+
+export interface SeekOptions extends GlobalOptions, ConfirmOptions {
+  readonly to: string;
+  readonly topic?: readonly string[];
+  readonly partition?: string;
+  readonly force?: boolean;
+}
+
+/** `moldau group seek` */
+export async function seek(name: string, options: SeekOptions, io: Io): Promise<void> {
+  const { dryRun = false, force = false, topic: topics } = options;
+  const to = placeOf(options.to);
+  if (typeof to === 'object' && 'offset' in to && options.partition === undefined)
+    throw usage('--to with an offset needs --partition: offsets of partitions have nothing to do with each other');
+  const wanted = {
+    force,
+    ...(topics !== undefined && { topics }),
+    ...(options.partition !== undefined && { partitions: [partitionOf(options.partition)] }),
+  };
+  await withClient(options, io, async ({ admin }, { output }) => {
+    const before = new Map((await positionsOf(admin, name)).map((at) => [`${at.topic}/${at.partition}`, at.committed]));
+    const planned = await admin.seekGroup(name, to, { ...wanted, dryRun: true });
+    if (!dryRun) {
+      await confirm(`move group ${name} on ${planned.length} partition${planned.length === 1 ? '' : 's'}`, options, io);
+      await admin.seekGroup(name, to, wanted);
+    }
+    const rows = planned.map(({ topic, partition, offset }) => {
+      const at = `${topic}/${partition}`;
+      const was = before.get(at);
+      return { partition: at, committed: was === undefined ? null : String(was), new_committed: String(offset) };
+    });
+    await printRows(rows, 'partition', output, io);
+    if (dryRun && options.quiet !== true) io.stderr.write('nothing was moved: --dry-run\n');
+  });
+}
+
+/** Of a group that is not there: none; a seek may make one. */
+async function positionsOf(admin: Moldau['admin'], name: string): Promise<readonly GroupPosition[]> {
+  const groups = await admin.listGroups();
+  return groups.includes(name) ? await admin.groupLag(name) : [];
+}
+
+function placeOf(text: string): GroupPlace {
+  const shift = /^([+~])(\d+)$/.exec(text);
+  if (shift === null) return parsePlace(text, Date.now());
+  return { shift: BigInt(`${shift[1] === '~' ? '-' : ''}${shift[2]}`) };
+}
+
+/** `moldau group delete` */
+export async function remove(names: readonly string[], options: GlobalOptions & ConfirmOptions, io: Io): Promise<void> {
+  const { dryRun = false } = options;
+  const what = names.length === 1 ? `group ${names[0]}` : `${names.length} groups (${names.join(', ')})`;
+  if (!dryRun) await confirm(`delete ${what} with all offsets`, options, io);
+  await withClient(options, io, async ({ admin }) => {
+    await eachName(names, async (name) => {
+      await admin.deleteGroup(name, { dryRun });
+      if (options.quiet !== true) io.stderr.write(`${dryRun ? 'would delete' : 'deleted'} ${name}\n`);
+    });
+  });
+}

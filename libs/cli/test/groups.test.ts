@@ -1,0 +1,86 @@
+import test from 'ava';
+import { type Ended, moldau, onTerminal, start, startServer } from './moldau-process.ts';
+
+async function cluster(t: Parameters<typeof startServer>[0]) {
+  const { endpoint } = await startServer(t);
+  const env = { MOLDAU_ENDPOINTS: endpoint };
+  const any = (line: string, stdin = ''): Promise<Ended> => onTerminal(line.split(' '), { env, stdin });
+  const ok = async (line: string, stdin?: string): Promise<Ended> => {
+    const ended = await any(line, stdin);
+    t.is(ended.code, 0, `${line}: ${ended.stderr}`);
+    return ended;
+  };
+  const rows = async (line: string): Promise<unknown[]> => {
+    const { stdout } = await moldau(line.split(' '), { env });
+    return stdout.split('\n').flatMap((text) => (text === '' ? [] : [JSON.parse(text) as unknown]));
+  };
+  return { env, any, ok, rows };
+}
+
+const lines = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, i) => `${from + i}\n`).join('');
+
+test('a group goes on where it stood, and is looked at, moved and deleted', async (t) => {
+  const { env, any, ok, rows } = await cluster(t);
+  await ok('topic create orders -p 1');
+  await ok('produce orders', lines(1, 10));
+  t.is((await moldau(['consume', 'orders', '-g', 'billing', '-n', '4'], { env })).stdout, lines(1, 4));
+  t.is((await moldau(['consume', 'orders', '-g', 'billing', '-e'], { env })).stdout, lines(5, 10));
+  await ok('produce orders', lines(11, 12));
+  t.deepEqual(await rows('group list'), [{ group: 'billing' }]);
+  t.like((await rows('group lag billing'))[0], {
+    group: 'billing',
+    partition: 'orders/0',
+    committed: '10',
+    records: '2',
+  });
+  const { stdout } = await ok('group describe billing --output table');
+  t.regex(stdout, /state +empty/);
+  t.regex(stdout, /orders\/0 +10 +2/);
+
+  const [dry] = await rows('group seek billing --to start --dry-run');
+  t.deepEqual(dry, { partition: 'orders/0', committed: '10', new_committed: '0' });
+  t.like((await rows('group lag billing'))[0], { committed: '10' });
+  t.is((await moldau(['group', 'seek', 'billing', '--to', 'start'], { env })).code, 2, 'it asks, and nobody answers');
+  t.like((await rows('group seek billing --to ~3 --yes'))[0], { new_committed: '7' });
+  t.is((await moldau(['consume', 'orders', '-g', 'billing', '-e'], { env })).stdout, lines(8, 12));
+
+  t.is((await any('group delete billing --dry-run')).code, 0);
+  await ok('group delete billing --yes');
+  t.deepEqual(await rows('group list'), []);
+});
+
+test('a group with a member is shown with it, and is neither moved nor deleted', async (t) => {
+  const { env, any, rows } = await cluster(t);
+  t.is((await any('topic create orders -p 2')).code, 0);
+  t.is((await any('produce orders', lines(1, 2))).code, 0);
+  const reading = start(['consume', 'orders', '-g', 'billing'], { env });
+  await reading.says('stdout', /[12]\n[12]\n/);
+  const [shown] = await rows('group describe billing --output jsonl');
+  t.like(shown, { group: 'billing', state: 'stable', assignor: 'uniform' });
+  const { members } = shown as { members: { assigned: string[] }[] };
+  t.deepEqual(
+    members.map(({ assigned }) => assigned),
+    [['orders/0', 'orders/1']],
+  );
+  const seek = await any('group seek billing --to end --yes');
+  t.is(seek.code, 1);
+  t.regex(seek.stderr, /has 1 members?: stop them first/);
+  t.is((await any('group delete billing --yes')).code, 1);
+  reading.child.kill('SIGINT');
+  const { code, stderr } = await reading.ended;
+  t.is(code, 0, stderr);
+  t.regex(stderr, /2 records read from orders/);
+  t.like((await rows('group describe billing --output jsonl'))[0], { state: 'empty' });
+});
+
+test('what can not be is said', async (t) => {
+  const { any } = await cluster(t);
+  const unknown = await any('group describe nobody');
+  t.is(unknown.code, 3);
+  t.regex(unknown.stderr, /no group "nobody"/);
+  t.is((await any('group lag nobody')).code, 3);
+  t.is((await any('group seek nobody --to 5 --yes')).code, 2);
+  t.is((await any('consume orders -g billing -p 1')).code, 2);
+  t.is((await any('consume orders -g billing -o 1:5')).code, 2);
+});

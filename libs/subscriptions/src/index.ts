@@ -1,0 +1,1 @@
+export { Subscriptions, type SubscriptionsPorts } from './subscriptions.ts';
