@@ -101,9 +101,9 @@ export const plantedGroupBugs: readonly PlantedBug[] = [
     kind: 'groups',
     patches: [
       {
-        file: 'client/src/group/membership.ts',
-        from: 'nowMs - this.#heardOfAt >= this.#sessionTimeoutMs;',
-        to: 'nowMs < 0;',
+        file: 'client/src/group/membership-machine.ts',
+        from: 'Math.max(state.endsAt, event.saidAt + state.sessionTimeoutMs)',
+        to: 'Number.POSITIVE_INFINITY',
       },
     ],
   },

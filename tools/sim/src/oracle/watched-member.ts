@@ -68,6 +68,11 @@ export class WatchedMember {
         return this.#keep(frame.value.owned?.partitions);
       case 'leave':
         this.#isOver = true;
+        return;
+      case 'commit':
+      case 'update':
+      case undefined:
+        return;
     }
   }
 
@@ -97,7 +102,15 @@ export class WatchedMember {
           this.#had.add(place);
           added.set(place, offset);
         }
+        break;
       }
+      case 'committed':
+      case 'redirect':
+      case 'drain':
+      case 'refused':
+      case 'heartbeat':
+      case undefined:
+        break;
     }
     return added;
   }
