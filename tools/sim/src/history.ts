@@ -1,4 +1,7 @@
+import { liveCompacted } from './compaction-history.ts';
 import { heal, plague } from './faults/nemesis.ts';
+import { liveInGroups } from './group-history.ts';
+import { type Kind, kindOf } from './kinds.ts';
 import { requireSameCopies } from './oracle/same-copies.ts';
 import { Violation } from './oracle/violation.ts';
 import type { Outcome } from './outcome.ts';
@@ -7,6 +10,7 @@ import { appendConditionally, appendOnce, RepeatingAppender } from './workload/a
 import { reconfigure, trim } from './workload/changing.ts';
 import { liveAndDie } from './workload/lifecycle.ts';
 import { Owners, ownedTopic } from './workload/owning.ts';
+import { writeInPeace } from './workload/peace.ts';
 import { produce } from './workload/producing.ts';
 import { readWhole, scan, Tail } from './workload/reading.ts';
 import { World } from './world.ts';
@@ -19,12 +23,13 @@ const idleMs = 310_000;
 
 /** One history: a cluster from nothing, use and faults, then peace, in which everything must come right. */
 export async function runHistory(seed: number, echo?: (line: string) => void): Promise<Outcome> {
-  const world = new World(seed, (now) => new Trace(now, echo));
+  const kind = kindOf(seed);
+  const world = new World(seed, (now) => new Trace(now, echo), { groups: kind === 'groups' });
   const onStray = (error: unknown): void => world.fail(error);
   process.on('unhandledRejection', onStray);
   let broken: unknown;
   try {
-    await live(world);
+    await lives[kind](world);
   } catch (error) {
     broken = error;
   } finally {
@@ -43,6 +48,12 @@ export async function runHistory(seed: number, echo?: (line: string) => void): P
     broken: broken === undefined ? undefined : { what: describe(broken), tail: world.trace.tail() },
   };
 }
+
+const lives: Readonly<Record<Kind, (world: World) => Promise<void>>> = {
+  log: live,
+  groups: liveInGroups,
+  compaction: liveCompacted,
+};
 
 async function live(world: World): Promise<void> {
   const { random, cluster } = world;
@@ -109,29 +120,6 @@ async function idleWithWrongClock(world: World): Promise<void> {
   for (const { clock } of world.cluster.nodes) clock.skewMs = 3_600_000;
   await world.runFor(idleMs);
   for (const { clock } of world.cluster.nodes) clock.skewMs = 0;
-}
-
-/** Nothing that went wrong before keeps a partition from being written to. */
-async function writeInPeace(
-  world: World,
-  topics: readonly { readonly name: string; readonly partitions: number }[],
-): Promise<void> {
-  const { client } = world.person('late');
-  const writing = world.background(async () => {
-    for (const { name, partitions } of topics) {
-      const producer = client.producer({ topic: name, deliveryTimeout: '20s' });
-      for (let partition = 0; partition < partitions; partition += 1) {
-        const write = world.oracle.invoke(`late.${name}.${partition}`, name, 10, undefined);
-        try {
-          world.oracle.ok(write, partition, (await producer.send({ value: write.text, partition })).offset);
-        } catch (error) {
-          throw new Violation('liveness', `${name}/${partition} can't be written to in peace: ${error}`);
-        }
-      }
-      await producer.close();
-    }
-  });
-  await world.until('the last writing', () => writing.isOver, 60_000);
 }
 
 async function readEverything(

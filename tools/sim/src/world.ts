@@ -1,12 +1,13 @@
-import type { Moldau } from '@moldau/client';
+import { Moldau } from '@moldau/client';
 import { type Logger, type Millis, MoldauError, silentLogger, sleep } from '@moldau/kernel';
-import type { Channel } from '@moldau/rpc';
+import type { Channel, Dialer } from '@moldau/rpc';
 import {
   MortalTimers,
   NetworkWeather,
   SeededRandom,
   SimulatedCluster,
   type SimulatedCoordinator,
+  type SimulatedGroupCoordinator,
   WatchedFileSystem,
 } from '@moldau/testing';
 import { Operator } from './operator.ts';
@@ -16,6 +17,8 @@ import { Violation } from './oracle/violation.ts';
 import type { Trace } from './trace.ts';
 
 const appendBudgetBytes = 512 * 1024;
+/** The shortest there is: what happens when it ends is what matters here. */
+const sessionTimeoutMs = 6_000;
 
 /** A client's process: it can be held still. */
 export interface Person {
@@ -52,21 +55,30 @@ export class World {
   readonly replicas: number;
   /** Where one copy of several may rot: damage to all of them at once is nothing that anyone could mend. */
   readonly rotten: Operator | undefined;
+  readonly #logger: Logger;
 
-  constructor(seed: number, makeTrace: (now: () => number) => Trace) {
+  /** `groups`: it has group coordinators. */
+  constructor(
+    seed: number,
+    makeTrace: (now: () => number) => Trace,
+    { groups = false }: { readonly groups?: boolean } = {},
+  ) {
     this.random = new SeededRandom(seed ^ 0x5bd1e995);
     this.weather = new NetworkWeather(new SeededRandom(seed ^ 0x1b873593), { min: 0.05, max: 0.4 });
+    // What one machine shows is found sooner where there is nothing else.
+    const nodes = [1, 2, 3, 3, 3][this.random.below(5)] ?? 1;
+    this.#logger = bugLogger((error) => this.fail(error));
     this.cluster = new SimulatedCluster({
       seed,
-      // What one machine shows is found sooner where there is nothing else.
-      nodes: [1, 2, 3, 3, 3][this.random.below(5)] ?? 1,
+      nodes,
       coordinators: 1 + this.random.below(2),
       diskLatencyMs: { min: 0.05, max: 2 },
       // What rots is found while its node runs, or only when somebody reads it.
       scrubIntervalMs: [4_000, 20_000, 60_000][this.random.below(3)] ?? 60_000,
       conditions: this.weather.conditions,
       appendBudgetBytes,
-      logger: bugLogger((error) => this.fail(error)),
+      logger: this.#logger,
+      ...(groups && { groupCoordinators: 2, groups: { sessionTimeoutMs }, defaultReplicas: nodes }),
       mount: (fs, id) => {
         const operator = this.operators[id - 1];
         const start = operator?.start ?? '';
@@ -74,7 +86,8 @@ export class World {
       },
     });
     this.operators = this.cluster.nodes.map((node) => new Operator(this, node));
-    this.replicas = this.random.chance(0.15) ? 1 : this.operators.length;
+    // What groups keep has as many copies as it may.
+    this.replicas = this.random.chance(0.15) && !groups ? 1 : this.operators.length;
     this.rotten = this.replicas === 1 ? undefined : this.anyNode();
 
     this.trace = makeTrace(() => this.cluster.time.monotonicMs());
@@ -126,11 +139,17 @@ export class World {
     this.broken ??= error;
   }
 
-  person(name: string): Person {
-    const timers = new MortalTimers(this.cluster.time);
-    const dialer = this.cluster.network.dialer(name);
-    const nodes = this.cluster.nodes.map(({ address }) => dialer.dial(address, 'data'));
-    const person = { name, client: this.cluster.client(name, 10_000, timers), nodes, timers };
+  /** `listen`: puts somebody between the process and the network. */
+  person(name: string, listen: (dialer: Dialer) => Dialer = (dialer) => dialer): Person {
+    const { time, network, clientClock, random, coordinators, nodes } = this.cluster;
+    const timers = new MortalTimers(time);
+    const dialer = network.dialer(name);
+    const client = new Moldau(
+      coordinators.map(({ address }) => address),
+      10_000,
+      { clock: clientClock, random, timers, dialer: listen(network.dialer(name)), logger: this.#logger },
+    );
+    const person = { name, client, nodes: nodes.map(({ address }) => dialer.dial(address, 'data')), timers };
     this.people.push(person);
     return person;
   }
@@ -189,8 +208,9 @@ export class World {
 
   /** Everybody dies: calls that nobody ends are kept by Node for ever, and all of the history with them. */
   end(): void {
-    const { nodes, coordinators, network } = this.cluster;
+    const { nodes, coordinators, groupCoordinators, network } = this.cluster;
     for (const node of nodes) node.kill('kill');
+    for (const one of groupCoordinators) one.kill();
     for (const coordinator of coordinators) coordinator.kill();
     for (const { name, timers } of this.people) {
       timers.kill();
@@ -205,6 +225,17 @@ export class World {
     this.trace.note(`start ${address}`);
     coordinator.start().then(
       () => this.trace.note(`${address} is ${coordinator.isRunning ? coordinator.service.stage : 'gone'}`),
+      (error: unknown) => this.trace.note(`${address} could not start: ${error}`),
+    );
+  }
+
+  /** The same for a group coordinator. */
+  startGroupCoordinator(machine: SimulatedGroupCoordinator): void {
+    if (machine.isRunning) return;
+    const { address } = machine;
+    this.trace.note(`start ${address}`);
+    machine.start().then(
+      () => this.trace.note(`${address} serves`),
       (error: unknown) => this.trace.note(`${address} could not start: ${error}`),
     );
   }

@@ -1,18 +1,27 @@
 import type { World } from '../world.ts';
 import { diskFaults } from './disk-faults.ts';
 import { between, type Fault } from './fault.ts';
+import { groupFaults } from './group-faults.ts';
 import { outsideFaults } from './outside-faults.ts';
 import { processFaults } from './process-faults.ts';
 
 /** Every fault that a history may meet. */
-export const allFaults: readonly Fault[] = [...processFaults, ...diskFaults, ...outsideFaults];
+const logFaults: readonly Fault[] = [...processFaults, ...diskFaults, ...outsideFaults];
+
+/** With groups their own come first; what they keep may not rot where nobody has another copy. */
+function faultsOf({ cluster, replicas, random }: World): readonly Fault[] {
+  if (cluster.groupCoordinators.length === 0) return logFaults;
+  const sound = replicas === 1 ? logFaults.filter(({ name }) => name !== 'rot') : logFaults;
+  return random.chance(0.5) ? groupFaults : [...groupFaults, ...sound];
+}
 
 /** Lets things go wrong, one after the other and sometimes together, for so long. */
 export async function plague(world: World, forMs: number): Promise<void> {
   const { random, trace, cluster } = world;
   // Each history has faults of its own: what is rare among many kinds is common among few.
-  const alone = choose(world, allFaults);
-  const kinds = alone !== undefined && random.chance(0.3) ? [alone] : allFaults.filter(() => random.chance(0.4));
+  const all = faultsOf(world);
+  const alone = choose(world, all);
+  const kinds = alone !== undefined && random.chance(0.3) ? [alone] : all.filter(() => random.chance(0.4));
   trace.note(`faults: ${kinds.map(({ name }) => name).join(' ')}`);
   const endMs = cluster.time.monotonicMs() + forMs;
   const running: Promise<void>[] = [];
@@ -56,8 +65,9 @@ export async function heal(world: World): Promise<void> {
     timers.resume();
   }
   for (const coordinator of cluster.coordinators) coordinator.joinStore();
-  for (const machine of [...cluster.coordinators, ...cluster.nodes]) machine.resume();
+  for (const machine of [...cluster.coordinators, ...cluster.nodes, ...cluster.groupCoordinators]) machine.resume();
   for (const coordinator of cluster.coordinators) world.startCoordinator(coordinator);
+  for (const machine of cluster.groupCoordinators) world.startGroupCoordinator(machine);
   for (const operator of world.operators) {
     if (!operator.node.isRunning) operator.run();
     else if (operator.isUseless) operator.again();

@@ -1,4 +1,6 @@
 import type { PlantedBug } from './planted-bug.ts';
+import { plantedCompactionBugs } from './planted-compaction-bugs.ts';
+import { plantedGroupBugs } from './planted-group-bugs.ts';
 
 /** Bugs that a careful person might write all the same. Each must be caught. */
 export const plantedBugs: readonly PlantedBug[] = [
@@ -362,6 +364,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
   },
+  ...plantedGroupBugs,
+  ...plantedCompactionBugs,
 ];
 
 /** All of them, or the one of this name. Throws an Error that lists them. */

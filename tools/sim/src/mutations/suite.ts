@@ -1,7 +1,8 @@
+import { type Kind, kindOf } from '../kinds.ts';
 import { runSeeds } from '../seed-pool.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
-/** Where the seeds begin, and how many are tried for each bug. */
+/** Where the seeds begin, and how many are tried for each bug: of the kind that may meet it. */
 export interface Trial {
   readonly first: number;
   readonly count: number;
@@ -19,7 +20,7 @@ export async function catchOne(bug: PlantedBug, { first, count }: Trial, threads
   let tried = 0;
   let caught: Caught = { within: undefined, what: '' };
   await runSeeds({
-    seeds: Array.from({ length: count }, (_, i) => first + i),
+    seeds: seedsOf(bug.kind ?? 'log', first, count),
     threads,
     bug,
     onOutcome: ({ seed, broken }) => {
@@ -30,6 +31,15 @@ export async function catchOne(bug: PlantedBug, { first, count }: Trial, threads
     },
   });
   return caught;
+}
+
+function* seedsOf(kind: Kind, first: number, count: number): Generator<number> {
+  let left = count;
+  for (let seed = first; left > 0; seed += 1) {
+    if (kindOf(seed) !== kind) continue;
+    left -= 1;
+    yield seed;
+  }
 }
 
 /** Every bug must be caught. */

@@ -1,0 +1,60 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  GroupService,
+  type JoinSessionRequestSchema,
+  type JoinSessionResponse,
+} from '@moldau/proto/moldau/group/v1/group_pb';
+import type { Dialer, Session } from '@moldau/rpc';
+
+type Request = MessageInitShape<typeof JoinSessionRequestSchema>;
+export type SaidFrame = NonNullable<Request['frame']>;
+export type HeardFrame = JoinSessionResponse['frame'];
+
+/** Hears what members say and are told, as it leaves them and before they look at it. */
+export interface StreamWatch {
+  /** Returns what is to be sent in its place: the same, or other words for it. */
+  said(frame: SaidFrame): SaidFrame;
+  heard(frame: HeardFrame): void;
+}
+
+/** The same connections, with somebody who listens to each stream of a member. */
+export function watchedDialer(dialer: Dialer, watch: () => StreamWatch): Dialer {
+  return {
+    dial: (address, purpose) => {
+      const channel = dialer.dial(address, purpose);
+      return {
+        address: channel.address,
+        unary: (method, request, options) => channel.unary(method, request, options),
+        serverStream: (method, request, options) => channel.serverStream(method, request, options),
+        session: (method, options) => {
+          const session = channel.session(method, options);
+          return method.name === GroupService.method.joinSession.name ? watchedSession(session, watch()) : session;
+        },
+        close: () => channel.close(),
+      };
+    },
+  };
+}
+
+/** To be used with sessions of `JoinSession` alone. */
+function watchedSession<Out, In>(session: Session<Out, In>, watch: StreamWatch): Session<Out, In> {
+  const asSaid = (message: unknown): unknown => {
+    const { frame } = message as Request;
+    return frame === undefined ? message : { frame: watch.said(frame) };
+  };
+  return {
+    signal: session.signal,
+    send: (message) => session.send(asSaid(message) as Out),
+    drained: () => session.drained(),
+    end: () => session.end(),
+    cancel: (error) => session.cancel(error),
+    incoming: heard(session, watch),
+  };
+}
+
+async function* heard<In>({ incoming }: Session<never, In>, watch: StreamWatch): AsyncGenerator<In> {
+  for await (const message of incoming) {
+    watch.heard((message as JoinSessionResponse).frame);
+    yield message;
+  }
+}
