@@ -29,7 +29,7 @@ export class WatchedMember {
   readonly commits = new Map<bigint, PendingCommit>();
   epoch = 0;
   #sessionTimeoutMs: Millis | undefined;
-  /** When the last hello or ping was sent that was answered. */
+  /** When the first hello was sent, or the last ping that was answered. */
   #heardOfAt: Millis = Number.NEGATIVE_INFINITY;
   readonly #sentAt = new Map<bigint, Millis>();
   #applied = -1n;
@@ -81,8 +81,9 @@ export class WatchedMember {
     const added = new Map<string, bigint | undefined>();
     switch (frame.case) {
       case 'welcome':
+        // One that comes back renews nothing: an owner that was overtaken may have said it.
+        if (this.#sessionTimeoutMs === undefined) this.#answered(0n);
         this.#sessionTimeoutMs = frame.value.sessionTimeoutMs;
-        this.#answered(0n);
         break;
       case 'pong':
         this.#answered(frame.value.number);
