@@ -1,5 +1,5 @@
 import type { GroupConsumer, GroupConsumerOptions, GroupRecord, Moldau } from '@moldau/client';
-import { hasReason } from '@moldau/kernel';
+import { hasReason, sleep } from '@moldau/kernel';
 import { SimulatedCluster, SimulatedProcess } from '@moldau/testing';
 import test from 'ava';
 
@@ -183,4 +183,19 @@ test('a member that wakes late inside its loop is given nothing more of what it 
   process.resume();
   await time.runUntil(() => a.values.length === 50, 120_000);
   t.deepEqual(sorted(a.values.slice(10)), numbers(40), 'as a new member it begins where the group stands');
+});
+
+test('what comes to a member that is closing is not read: it is about to say that it leaves', async (t) => {
+  const { time, client, write } = await world();
+  const a = new Reading(client);
+  const b = new Reading(client);
+  await time.runUntil(() => a.owned.length === 2 && b.owned.length === 2, 30_000);
+  // It takes its time; meanwhile what the other one had comes to it.
+  a.consumer.on('revoked', () => sleep(time, 3_000));
+  const closing = a.consumer.close();
+  await time.run(b.consumer.close());
+  await write(40);
+  await time.run(closing.then(() => a.over));
+  t.deepEqual(a.values, []);
+  t.deepEqual(a.owned, []);
 });

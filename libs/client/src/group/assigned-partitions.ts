@@ -27,6 +27,7 @@ export class AssignedPartitions implements Iterable<AssignedPartition> {
   readonly #granted = new Map<PartitionKey, Granted>();
   readonly #assigned = new Map<PartitionKey, AssignedPartition>();
   readonly #bySource = new Map<FetchSource, AssignedPartition>();
+  #isOver = false;
 
   constructor(parts: AssignedPartitionsParts) {
     this.#parts = parts;
@@ -45,8 +46,9 @@ export class AssignedPartitions implements Iterable<AssignedPartition> {
     return this.#bySource.get(source);
   }
 
-  /** Reads them, as soon as their names are known. Rejects only with bugs. */
+  /** Reads them, as soon as their names are known; not when all has been stopped. Rejects only with bugs. */
   async begin(granted: readonly Granted[]): Promise<void> {
+    if (this.#isOver) return;
     for (const one of granted) this.#granted.set(one.key, one);
     const topics = Map.groupBy(granted, ({ topicId }) => topicId);
     await Promise.all([...topics].map(([id, some]) => this.#beginTopic(id, some)));
@@ -65,6 +67,13 @@ export class AssignedPartitions implements Iterable<AssignedPartition> {
       stopped.push(one);
     }
     return stopped;
+  }
+
+  /** The same of all that it has; and what comes to it from now on, or has no name yet, is never read. */
+  stopAll(): AssignedPartition[] {
+    this.#isOver = true;
+    this.#granted.clear();
+    return this.stop([...this.#assigned.keys()]);
   }
 
   /** They are the member's no more. */

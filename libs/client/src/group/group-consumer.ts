@@ -277,7 +277,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
 
   async #close(): Promise<void> {
     this.#cancelCommits();
-    await this.#giveUp(this.#assigned.stop([...this.#assigned].map(({ key }) => key)));
+    await this.#giveUp(this.#assigned.stopAll());
     this.#reader.close();
     await this.#session.leave(this.#settings.member.instanceId !== undefined, leaveMs);
     const unheard = this.#committer.unheard();
