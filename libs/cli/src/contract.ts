@@ -2,11 +2,18 @@ import type { DescEnum, DescField, DescMessage, DescMethod, DescService } from '
 import { ScalarType } from '@bufbuild/protobuf';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
+import { SubscriptionService } from '@moldau/proto/moldau/group/v1/subscription_pb';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { ServerInfoService } from '@moldau/proto/moldau/server/v1/server_info_pb';
 
 /** The services that clients may call. */
-export const services: readonly DescService[] = [ServerInfoService, ClusterService, LogService, GroupService];
+export const services: readonly DescService[] = [
+  ServerInfoService,
+  ClusterService,
+  LogService,
+  GroupService,
+  SubscriptionService,
+];
 
 /** `unary`, `server stream`, `session` */
 export function kindOf(method: DescMethod): string {

@@ -3,6 +3,7 @@ import { type DescService, ScalarType } from '@bufbuild/protobuf';
 import { AssertionFailed, MoldauError } from '@moldau/kernel';
 import { ClusterService } from '@moldau/proto/moldau/cluster/v1/cluster_pb';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
+import { SubscriptionService } from '@moldau/proto/moldau/group/v1/subscription_pb';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { InternalLogService } from '@moldau/proto/moldau/internal/v1/log_pb';
 import { ReplicationService } from '@moldau/proto/moldau/internal/v1/replication_pb';
@@ -17,6 +18,7 @@ const services: readonly DescService[] = [
   LogService,
   ClusterService,
   GroupService,
+  SubscriptionService,
   ControllerService,
   InternalLogService,
   ReplicationService,
