@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { groupId } from '@moldau/groups';
-import { hasReason, type Millis, type MoldauError } from '@moldau/kernel';
+import { faults, hasReason, type Millis, type MoldauError } from '@moldau/kernel';
+import { groupsTopic } from '@moldau/metadata';
 import {
   GroupService,
   type ListGroupsRequest,
@@ -71,6 +72,12 @@ export function groupService(parts: GroupServiceParts): ServedService {
 
 const isElsewhere = (error: MoldauError): boolean => hasReason(error, 'NOT_COORDINATOR');
 
+/** Of a shard that moves, or whose owner died, nobody may have told: its groups would be missing. */
+function requireAllShards(told: readonly number[]): void {
+  const missing = groupsTopic.partitions - new Set(told).size;
+  if (missing > 0) throw faults.notServing(`${missing} of ${groupsTopic.partitions} shards of the groups`, 'away');
+}
+
 /** A page of what all of them have: each has its own groups, and all go by the last id of the page before. */
 async function listGroups(
   { pageSize, pageToken }: ListGroupsRequest,
@@ -82,19 +89,23 @@ async function listGroups(
   const search = LeaderSearch.within(parts, context, patienceMs);
   const pages = await search.ask(
     () => groupCoordinators(view),
-    (nodes) =>
-      Promise.all(
+    async (nodes) => {
+      const answers = await Promise.all(
         nodes.map(({ address }) =>
           connections
             .to(address, 'control')
             .unary(GroupService.method.listGroups, { pageSize: limit, pageToken }, { signal: context.signal }),
         ),
-      ),
+      );
+      requireAllShards(answers.flatMap(({ shards }) => shards));
+      return answers;
+    },
     isAboutPlaceOrLost,
   );
   // A shard that moves may be with two of them.
   const found = [...new Set(pages.flatMap(({ groups }) => groups))].sort();
   const groups = found.slice(0, limit);
   const hasMore = found.length > limit || pages.some(({ nextPageToken }) => nextPageToken !== '');
-  return { groups, nextPageToken: hasMore ? (groups.at(-1) ?? '') : '' };
+  const shards = [...new Set(pages.flatMap((page) => page.shards))].sort((a, b) => a - b);
+  return { groups, nextPageToken: hasMore ? (groups.at(-1) ?? '') : '', shards };
 }

@@ -1,11 +1,12 @@
 import type { GroupConsumer, Moldau } from '@moldau/client';
 import { hasReason } from '@moldau/kernel';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
+import type { Conditions } from '@moldau/rpc';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
 
-async function world() {
-  const cluster = new SimulatedCluster({ seed: 9, nodes: 1, groupCoordinators: 2, gateways: 1 });
+async function world(conditions: Conditions = () => ({ delayMs: 0 })) {
+  const cluster = new SimulatedCluster({ seed: 9, nodes: 1, groupCoordinators: 2, gateways: 1, conditions });
   const { time } = cluster;
   await time.run(cluster.start());
   const client = cluster.client('app', 30_000, time, [cluster.gateway().address]);
@@ -67,6 +68,30 @@ test('groups of all coordinators are listed, page by page, each once', async (t)
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
   t.deepEqual(paged, names);
+});
+
+test('a list has all groups or is refused: a shard that moves may be with nobody', async (t) => {
+  const second = 'group-coordinator-102';
+  let isLate = false;
+  const { cluster, time, client, servedBy } = await world((from, to) =>
+    isLate && from === 'coordinator-1' && to === second ? 'hold' : { delayMs: 0 },
+  );
+  t.is(cluster.groupCoordinator(2).address, second);
+  const names = Array.from({ length: 25 }, (_, i) => `group-${String(i).padStart(2, '0')}`);
+  for (const name of names) await time.run(client.admin.seekGroup(name, 'start', { topics: ['t'] }));
+  const channel = cluster.network.dialer('raw').dial(cluster.gateway().address, 'control');
+  const list = () => time.run(channel.unary(GroupService.method.listGroups, {}, { timeoutMs: 400 }));
+  const all = Array.from({ length: 16 }, (_, shard) => shard);
+  t.deepEqual(await list(), { ...(await list()), groups: names, shards: all, nextPageToken: '' });
+  isLate = true;
+  await time.run(cluster.groupCoordinator(1).stop());
+  t.is(servedBy(2), 8, 'it has not heard yet that it has all');
+  const error = await t.throwsAsync(list());
+  t.true(hasReason(error, 'NOT_SERVING'), String(error));
+  isLate = false;
+  cluster.network.release('coordinator-1', second);
+  await time.runUntil(() => servedBy(2) === 16, 60_000);
+  t.deepEqual((await list()).groups, names);
 });
 
 test('what the coordinator refuses is refused behind a gateway, too', async (t) => {

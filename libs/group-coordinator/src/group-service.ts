@@ -110,19 +110,26 @@ async function getOffsets(
 
 const groupsPageMax = 1_000;
 
+/** Of every shard that is owned here, or NOT_SERVING: a list that lacks some would look like all there are. */
 async function listGroups(
   { pageSize, pageToken }: ListGroupsRequest,
   { shards }: GroupServiceParts,
+  { signal }: CallContext,
 ): Promise<MessageInitShape<typeof ListGroupsResponseSchema>> {
   const limit = pageSize === 0 ? groupsPageMax : Math.min(pageSize, groupsPageMax);
   const after = pageToken === '' ? undefined : groupId(pageToken);
+  const owned = shards.all();
   const pages = await Promise.all(
-    shards.serving().map((owned) => shards.ask(owned, { kind: 'list', after, limit }, true)),
+    owned.map(async (one) => {
+      await one.owner.ready(signal);
+      return shards.ask(one, { kind: 'list', after, limit }, true);
+    }),
   );
   const found = pages.flatMap((page) => (page.kind === 'groups' ? page.groups : [])).sort();
   const groups = found.slice(0, limit);
   const hasMore = found.length > limit || pages.some((page) => page.kind === 'groups' && page.hasMore);
-  return { groups, nextPageToken: hasMore ? (groups.at(-1) ?? '') : '' };
+  const nextPageToken = hasMore ? (groups.at(-1) ?? '') : '';
+  return { groups, nextPageToken, shards: owned.map(({ shard }) => shard) };
 }
 
 async function describeGroup(

@@ -100,6 +100,13 @@ export class OwnedShards {
     return [...this.#owned.values()].filter(({ owner }) => owner.phase.kind === 'serving');
   }
 
+  /** All, whether they are served or are about to be. Throws NOT_SERVING when one was lost by a failure, and nobody has it. */
+  all(): OwnedShard[] {
+    const [lost] = this.lost();
+    if (lost !== undefined) throw faults.notServing(`shard ${lost.shard} of the groups`, 'lost by a failure');
+    return [...this.#owned.values()];
+  }
+
   /** Those that the table gives to this process under an epoch under which it has lost them: nobody else has them. */
   lost(): LostShard[] {
     return [...this.#spent].flatMap(([shard, epoch]) => {

@@ -106,3 +106,17 @@ test('what is committed in a topic that is deleted goes with it', async (t) => {
   await time.runFor(2_000);
   t.deepEqual((await time.run(channel.unary(method.getOffsets, { group: 'g' }))).offsets, []);
 });
+
+test('a list waits for shards that are being loaded, and says which shards it tells of', async (t) => {
+  const { time, topicId, table, channel } = await withRecords();
+  const offsets = [{ partition: { topicId, partition: 0 }, offset: 7n }];
+  await time.run(channel.unary(method.commitOffsets, { group: 'g', offsets }));
+  const list = () => time.run(channel.unary(method.listGroups, {}));
+  t.like(await list(), { groups: ['g'], shards: [0, 1, 2, 3] });
+  // Under a new epoch all begins anew.
+  table.give(21);
+  t.like(await list(), { groups: ['g'], shards: [0, 1, 2, 3] });
+  table.give(22, [1]);
+  await time.runFor(1_000);
+  t.deepEqual((await list()).shards, [0, 2, 3]);
+});
