@@ -24,7 +24,7 @@ const idleMs = 310_000;
 /** One history: a cluster from nothing, use and faults, then peace, in which everything must come right. */
 export async function runHistory(seed: number, echo?: (line: string) => void): Promise<Outcome> {
   const kind = kindOf(seed);
-  const world = new World(seed, (now) => new Trace(now, echo), { groups: kind === 'groups' });
+  const world = new World(seed, (now) => new Trace(now, echo), kind);
   const onStray = (error: unknown): void => world.fail(error);
   process.on('unhandledRejection', onStray);
   let broken: unknown;

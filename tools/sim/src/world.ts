@@ -10,6 +10,7 @@ import {
   type SimulatedGroupCoordinator,
   WatchedFileSystem,
 } from '@moldau/testing';
+import type { Kind } from './kinds.ts';
 import { Operator } from './operator.ts';
 import { Oracle } from './oracle/oracle.ts';
 import { StoreOracle } from './oracle/store-oracle.ts';
@@ -57,14 +58,14 @@ export class World {
   readonly rotten: Operator | undefined;
   readonly #logger: Logger;
 
-  /** `groups`: it has group coordinators. */
-  constructor(
-    seed: number,
-    makeTrace: (now: () => number) => Trace,
-    { groups = false }: { readonly groups?: boolean } = {},
-  ) {
+  /** What its history is about. */
+  readonly kind: Kind;
+
+  constructor(seed: number, makeTrace: (now: () => number) => Trace, kind: Kind) {
+    this.kind = kind;
     this.random = new SeededRandom(seed ^ 0x5bd1e995);
     this.weather = new NetworkWeather(new SeededRandom(seed ^ 0x1b873593), { min: 0.05, max: 0.4 });
+    const groups = kind === 'groups';
     // What one machine shows is found sooner where there is nothing else.
     const nodes = [1, 2, 3, 3, 3][this.random.below(5)] ?? 1;
     this.#logger = bugLogger((error) => this.fail(error));
@@ -87,7 +88,7 @@ export class World {
     });
     this.operators = this.cluster.nodes.map((node) => new Operator(this, node));
     // What groups keep has as many copies as it may.
-    this.replicas = this.random.chance(0.15) && !groups ? 1 : this.operators.length;
+    this.replicas = this.random.chance(0.15) && kind !== 'groups' ? 1 : this.operators.length;
     this.rotten = this.replicas === 1 ? undefined : this.anyNode();
 
     this.trace = makeTrace(() => this.cluster.time.monotonicMs());

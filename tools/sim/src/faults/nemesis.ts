@@ -8,10 +8,14 @@ import { processFaults } from './process-faults.ts';
 /** Every fault that a history may meet. */
 const logFaults: readonly Fault[] = [...processFaults, ...diskFaults, ...outsideFaults];
 
-/** With groups their own come first; what they keep may not rot where nobody has another copy. */
-function faultsOf({ cluster, replicas, random }: World): readonly Fault[] {
-  if (cluster.groupCoordinators.length === 0) return logFaults;
+/**
+ * With groups their own come first. What groups keep, and what must be readable in the end, may not rot where nobody has another
+ * copy.
+ */
+function faultsOf({ cluster, replicas, random, kind }: World): readonly Fault[] {
+  if (kind === 'log') return logFaults;
   const sound = replicas === 1 ? logFaults.filter(({ name }) => name !== 'rot') : logFaults;
+  if (cluster.groupCoordinators.length === 0) return sound;
   return random.chance(0.5) ? groupFaults : [...groupFaults, ...sound];
 }
 

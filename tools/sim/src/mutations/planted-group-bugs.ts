@@ -8,7 +8,7 @@ export const plantedGroupBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'groups/src/holdings.ts',
-        from: 'sentIn >= acked || owned.has(partition)',
+        from: 'sentIn === holding.number || sentIn >= acked || owned.has(partition)',
         to: 'owned.has(partition)',
       },
     ],

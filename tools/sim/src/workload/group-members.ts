@@ -49,9 +49,9 @@ export class MemberSlot {
 
   #person(): Person {
     const { random } = this.#world;
-    const isTerse = random.chance(0.5);
+    const manner = { isTerse: random.chance(0.5), isEager: random.chance(0.5) };
     return this.#world.person(`${this.#name}.${this.#lives}`, (dialer) =>
-      watchedDialer(dialer, () => this.#watch(isTerse)),
+      watchedDialer(dialer, () => this.#watch(manner)),
     );
   }
 
@@ -104,7 +104,8 @@ export class MemberSlot {
     this.#world.cluster.network.crash(person.name);
   }
 
-  #watch(isTerse: boolean): StreamWatch {
+  /** As the contract allows a client to be, though ours is not. */
+  #watch({ isTerse, isEager }: Manner): StreamWatch {
     const { oracle } = this.#group;
     let memberId = '';
     let owned: string | undefined;
@@ -118,7 +119,13 @@ export class MemberSlot {
         const isSame = isTerse && frame.case === 'ack' && before !== undefined && owned === before;
         return isSame ? { case: 'ack', value: { assignment: frame.value.assignment ?? 0n } } : frame;
       },
-      heard: (frame) => this.#guarded(() => oracle.heard(memberId, frame)),
+      heard: (frame) => {
+        this.#guarded(() => oracle.heard(memberId, frame));
+        // It has heard of it, and still owns what it owned, what it is about to give up among that.
+        return isEager && frame.case === 'assignment'
+          ? { case: 'ack', value: { assignment: frame.value.number } }
+          : undefined;
+      },
     };
   }
 
@@ -130,6 +137,12 @@ export class MemberSlot {
       this.#world.fail(error);
     }
   }
+}
+
+/** `isTerse`: what is unchanged is not said; `isEager`: an assignment is acknowledged before anything is given up. */
+interface Manner {
+  readonly isTerse: boolean;
+  readonly isEager: boolean;
 }
 
 /** One consumer's. */

@@ -14,7 +14,8 @@ export type HeardFrame = JoinSessionResponse['frame'];
 export interface StreamWatch {
   /** Returns what is to be sent in its place: the same, or other words for it. */
   said(frame: SaidFrame): SaidFrame;
-  heard(frame: HeardFrame): void;
+  /** Returns what is to be said at once, if anything, before the member looks at it. */
+  heard(frame: HeardFrame): SaidFrame | undefined;
 }
 
 /** The same connections, with somebody who listens to each stream of a member. */
@@ -52,9 +53,10 @@ function watchedSession<Out, In>(session: Session<Out, In>, watch: StreamWatch):
   };
 }
 
-async function* heard<In>({ incoming }: Session<never, In>, watch: StreamWatch): AsyncGenerator<In> {
-  for await (const message of incoming) {
-    watch.heard((message as JoinSessionResponse).frame);
+async function* heard<Out, In>(session: Session<Out, In>, watch: StreamWatch): AsyncGenerator<In> {
+  for await (const message of session.incoming) {
+    const said = watch.heard((message as JoinSessionResponse).frame);
+    if (said !== undefined) session.send({ frame: said } as Out);
     yield message;
   }
 }
