@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '@moldau/client';
 import { type DevCluster, startDevCluster } from '@moldau/cluster';
 import { GatewayMetrics } from '@moldau/gateway/gateway-metrics';
+import { LagSeries } from '@moldau/group-coordinator/lag-series';
 import { labelled, type Meter, silentLogger } from '@moldau/kernel';
 import { ReplicationMetrics } from '@moldau/storage-node/replication/replication-metrics';
 import { PrometheusMeter } from '@moldau/telemetry';
@@ -68,7 +69,7 @@ function recorded(): { meter: Meter; metrics: Map<string, Metric> } {
     },
     gauge: (name, help, labels) => {
       note(name, 'gauge', help, labels);
-      return { set() {} };
+      return { set() {}, drop() {} };
     },
     histogram: (name, help, _, labels) => {
       note(name, 'histogram', help, labels);
@@ -87,6 +88,8 @@ test('the documentation has every metric of every process, and no other; their n
   const replication = new ReplicationMetrics(labelled(meter, { node: '1' }));
   replication.refused('not-leader');
   replication.nacked('left');
+  // What comes only with groups.
+  new LagSeries(labelled(meter, { node: '' })).show({ group: 'g', topic: 't', partition: 0 }, 0n, 0);
   const cluster = await start(meter);
   await using moldau = await connect({ endpoints: `127.0.0.1:${cluster.port}` });
   await moldau.admin.createTopic({ name: 't' });

@@ -9,7 +9,7 @@ function gauges(): { meter: Meter; shown: Record<string, number> } {
     ...silentMeter,
     gauge: (name, _, labels = {}) => {
       const key = [name.replace('moldau_coordinator_', ''), ...Object.values(labels)].join(' ');
-      return { set: (value) => Object.assign(shown, { [key]: value }) };
+      return { set: (value) => Object.assign(shown, { [key]: value }), drop() {} };
     },
   };
   return { meter, shown };

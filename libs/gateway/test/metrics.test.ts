@@ -13,7 +13,7 @@ function counted(): { meter: Meter; of: (name: string) => number } {
       const key = keyOf(name, labels);
       return { add: (amount = 1) => values.set(key, (values.get(key) ?? 0) + amount) };
     },
-    gauge: (name, _, labels) => ({ set: (value) => values.set(keyOf(name, labels), value) }),
+    gauge: (name, _, labels) => ({ set: (value) => values.set(keyOf(name, labels), value), drop() {} }),
     histogram: () => ({ observe() {} }),
   };
   return { meter, of: (name) => values.get(name) ?? 0 };

@@ -1,5 +1,6 @@
 import type { NewOffset } from '@moldau/groups';
 import { faults, type MoldauError, offset, type PartitionKey } from '@moldau/kernel';
+import type { GroupMetrics } from './group-metrics.ts';
 import { type LogEnds, latest } from './log-ends.ts';
 
 /** Positions that may be committed, and why the others may not. */
@@ -17,10 +18,12 @@ const rememberedMax = 100_000;
  */
 export class CommitChecks {
   readonly #ends: LogEnds;
+  readonly #metrics: GroupMetrics;
   readonly #known = new Map<PartitionKey, bigint>();
 
-  constructor(ends: LogEnds) {
+  constructor(ends: LogEnds, metrics: GroupMetrics) {
     this.#ends = ends;
+    this.#metrics = metrics;
   }
 
   async check(offsets: readonly NewOffset[]): Promise<Checked> {
@@ -42,6 +45,7 @@ export class CommitChecks {
       failures.push({ partition, error: faults.offsetOutOfRange(at, offset(0), offset(end)) });
       return false;
     });
+    this.#metrics.refused(failures);
     return { good, failures };
   }
 

@@ -4,6 +4,7 @@ import {
   type Clock,
   faults,
   type Logger,
+  type Meter,
   type Millis,
   type NodeId,
   type Random,
@@ -14,7 +15,10 @@ import { type ClusterView, Connections, Relay } from '@moldau/routing';
 import { type Dialer, type ServedService, sealError } from '@moldau/rpc';
 import { PartitionShardLog } from '@moldau/shards';
 import { CommitChecks } from './commit-checks.ts';
+import { GroupMetrics } from './group-metrics.ts';
 import { groupService } from './group-service.ts';
+import { LagSeries } from './lag-series.ts';
+import { LagWatch } from './lag-watch.ts';
 import { LeaderEnds } from './log-ends.ts';
 import { MemberStream } from './member-stream.ts';
 import { type LostShard, OwnedShards } from './owned-shards.ts';
@@ -29,6 +33,7 @@ export interface GroupCoordinatorPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
+  readonly meter: Meter;
   /** Who owns which shard, made from what the process knows of the cluster. */
   readonly table: (view: ClusterView) => ShardTable;
 }
@@ -59,10 +64,14 @@ export class GroupCoordinator {
   readonly #options: GroupOptions;
   readonly #relay: Relay;
   readonly #connections: Connections;
+  readonly #metrics: GroupMetrics;
   readonly #shards: OwnedShards;
+  readonly #ends: LeaderEnds;
+  readonly #lag: LagWatch;
   readonly #streams = new Set<MemberStream>();
   #topics: TopicsView;
   #cancelTopics: CancelTimer | undefined;
+  #unwatch: CancelTimer = () => {};
   #stage: Stage = 'starting';
 
   constructor(ports: GroupCoordinatorPorts, config: GroupCoordinatorConfig) {
@@ -74,10 +83,21 @@ export class GroupCoordinator {
     const { view } = this.#relay;
     this.#topics = topicsOf(view);
     const routing = { ...ports, view, connections: this.#connections };
+    this.#metrics = new GroupMetrics(ports.meter);
     this.#shards = new OwnedShards(nodeId, shards, this.#topics, options, {
       ...ports,
+      metrics: this.#metrics,
       table: ports.table(view),
       log: (shard, epoch) => new PartitionShardLog({ topic, partition: shard, fencingToken: epoch }, routing),
+    });
+    this.#ends = new LeaderEnds(view, this.#connections);
+    this.#lag = new LagWatch({
+      ...ports,
+      series: new LagSeries(ports.meter),
+      shards: this.#shards,
+      ends: this.#ends,
+      topicName: (topic) => view.topic(topic)?.name,
+      nowMs: () => ports.clock.wallMs(),
     });
   }
 
@@ -93,14 +113,16 @@ export class GroupCoordinator {
       if (changed === 'anything' || [...changed.topics].length > 0) this.#topicsSoon();
     });
     this.#shards.start();
+    this.#unwatch = this.#metrics.watch(this.#ports.timers, this.#shards);
+    this.#lag.start();
     this.#stage = 'serving';
   }
 
   /** What it serves. */
   services(): ServedService[] {
     const { clock, timers } = this.#ports;
-    const ends = new LeaderEnds(this.#relay.view, this.#connections);
-    const checks = new CommitChecks(ends);
+    const ends = this.#ends;
+    const checks = new CommitChecks(ends, this.#metrics);
     const { sessionTimeoutMs } = this.#options;
     const streamPorts = {
       shards: this.#shards,
@@ -150,6 +172,8 @@ export class GroupCoordinator {
   async stop(): Promise<void> {
     this.#stage = 'stopped';
     this.#cancelTopics?.();
+    this.#unwatch();
+    this.#lag.stop();
     await this.#shards.stop();
     await this.#relay.stop();
     this.#connections.close();

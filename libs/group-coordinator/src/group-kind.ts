@@ -10,11 +10,16 @@ import {
   type TopicsView,
 } from '@moldau/groups';
 import type { ShardKind, ShardOwner } from '@moldau/shards';
+import type { ShardWatch } from './shard-watch.ts';
 
 export type GroupOwner = ShardOwner<Request, Reply, Frame>;
 
-/** Shards of groups. `topics`: all that there are when a shard is loaded. */
-export const groupKind = (topics: () => TopicsView, options: GroupOptions): ShardKind<Request, Reply, Frame> => ({
+/** Shards of groups. `topics`: all that there are when a shard is loaded. `watch` looks on. */
+export const groupKind = (
+  topics: () => TopicsView,
+  options: GroupOptions,
+  watch: ShardWatch,
+): ShardKind<Request, Reply, Frame> => ({
   tick: { kind: 'tick' },
   replay() {
     const state = new ShardState();
@@ -22,12 +27,14 @@ export const groupKind = (topics: () => TopicsView, options: GroupOptions): Shar
       apply: (record) => state.apply(decodeRecord(record)),
       finish(now) {
         const shard = new GroupShard(state, topics(), options, now);
+        watch.loaded(state);
         return {
           get nextDeadlineMs() {
             return shard.nextDeadlineMs;
           },
           step(request, at) {
             const { records, reply, frames } = shard.step(request, at);
+            watch.stepped(request, records, reply);
             return { records: records.map(encodeRecord), reply, frames };
           },
         };

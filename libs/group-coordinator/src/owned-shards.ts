@@ -20,7 +20,9 @@ import {
 } from '@moldau/kernel';
 import { type ShardLog, ShardOwner } from '@moldau/shards';
 import { type GroupOwner, groupKind } from './group-kind.ts';
+import type { GroupMetrics } from './group-metrics.ts';
 import type { ShardTable } from './shard-table.ts';
+import { ShardWatch } from './shard-watch.ts';
 
 /** The world, as the shards of one process see it. */
 export interface OwnedShardsPorts {
@@ -31,6 +33,7 @@ export interface OwnedShardsPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: GroupMetrics;
 }
 
 /** What is to be told when a shard is no longer owned here. */
@@ -44,6 +47,7 @@ export interface OwnedShard {
   readonly shard: number;
   readonly epoch: bigint;
   readonly owner: GroupOwner;
+  readonly watch: ShardWatch;
   readonly guests: Map<number, ShardGuest>;
   /** Who waits to hear that the shard is still owned. */
   unconfirmed: (() => void)[];
@@ -98,6 +102,13 @@ export class OwnedShards {
   /** Those that are served. */
   serving(): OwnedShard[] {
     return [...this.#owned.values()].filter(({ owner }) => owner.phase.kind === 'serving');
+  }
+
+  /** Those that will be served once they are loaded. */
+  loading(): OwnedShard[] {
+    return [...this.#owned.values()].filter(
+      ({ owner: { phase } }) => phase.kind === 'fencing' || phase.kind === 'replaying',
+    );
   }
 
   /** All, whether they are served or are about to be. Throws NOT_SERVING when one was lost by a failure, and nobody has it. */
@@ -197,11 +208,12 @@ export class OwnedShards {
   }
 
   #own(shard: number, epoch: bigint): void {
-    const { log, clock, timers, random, logger } = this.#ports;
+    const { log, clock, timers, random, logger, metrics } = this.#ports;
     const guests = new Map<number, ShardGuest>();
+    const watch = new ShardWatch(clock, metrics);
     const owner: GroupOwner = new ShardOwner(
       `shard ${shard} of the groups`,
-      groupKind(() => this.#topics, this.#options),
+      groupKind(() => this.#topics, this.#options, watch),
       {
         log: log(shard, epoch),
         clock,
@@ -212,9 +224,10 @@ export class OwnedShards {
         lost: () => this.#lost(owned),
       },
     );
-    const owned: OwnedShard = { shard, epoch, owner, guests, unconfirmed: [] };
+    const owned: OwnedShard = { shard, epoch, owner, watch, guests, unconfirmed: [] };
     this.#spent.set(shard, epoch);
     this.#owned.set(shard, owned);
+    metrics.moved('in');
     owner.start();
   }
 
@@ -232,6 +245,7 @@ export class OwnedShards {
   }
 
   #lost(owned: OwnedShard): void {
+    this.#ports.metrics.moved('out');
     if (this.#owned.get(owned.shard) === owned) this.#owned.delete(owned.shard);
     for (const guest of [...owned.guests.values()]) guest.moved();
     owned.guests.clear();

@@ -18,7 +18,7 @@ async function started() {
     starts += 1;
     const address = `groups-${id}`;
     const process = new SimulatedProcess(time);
-    const world = { clock: time, timers: process.timers, random, logger: silentLogger };
+    const world = { clock: time, timers: process.timers, random, logger: silentLogger, meter: silentMeter };
     const dialer = network.dialer(address);
     const who = { nodeId: nodeId(id), incarnation: `start-${starts}`, address, rack: '', programVersion: 'test' };
     const link = new NodeLink(coordinators, who, { ...world, dialer }, () => service.lostShards);
@@ -26,7 +26,7 @@ async function started() {
       { ...world, dialer, table: (view) => new ViewShardTable(view, nodeId(id), () => link.epoch) },
       { nodeId: nodeId(id), coordinators, topic: '__groups', shards: 16 },
     );
-    network.listen(address, service.services(), { ...world, meter: silentMeter });
+    network.listen(address, service.services(), world);
     await time.run(service.start());
     const ended = link.run().catch((error: unknown) => error);
     const kill = (): void => {
@@ -45,35 +45,6 @@ async function started() {
   };
   return { cluster, time, network, begin };
 }
-
-test('shards are given out, move with whoever comes and dies, and groups go with them', async (t) => {
-  const { time, network, begin } = await started();
-  const one = await begin(31);
-  await time.runUntil(() => one.service.servedShards.length === 16, 60_000);
-  const two = await begin(32);
-  await time.runUntil(() => one.service.servedShards.length === 8 && two.service.servedShards.length === 8, 60_000);
-  t.deepEqual(new Set([...one.service.servedShards, ...two.service.servedShards]).size, 16);
-  const places = [one, two];
-  const member = new Member('a', { group: 'g', topics: ['t'] });
-  const settled = () =>
-    time.runUntil(() => {
-      member.work();
-      if (member.stream === undefined || member.stream.isOver) {
-        const place = places.shift();
-        if (place !== undefined) places.push(place);
-        member.open(network.dialer('member').dial(place?.address ?? '', 'data'));
-      }
-      return (member.stream?.of('assignment').length ?? 0) > 0;
-    }, 60_000);
-  await settled();
-  t.is(member.owned.size, 4);
-  const { epoch } = member;
-  two.kill();
-  places.splice(places.indexOf(two), 1);
-  await time.runUntil(() => one.service.servedShards.length === 16, 60_000);
-  await settled();
-  t.is(member.epoch, epoch, 'with no rebalance');
-});
 
 test('a process that starts again has its shards under new epochs', async (t) => {
   const { time, begin } = await started();

@@ -13,6 +13,7 @@ export {
   partitionOf,
 } from './ids.ts';
 export { defaultGroupOptions, type GroupOptions, limits } from './limits.ts';
+export { isSettled } from './reading.ts';
 export { decodeRecord, type EncodedRecord, encodeRecord } from './record-codec.ts';
 export type * from './requests.ts';
 export { GroupShard } from './shard.ts';

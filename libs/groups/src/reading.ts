@@ -40,6 +40,14 @@ export function phaseOf(group: GroupState, member: MemberId): MemberPhase {
   return pendingOf(group, member).length > 0 ? 'unreleased' : 'stable';
 }
 
+/** Every member has what it is to own, and says so. */
+export function isSettled(group: GroupState): boolean {
+  return [...group.members.keys()].every((member) => {
+    const { number, acked } = group.holding(member) ?? noHolding;
+    return number === acked && phaseOf(group, member) === 'stable';
+  });
+}
+
 export function readOffsets(group: GroupState, partitions: readonly PartitionKey[] | undefined): Reply {
   if (partitions === undefined) return { kind: 'offsets', offsets: new Map(group.offsets) };
   const found = partitions.flatMap((partition): [PartitionKey, StoredOffset][] => {

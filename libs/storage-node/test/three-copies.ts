@@ -45,7 +45,7 @@ export class CollectingMeter implements Meter {
 
   gauge(name: string, _help: string, labels: Readonly<Record<string, string>> = {}) {
     const key = [name, ...Object.values(labels)].join(' ');
-    return { set: (value: number) => void this.values.set(key, value) };
+    return { set: (value: number) => void this.values.set(key, value), drop: () => void this.values.delete(key) };
   }
 
   histogram() {

@@ -30,7 +30,7 @@ export class PrometheusMeter implements Meter {
   gauge(name: string, help: string, labels: Labels = {}): Gauge {
     const metric = this.#metric(name, labels, PromGauge, (common) => new PromGauge({ ...common, help }));
     const child = metric.labels(labels);
-    return { set: (value) => child.set(value) };
+    return { set: (value) => child.set(value), drop: () => metric.remove(labels) };
   }
 
   histogram(name: string, help: string, buckets: readonly number[], labels: Labels = {}): Histogram {

@@ -61,6 +61,14 @@ test('metrics of one name share one metric, whatever their labels', async (t) =>
   t.regex(text, /moldau_test_open\{node="1"\} 4\n/);
   t.regex(text, /moldau_test_wait_seconds_bucket\{le="1",node="1",method="a"\} 1\n/);
   t.regex(text, /process_resident_memory_bytes/);
+  const gauge = meter.gauge('moldau_test_lag', 'Lag', { of: 'a' });
+  meter.gauge('moldau_test_lag', 'Lag', { of: 'b' }).set(1);
+  gauge.set(2);
+  gauge.drop();
+  t.notRegex(await meter.render(), /moldau_test_lag\{of="a"/);
+  t.regex(await meter.render(), /moldau_test_lag\{of="b",node="1"\} 1\n/);
+  gauge.set(3);
+  t.regex(await meter.render(), /moldau_test_lag\{of="a",node="1"\} 3\n/);
   t.throws(() => meter.gauge('moldau_test_calls_total', 'Calls'), { instanceOf: AssertionFailed });
 });
 

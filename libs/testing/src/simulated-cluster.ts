@@ -28,7 +28,7 @@ export interface SimulatedClusterOptions {
   /** Of topics that do not say how many. Default: the coordinator's. */
   readonly defaultReplicas?: number;
   readonly logger?: Logger;
-  /** What a node counts. Default: nothing. */
+  /** What a node counts, or a group coordinator. Default: nothing. */
   readonly meter?: (node: number) => Meter;
   /** How long each operation of a disk takes. */
   readonly diskLatencyMs?: { readonly min: number; readonly max: number };
@@ -81,7 +81,13 @@ export class SimulatedCluster {
     );
     const { groups = {} } = options;
     this.groupCoordinators = numbers(options.groupCoordinators ?? 0).map(
-      (n) => new SimulatedGroupCoordinator(groupIdsAbove + n, { ...world, coordinators, options: groups }),
+      (n) =>
+        new SimulatedGroupCoordinator(groupIdsAbove + n, {
+          ...world,
+          coordinators,
+          options: groups,
+          meter: options.meter?.(groupIdsAbove + n) ?? silentMeter,
+        }),
     );
     this.nodes = numbers(options.nodes).map(
       (id) =>

@@ -1,6 +1,6 @@
 import { GroupNode } from '@moldau/group-coordinator';
 import { defaultGroupOptions, type GroupOptions } from '@moldau/groups';
-import { type Logger, type NodeId, nodeId, type Random, silentMeter } from '@moldau/kernel';
+import { type Logger, type Meter, type NodeId, nodeId, type Random } from '@moldau/kernel';
 import type { MemoryNetwork } from '@moldau/rpc';
 import { SimulatedProcess } from './simulated-process.ts';
 import { SkewedClock } from './skewed-clock.ts';
@@ -14,6 +14,7 @@ export interface SimulatedGroupCoordinatorWorld {
   readonly network: MemoryNetwork;
   readonly coordinators: readonly string[];
   readonly options: Partial<GroupOptions>;
+  readonly meter: Meter;
 }
 
 interface Running {
@@ -54,9 +55,9 @@ export class SimulatedGroupCoordinator {
 
   /** Starts a new process; resolves when it may be given shards. */
   async start(): Promise<void> {
-    const { time, random, logger, network, coordinators, options } = this.#world;
+    const { time, random, logger, meter, network, coordinators, options } = this.#world;
     const process = new SimulatedProcess(time);
-    const world = { random, logger, meter: silentMeter, clock: this.clock, timers: process.timers };
+    const world = { random, logger, meter, clock: this.clock, timers: process.timers };
     const node = new GroupNode(
       { ...world, dialer: network.dialer(this.address) },
       {

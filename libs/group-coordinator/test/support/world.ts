@@ -1,5 +1,5 @@
 import { defaultGroupOptions, type GroupOptions, groupId, shardOf } from '@moldau/groups';
-import { nodeId, repeat, silentLogger, silentMeter } from '@moldau/kernel';
+import { type Meter, nodeId, repeat, silentLogger, silentMeter } from '@moldau/kernel';
 import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { Channel } from '@moldau/rpc';
@@ -84,11 +84,11 @@ export async function world(options: Partial<GroupOptions> = {}) {
     for (const member of members) member.ping();
   });
 
-  const coordinator = async (node: number) => {
+  const coordinator = async (node: number, meter: Meter = silentMeter) => {
     const address = `groups-${node}`;
     const process = new SimulatedProcess(time);
     const seen = new SeenTable(table);
-    const ports = { clock: time, timers: process.timers, random, logger: silentLogger };
+    const ports = { clock: time, timers: process.timers, random, logger: silentLogger, meter };
     const service = new GroupCoordinator(
       { ...ports, dialer: network.dialer(address), table: () => seen },
       {
@@ -99,7 +99,7 @@ export async function world(options: Partial<GroupOptions> = {}) {
         options: { ...defaultGroupOptions, assignmentIntervalMs: 0, ...options },
       },
     );
-    network.listen(address, service.services(), { ...ports, meter: silentMeter });
+    network.listen(address, service.services(), ports);
     await time.run(service.start());
     const pause = (): void => {
       seen.freeze();

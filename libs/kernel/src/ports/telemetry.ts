@@ -16,6 +16,8 @@ export interface Counter {
 }
 export interface Gauge {
   set(value: number): void;
+  /** It is not shown before it is set again. */
+  drop(): void;
 }
 export interface Histogram {
   /** `value` in the unit of the metric's name. */
@@ -24,7 +26,8 @@ export interface Histogram {
 
 /**
  * Metrics. Names are `moldau_<room>_<what>_<unit>`, as Prometheus wants them: those of counters end in `_total`, and what is
- * only counted has no unit. Label values come from a small closed set, never from users. `docs/metrics.md` has all of them.
+ * only counted has no unit. Label values come from a small closed set, and from users only where their number is bounded and gauges are dropped with what
+ * they tell of. `docs/metrics.md` has all of them.
  */
 export interface Meter {
   counter(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter;
@@ -56,6 +59,6 @@ export const silentLogger: Logger = {
 /** Counts nothing. */
 export const silentMeter: Meter = {
   counter: () => ({ add() {} }),
-  gauge: () => ({ set() {} }),
+  gauge: () => ({ set() {}, drop() {} }),
   histogram: () => ({ observe() {} }),
 };
