@@ -65,7 +65,7 @@ test('a group with a member is shown with it, and is neither moved nor deleted',
   );
   const seek = await any('group seek billing --to end --yes');
   t.is(seek.code, 1);
-  t.regex(seek.stderr, /has 1 members?: stop them first/);
+  t.regex(seek.stderr, /has a member: stop it first/);
   t.is((await any('group delete billing --yes')).code, 1);
   reading.child.kill('SIGINT');
   const { code, stderr } = await reading.ended;

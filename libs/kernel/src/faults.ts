@@ -142,10 +142,14 @@ export const staleMemberEpoch = (
   );
 
 export const groupNotEmpty = (group: string, members: number): MoldauError =>
-  new MoldauError('GROUP_NOT_EMPTY', `group ${JSON.stringify(group)} has ${members} members: stop them first`, {
-    group,
-    members,
-  });
+  new MoldauError(
+    'GROUP_NOT_EMPTY',
+    `group ${JSON.stringify(group)} has ${members === 1 ? 'a member: stop it' : `${members} members: stop them`} first`,
+    {
+      group,
+      members,
+    },
+  );
 
 export const groupFull = (group: string, membersMax: number): MoldauError =>
   new MoldauError('GROUP_FULL', `group ${JSON.stringify(group)} has ${membersMax} members, which is the most`, {
