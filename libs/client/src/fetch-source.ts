@@ -22,6 +22,7 @@ export class FetchSource {
   readonly #topicId: string | undefined;
   #place: Place;
   #next: Offset | undefined;
+  #beginsAt: Offset | undefined;
   #lastEpoch: number | undefined;
   #generation = 0;
   isPaused = false;
@@ -50,6 +51,11 @@ export class FetchSource {
     return this.#next;
   }
 
+  /** The offset that its place turned out to be. `undefined`: the server has not said so yet. */
+  get beginsAt(): Offset | undefined {
+    return this.#beginsAt;
+  }
+
   /** Counts seeks: what was asked for under an older one is dropped. */
   get generation(): number {
     return this.#generation;
@@ -72,6 +78,7 @@ export class FetchSource {
   seek(to: Place): void {
     this.#place = to;
     this.#next = undefined;
+    this.#beginsAt = undefined;
     this.#lastEpoch = undefined;
     this.#generation += 1;
   }
@@ -79,11 +86,13 @@ export class FetchSource {
   /** The server has nothing between what arrived and this offset. */
   skipTo(offset: bigint): void {
     if (this.#next === undefined || offset > this.#next) this.#next = offset as Offset;
+    this.#beginsAt ??= this.#next;
   }
 
   /** Takes what arrived, without looking into it. The first batch may begin below `from`, where the server was to go on. */
   accept(batches: Uint8Array, from: bigint): Fetched {
     const first = this.#next ?? from;
+    this.#beginsAt ??= first as Offset;
     let isEmpty = true;
     for (let at = 0; at < batches.length; ) {
       const header = new BatchHeader(batches, at);

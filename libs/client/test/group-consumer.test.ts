@@ -199,3 +199,16 @@ test('what comes to a member that is closing is not read: it is about to say tha
   t.deepEqual(a.values, []);
   t.deepEqual(a.owned, []);
 });
+
+test('a group that began at the end goes on from there, though it had nothing to handle', async (t) => {
+  const { time, client, write } = await world();
+  await write(40);
+  const a = new Reading(client, { from: 'end' });
+  await time.runUntil(() => a.owned.length === 4, 30_000);
+  await time.runUntil(() => a.consumer.isAtEnd, 30_000);
+  await time.run(a.consumer.close());
+  await write(40, 40);
+  const b = new Reading(client, { from: 'end' });
+  await time.runUntil(() => b.values.length === 40, 30_000);
+  t.deepEqual(sorted(b.values), numbers(40, 40));
+});

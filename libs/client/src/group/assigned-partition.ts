@@ -60,9 +60,13 @@ export class AssignedPartition implements NamedPartition {
     return this.#taken ?? this.#committed;
   }
 
-  /** What is to be committed. `undefined`: nothing new. */
+  /**
+   * What is to be committed. `undefined`: nothing new. Where nothing was committed so far, that is where it began: whoever has the
+   * partition next must not begin at an end that has moved on.
+   */
   get uncommitted(): bigint | undefined {
-    return this.#done === this.#committed || this.#done === this.#refused ? undefined : this.#done;
+    const offset = this.#done ?? (this.#committed === undefined ? this.source.beginsAt : undefined);
+    return offset === this.#committed || offset === this.#refused ? undefined : offset;
   }
 
   /** Whether the commit of a record was accepted. */
