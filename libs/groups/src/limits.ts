@@ -35,6 +35,8 @@ export const limits = {
   /** Text of the application beside an offset. */
   metadataBytesMax: 4_096,
   offsetsMax: 10_000,
+  /** Of all offsets of one commit: what a request changes is one batch of the log. */
+  metadataBytesInAllMax: 256 * 1024,
 } as const;
 
 const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
@@ -93,6 +95,11 @@ export function subscriptionOf({ topics, regex, assignor }: Wish): Subscription 
 export function checkOffsets(offsets: readonly NewOffset[]): void {
   if (offsets.length > limits.offsetsMax) {
     throw faults.invalidRequest('offsets', `are ${offsets.length}: at most ${limits.offsetsMax}`);
+  }
+  const metadataBytes = offsets.reduce((sum, { metadata }) => sum + (metadata === '' ? 0 : bytesOf(metadata)), 0);
+  if (metadataBytes > limits.metadataBytesInAllMax) {
+    const problem = `has ${metadataBytes} bytes in all: at most ${limits.metadataBytesInAllMax} in one commit`;
+    throw faults.invalidRequest('metadata', problem);
   }
 }
 

@@ -62,6 +62,10 @@ test('what can not be committed is refused, whoever commits it', (t) => {
   t.is(say(at('t-2' as typeof t0, 1)), 'committed UNKNOWN_PARTITION');
   t.is(say({ ...at(t0, 1), metadata: 'é'.repeat(2_049) }), 'committed INVALID_REQUEST');
   t.is(say({ ...at(t0, 1), metadata: 'é'.repeat(2_048) }), 'committed; +offset');
+  // Each may be so long, and all of them together are still one batch of the log.
+  const wordy = Array.from({ length: 65 }, () => ({ ...at(t0, 1), metadata: 'm'.repeat(4_096) }));
+  t.is(new World().say(commit(undefined, 0, ...wordy)), 'refused INVALID_REQUEST');
+  t.true(new World().say(commit(undefined, 0, ...wordy.slice(1))).startsWith('committed'));
   const many = Array.from({ length: limits.offsetsMax + 1 }, () => at(t0, 1));
   t.is(new World().say(commit(undefined, 0, ...many)), 'refused INVALID_REQUEST');
   t.is(new World().say({ ...commit(undefined, 0), group: groupId('x'.repeat(256)) }), 'refused INVALID_REQUEST');
