@@ -76,7 +76,7 @@ export const blocked: Scenario = {
     await member.says(/lost \d+ partitions/);
     await member.says(/refused: /);
     scene.say(/refused: .*/.exec(member.said)?.[0] ?? '');
-    await refusesLateCommit(scene, group, /is (\S+)/.exec(member.said)?.[1] ?? '');
+    await refusesLateCommit(scene, group, /is ([^\s,]+),/.exec(member.said)?.[1] ?? '');
     await member.kill();
     await other.close();
     await reading;
