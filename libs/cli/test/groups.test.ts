@@ -74,6 +74,23 @@ test('a group with a member is shown with it, and is neither moved nor deleted',
   t.like((await rows('group describe billing --output jsonl'))[0], { state: 'empty' });
 });
 
+test('a group whose only owner keeps what it has is stable, however many come and go', async (t) => {
+  const { env, any, rows } = await cluster(t);
+  t.is((await any('topic create solo -p 1')).code, 0);
+  t.is((await any('produce solo', lines(1, 1))).code, 0);
+  const owner = start(['consume', 'solo', '-g', 'so'], { env });
+  await owner.says('stdout', /1\n/);
+  const described = async () =>
+    (await rows('group describe so --output jsonl'))[0] as { state: string; members: unknown[] };
+  const guest = start(['consume', 'solo', '-g', 'so'], { env });
+  while ((await described()).members.length < 2);
+  guest.child.kill('SIGINT');
+  t.is((await guest.ended).code, 0);
+  t.like(await described(), { state: 'stable' });
+  owner.child.kill('SIGINT');
+  t.is((await owner.ended).code, 0);
+});
+
 test('what can not be is said', async (t) => {
   const { any } = await cluster(t);
   const unknown = await any('group describe nobody');

@@ -58,12 +58,10 @@ async function showGroup({ admin }: Moldau, name: string, output: Output | undef
   await printThing({ ...facts, members, lag }, { name, table }, output, io);
 }
 
-/** In a word. */
+/** In a word. A member whose share stays what it is hears nothing, and keeps its epoch. */
 function stateOf({ members, epoch, assignmentEpoch }: GroupInfo): string {
   if (members.length === 0) return 'empty';
-  const isMoving = members.some(
-    ({ epoch: own, revoking, pending }) => own < assignmentEpoch || revoking.length > 0 || pending.length > 0,
-  );
+  const isMoving = members.some(({ revoking, pending }) => revoking.length > 0 || pending.length > 0);
   return isMoving || assignmentEpoch < epoch ? 'rebalancing' : 'stable';
 }
 
