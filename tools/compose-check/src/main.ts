@@ -7,7 +7,7 @@ import { findPython } from '@moldau/testing/python-client';
 import { Compose } from './compose.ts';
 import { killEachNode } from './kill-each-node.ts';
 
-const services = 7;
+const services = 9;
 const healthyWithinMs = 120_000;
 const partitions = 6;
 const records = 3_000;
