@@ -1,5 +1,5 @@
 import { type NodeEpoch, type NodeId, nodeId } from '@moldau/kernel';
-import type { ClusterView } from '@moldau/routing';
+import { type ClusterView, shardOwner } from '@moldau/routing';
 
 /** Who owns a shard. */
 export interface ShardEntry {
@@ -34,16 +34,11 @@ export class ViewShardTable implements ShardTable {
 
   owner(shard: number): ShardEntry | undefined {
     const start = this.#start();
-    let newest: ShardEntry | undefined;
-    for (const { id, groupShards } of this.#view.nodes()) {
-      const node = nodeId(id);
-      for (const { index, epoch } of groupShards) {
-        const isOfEarlierStart = node === this.#self && (start === undefined || epoch < start);
-        if (index !== shard || isOfEarlierStart) continue;
-        if (newest === undefined || epoch > newest.epoch) newest = { node, epoch };
-      }
-    }
-    return newest;
+    const found = shardOwner(this.#view.nodes(), shard, ({ node, epoch }) => {
+      const isOfEarlierStart = node.id === this.#self && (start === undefined || epoch < start);
+      return !isOfEarlierStart;
+    });
+    return found && { node: nodeId(found.node.id), epoch: found.epoch };
   }
 
   onChange(listener: () => void): () => void {

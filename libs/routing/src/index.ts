@@ -10,4 +10,5 @@ export { watchMetadata } from './metadata-watch.ts';
 export { Relay, type RelayOptions, type RelayPorts } from './relay.ts';
 export type { Advertise } from './relay-service.ts';
 export { retrying } from './retrying.ts';
+export { type ShardOwner, shardOwner } from './shard-owner.ts';
 export { Unanswered } from './unanswered.ts';

@@ -2,11 +2,10 @@ import type { ServiceProcess } from '@moldau/chaos-tool/process';
 import { groupId, shardOf } from '@moldau/groups';
 import { hostClock, hostRandom, hostTimers } from '@moldau/host';
 import { hasReason, silentLogger } from '@moldau/kernel';
+import { groupsTopic } from '@moldau/metadata';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
 import { type Channel, defaultLimits, GrpcDialer } from '@moldau/rpc';
 import type { Scene } from './scene.ts';
-
-const shards = 16;
 
 const world = { clock: hostClock, timers: hostTimers, random: hostRandom, logger: silentLogger };
 const dialer = new GrpcDialer({ ...world, limits: defaultLimits });
@@ -33,10 +32,11 @@ export async function coordinatorOf(scene: Scene, group: string): Promise<Servic
 
 /** Names of groups, so many, that are all on the shard of the first. */
 export function neighbours(count: number): string[] {
+  const { partitions } = groupsTopic;
   const names: string[] = [];
   for (let number = 0; names.length < count; number += 1) {
     const name = `neighbour-${number}`;
-    if (shardOf(groupId(name), shards) === shardOf(groupId('neighbour-0'), shards)) names.push(name);
+    if (shardOf(groupId(name), partitions) === shardOf(groupId('neighbour-0'), partitions)) names.push(name);
   }
   return names;
 }

@@ -234,7 +234,7 @@ function inOrder(a: TopicPartition, b: TopicPartition): number {
 function targetOf(to: GroupPlace): NonNullable<MessageInitShape<typeof SeekTargetSchema>['to']> {
   if (typeof to === 'object' && 'shift' in to) {
     if (typeof to.shift !== 'bigint' && !Number.isSafeInteger(to.shift))
-      throw new MoldauError('INVALID_REQUEST', 'shift is no whole number of records', { field: 'shift' });
+      throw faults.invalidRequest('shift', 'is no whole number of records');
     return { case: 'shift', value: BigInt(to.shift) };
   }
   checkPlace('to', to);

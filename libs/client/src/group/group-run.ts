@@ -1,6 +1,5 @@
-import { Gate, MoldauError, sleep } from '@moldau/kernel';
-import type { StoredRecord } from '@moldau/records';
-import { partitionOfKey } from '@moldau/records';
+import { faults, Gate, sleep } from '@moldau/kernel';
+import { partitionOfKey, type StoredRecord } from '@moldau/records';
 import type { ClientPorts } from '../client-ports.ts';
 import { codec } from '../codec.ts';
 import type { Producer, ProducerOptions } from '../producer.ts';
@@ -151,13 +150,10 @@ function laneOf({ assigned, stored }: Taken, { ordering = 'partition' }: RunOpti
 function checked(options: RunOptions): RunOptions {
   const { concurrency = 1, retry } = options;
   if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= concurrencyMax))
-    throw bad('concurrency', `is ${concurrency}: from 1 to ${concurrencyMax}`);
+    throw faults.invalidRequest('concurrency', `is ${concurrency}: from 1 to ${concurrencyMax}`);
   if (retry !== undefined && !(Number.isInteger(retry.attempts) && retry.attempts >= 1))
-    throw bad('retry.attempts', `is ${retry.attempts}: at least 1`);
+    throw faults.invalidRequest('retry.attempts', `is ${retry.attempts}: at least 1`);
   return options;
 }
 
 const concurrencyMax = 10_000;
-
-const bad = (field: string, problem: string): MoldauError =>
-  new MoldauError('INVALID_REQUEST', `${field} ${problem}`, { field, problem });

@@ -32,7 +32,6 @@ export const slow: Scenario = {
       scene.measured('a record was handled, and its partition stayed', 's', [(performance.now() - since) / 1_000]);
       break;
     }
-    // The loop was left before the next one was asked for: the record does not count as done, so it is committed by hand.
     await consumer.close();
   },
 };

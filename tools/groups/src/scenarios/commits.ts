@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { GroupService } from '@moldau/proto/moldau/group/v1/group_pb';
 import type { Channel } from '@moldau/rpc';
 import { channelTo, coordinatorOf, neighbours } from '../coordinators.ts';
@@ -102,7 +103,7 @@ export const replay: Scenario = {
 };
 
 async function isServed(channels: readonly Channel[], group: string): Promise<boolean> {
-  await new Promise((resolve) => setTimeout(resolve, askEveryMs));
+  await pause(askEveryMs);
   return (await countOf(channels, group)) > 0;
 }
 

@@ -19,7 +19,7 @@ export const coordinatorKilled: Scenario = {
   name: 'coordinator-killed',
   what: 'the group coordinator that has the group is killed: members resume at the other one, without a rebalance',
   async run(scene) {
-    const { client, cluster } = scene;
+    const { client } = scene;
     await client.admin.createTopic({ name: topic, partitions, replicas: 3 });
     const history = new History(partitions);
     const commits = new Standstill(partitions);
@@ -51,6 +51,5 @@ export const coordinatorKilled: Scenario = {
     await delivered(scene, topic, history);
     for (const member of all) await member.leave();
     history.check();
-    if (cluster.groupCoordinators.length < 2) throw new Error('there was nobody to resume at');
   },
 };
