@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { faults, hasReason, type Millis, MoldauError } from '@moldau/kernel';
+import { faults, hasReason, type Millis, type MoldauError } from '@moldau/kernel';
 import {
   type GroupLag,
   type GroupMember,
