@@ -29,9 +29,9 @@ function splitRange(text: string): string[] {
 
 const isTime = (text: string): boolean => text.startsWith('@') && !Number.isNaN(Date.parse(text.slice(1)));
 
-/** Reads one position: `start`, `end`, `N`, `-N`, `@TIME` or `@-1h`. Throws a usage error. */
-export const parsePlace = (text: string, nowMs: number): Place =>
-  placeOf(text, nowMs, 'start, end, N, -N, @TIME or @-1h');
+/** Reads one position: `start`, `end`, `N`, `-N`, `@TIME` or `@-1h`. Throws a usage error, which names `orElse` too. */
+export const parsePlace = (text: string, nowMs: number, orElse = ''): Place =>
+  placeOf(text, nowMs, `start, end, N, -N, @TIME or @-1h${orElse}`);
 
 function placeOf(text: string, nowMs: number, choices: string): Place {
   if (text === 'start' || text === 'end') return text;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Moldau, open } from '@moldau/client';
 import { formatDuration } from '@moldau/config';
-import { hasReason, MoldauError } from '@moldau/kernel';
+import { hasReason, MoldauError, silentLogger } from '@moldau/kernel';
 import type { ClientTls } from '@moldau/rpc';
 import { usage } from './exit-code.ts';
 import type { Io } from './io.ts';
@@ -47,8 +47,9 @@ export function clientOf(settings: Settings): Moldau {
   return open({
     endpoints: settings.endpoints ?? '',
     timeout: settings.timeout,
-    // This process does nothing else.
+    // This process does nothing else, and says itself what goes wrong.
     collectEarly: true,
+    logger: silentLogger,
     ...(tls !== undefined && { tls }),
     ...(settings.token !== undefined && { token: settings.token }),
   });

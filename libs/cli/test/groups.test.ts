@@ -36,7 +36,7 @@ test('a group goes on where it stood, and is looked at, moved and deleted', asyn
   });
   const { stdout } = await ok('group describe billing --output table');
   t.regex(stdout, /state +empty/);
-  t.regex(stdout, /orders\/0 +10 +2/);
+  t.regex(stdout, /orders\/0 +10 +12 +2/);
 
   const [dry] = await rows('group seek billing --to start --dry-run');
   t.deepEqual(dry, { partition: 'orders/0', committed: '10', new_committed: '0' });
@@ -83,12 +83,37 @@ test('a group whose only owner keeps what it has is stable, however many come an
   const described = async () =>
     (await rows('group describe so --output jsonl'))[0] as { state: string; members: unknown[] };
   const guest = start(['consume', 'solo', '-g', 'so'], { env });
-  while ((await described()).members.length < 2);
+  await guest.says('stderr', /no partition is left for this one of 2 members of group so: waiting for one\n/);
+  t.is((await described()).members.length, 2);
   guest.child.kill('SIGINT');
   t.is((await guest.ended).code, 0);
+  const hasty = await any('consume solo -g so -e');
+  t.is(hasty.code, 0);
+  t.regex(hasty.stderr, /no partition is left for this one of 2 members of group so\n/);
   t.like(await described(), { state: 'stable' });
   owner.child.kill('SIGINT');
   t.is((await owner.ended).code, 0);
+});
+
+test('a member by pattern, under a name: where it reads is shown before anything is committed there', async (t) => {
+  const { env, any, rows } = await cluster(t);
+  for (const topic of ['eu-1', 'eu-2', 'us-1']) t.is((await any(`topic create ${topic} -p 1`)).code, 0);
+  t.is((await any('produce eu-1', lines(1, 3))).code, 0);
+  const args = ['consume', '-g', 'all', '--pattern', 'eu-.*', '--instance-id', 'desk'];
+  const reading = start([...args, '--key', 'none'], { env });
+  const lag = async () => (await rows('group lag all').catch(() => [])) as { partition: string; member_id: string }[];
+  let shown = await lag();
+  while (shown.length < 2) shown = await lag();
+  t.like(shown[1], { partition: 'eu-2/0', end_offset: '0', committed: null, records: null });
+  const [described] = (await rows('group describe all --output jsonl')) as {
+    members: { member_id: string; instance_id: string }[];
+  }[];
+  t.is(described?.members[0]?.instance_id, 'desk');
+  t.is(shown[1]?.member_id, described?.members[0]?.member_id);
+  reading.child.kill('SIGINT');
+  const { code, stderr } = await reading.ended;
+  t.is(code, 0, stderr);
+  t.regex(stderr, /0 records read from eu-\.\*/);
 });
 
 test('what can not be is said', async (t) => {

@@ -176,7 +176,7 @@ export class Admin {
     return this.#groups.describe(group);
   }
 
-  /** How far a group is behind. Throws UNKNOWN_GROUP. */
+  /** Where a group stands, and how far it is behind, on all that is committed or assigned. Throws UNKNOWN_GROUP. */
   async groupLag(group: string): Promise<readonly GroupPosition[]> {
     return (await this.#groups.describe(group)).positions;
   }

@@ -12,4 +12,6 @@ export interface ClientPorts {
   readonly logger: Logger;
   /** How long a call to the cluster may take, retries included. */
   readonly timeoutMs: number;
+  /** What reads, and is to be closed with the client. Each is here from its beginning to its end. */
+  readonly reading: Set<{ close(): Promise<void> | void }>;
 }

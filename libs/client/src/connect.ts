@@ -1,5 +1,5 @@
-import { clientTimers, collectEarly, hostClock, hostRandom } from '@moldau/host';
-import { type Logger, StartError, silentLogger } from '@moldau/kernel';
+import { clientTimers, collectEarly, hostClock, hostRandom, processWarnings } from '@moldau/host';
+import { type Logger, StartError } from '@moldau/kernel';
 import { type ClientTls, defaultLimits, GrpcDialer } from '@moldau/rpc';
 import { Moldau } from './moldau.ts';
 import { type Duration, toMs } from './quantities.ts';
@@ -14,6 +14,7 @@ export interface ConnectOptions {
   readonly token?: string;
   /** How long a call may take, retries included. Default 10 s. */
   readonly timeout?: Duration;
+  /** Default: what goes wrong in the background is a warning of the process, on stderr. */
   readonly logger?: Logger;
   /**
    * For a process that moves much and keeps little: has V8 collect buffers while they are young, for all of the process. It
@@ -33,7 +34,7 @@ export async function connect(options: ConnectOptions): Promise<Moldau> {
 
 /** The same, without asking: the first call connects. */
 export function open(options: ConnectOptions): Moldau {
-  const { endpoints, tls, token, timeout = '10s', logger = silentLogger } = options;
+  const { endpoints, tls, token, timeout = '10s', logger = processWarnings } = options;
   const onMoved = options.collectEarly === true ? collectEarly() : undefined;
   const world = { clock: hostClock, timers: clientTimers, random: hostRandom, logger };
   const dialer = new GrpcDialer({ ...world, limits: defaultLimits, tls, token, onMoved });

@@ -1,10 +1,12 @@
 import { faults, MoldauError } from '@moldau/kernel';
 import type { StoredRecord } from '@moldau/records';
+import { type BatchesOptions, checkedBatches } from './batches-options.ts';
 import type { ClientPorts } from './client-ports.ts';
 import { type Codec, orText } from './codec.ts';
 import { FetchSource } from './fetch-source.ts';
+import { checkOptionNames, checkTopics, type OptionNames } from './option-names.ts';
 import { checkPlace, type Place } from './place.ts';
-import { type Duration, type Size, toBytes, toMs } from './quantities.ts';
+import { type Size, toBytes } from './quantities.ts';
 import { Reader } from './reader.ts';
 import { RecordFeed } from './record-feed.ts';
 import { type ConsumedRecord, consumedRecord } from './records-of.ts';
@@ -25,14 +27,6 @@ export interface ConsumerOptions<K, V> {
   readonly value?: Codec<V>;
   /** Memory for records that were not asked for yet. Default 16 MiB. */
   readonly buffer?: Size;
-}
-
-/** How batches are made up. */
-export interface BatchesOptions {
-  /** Default 500. */
-  readonly maxRecords?: number;
-  /** How long to wait for more once there is a record. Default 200 ms. */
-  readonly maxWait?: Duration;
 }
 
 /** Records that came together. Never empty. */
@@ -94,12 +88,13 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   }
 
   /** The same, by the handful. */
-  async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<ConsumedBatch<K, V>> {
+  async *batches(options: BatchesOptions = {}): AsyncGenerator<ConsumedBatch<K, V>> {
+    const { maxRecords, maxWaitMs } = checkedBatches(options);
     for (;;) {
       const first = await this.#takeLater();
       if (first.done === true) return;
       const records = [first.value];
-      const failure = await this.#feed.fillUp(records, this.#make, maxRecords, toMs(maxWait));
+      const failure = await this.#feed.fillUp(records, this.#make, maxRecords, maxWaitMs);
       yield { records };
       // What came before the one that can't be given is given first.
       if (failure !== undefined) throw failure.error;
@@ -191,8 +186,15 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   }
 }
 
+const names: OptionNames<ConsumerOptions<unknown, unknown>> = {
+  ...{ topics: true, assignment: true, from: true, key: true, value: true, buffer: true },
+};
+
 /** Who reads nothing would end at once, as if everything had been read. */
-function check({ topics = [], assignment = [], from = 'end' }: ConsumerOptions<unknown, unknown>): void {
+function check({ group: _, ...options }: ConsumerOptions<unknown, unknown> & { readonly group?: undefined }): void {
+  checkOptionNames('a consumer without a `group`', options, names);
+  const { topics = [], assignment = [], from = 'end' } = options;
+  checkTopics(topics);
   if (topics.length === 0 && assignment.length === 0)
     throw faults.invalidRequest('topics', 'are missing: name one at least, or partitions in `assignment`');
   for (const place of [from, ...assignment.map((one) => one.from ?? from)]) checkPlace('from', place);

@@ -1,9 +1,9 @@
 export { Admin, type FoundOffset, type NewTopic } from './admin.ts';
+export type { BatchesOptions } from './batches-options.ts';
 export { type Bounds, producerBounds } from './bounds.ts';
 export { type Codec, codec } from './codec.ts';
 export { type ConnectOptions, connect, open } from './connect.ts';
 export {
-  type BatchesOptions,
   type ConsumedBatch,
   Consumer,
   type ConsumerOptions,

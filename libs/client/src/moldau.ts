@@ -32,7 +32,7 @@ export class Moldau implements AsyncDisposable {
     const connections = new Connections(dialer);
     const bootstrap = new Bootstrap(endpoints, { connections, clock, timers, random });
     const metadata = new MetadataCache(bootstrap);
-    this.#ports = { bootstrap, connections, metadata, clock, timers, random, logger, timeoutMs };
+    this.#ports = { bootstrap, connections, metadata, clock, timers, random, logger, timeoutMs, reading: new Set() };
     this.admin = new Admin(this.#ports);
   }
 
@@ -48,8 +48,9 @@ export class Moldau implements AsyncDisposable {
   consumer<K = string, V = string>(options: GroupConsumerOptions<K, V>): GroupConsumer<K, V>;
   consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V>;
   consumer<K, V>(options: ConsumerOptions<K, V> | GroupConsumerOptions<K, V>): Consumer<K, V> | GroupConsumer<K, V> {
-    if (!('group' in options)) return new Consumer(this.#ports, options);
-    return new GroupConsumer(this.#ports, options, this.admin, (wanted) => this.producer(wanted));
+    if (isInGroup(options))
+      return new GroupConsumer(this.#ports, options, this.admin, (wanted) => this.producer(wanted));
+    return new Consumer(this.#ports, options);
   }
 
   /** Reads a topic from a place to a place. */
@@ -57,13 +58,19 @@ export class Moldau implements AsyncDisposable {
     return readTopic(topic, options, this.#ports, this.admin);
   }
 
-  /** Closes the connections. Close producers first. */
-  close(): Promise<void> {
-    this.#ports.connections.close();
-    return Promise.resolve();
+  /** Ends every loop as the `close` of its consumer does, and closes the connections. Close producers first. */
+  async close(): Promise<void> {
+    const { reading, connections } = this.#ports;
+    // Why one of them could not end well is for those who close it themselves.
+    await Promise.allSettled([...reading].map((one) => one.close()));
+    connections.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 }
+
+const isInGroup = <K, V>(
+  options: ConsumerOptions<K, V> | GroupConsumerOptions<K, V>,
+): options is GroupConsumerOptions<K, V> => 'group' in options && options.group !== undefined;

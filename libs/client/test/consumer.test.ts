@@ -292,6 +292,8 @@ test('a consumer of nothing is refused, and so is what is no place, with what a 
   };
   refused({}, /^topics are missing/);
   refused({ topics: [] }, /^topics are missing/);
+  refused({ topics: 't' as never }, /^topics are no list of names/);
+  refused({ topics: ['t'], pattern: 'x' } as never, /^pattern is no option of a consumer without a `group`/);
   const noPlaces: unknown[] = ['beginning', null, 7n, {}, { offset: 1 }, { beforeEnd: 1.5 }, { timestamp: Number.NaN }];
   for (const from of noPlaces as Place[]) {
     const message = /^from is no place: use 'start', 'end', \{ offset: 42n \}, /;

@@ -1,11 +1,11 @@
 import type { GroupConsumer, GroupConsumerOptions, Moldau } from '@moldau/client';
-import { hasReason, sleep } from '@moldau/kernel';
+import { hasReason, silentLogger, sleep } from '@moldau/kernel';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
 
 /** A cluster with topics `t` of two partitions, in which 20 records are, and `dlq`. */
-async function world() {
-  const cluster = new SimulatedCluster({ seed: 9, groupCoordinators: 1 });
+async function world(logger = silentLogger) {
+  const cluster = new SimulatedCluster({ seed: 9, groupCoordinators: 1, logger });
   const { time } = cluster;
   await time.run(cluster.start());
   const client = cluster.client('app');
@@ -181,6 +181,33 @@ test('a static member that restarts has its partitions again, and the other one 
   await time.run(Promise.all([back.close(), other.close()]));
 });
 
+test('a client that is closed ends every loop as its consumer would, and members leave their groups', async (t) => {
+  const { time, cluster, join } = await world();
+  const app = cluster.client('closing');
+  const member = join({ commit: 'manual' }, app);
+  const reads = [member, app.consumer({ topics: ['t'] }), app.read('t')].map(async (records) => {
+    for await (const record of records) void record;
+  });
+  const other = join({ group: 'g', from: 'end' });
+  await time.runUntil(() => member.assignment.length === 1 && other.assignment.length === 1, 60_000);
+  await time.run(app.close());
+  await time.run(Promise.all(reads));
+  await time.runUntil(() => other.assignment.length === 2, 1_000);
+  await time.run(other.close());
+  t.is(other.assignment.length, 0);
+});
+
+test('whoever waits inside a loop for its own end is told so', async (t) => {
+  const warnings: string[] = [];
+  const { time, join } = await world({ ...silentLogger, warn: (message) => warnings.push(message) });
+  const consumer = join({ revokeTimeout: '5s' });
+  const reading = async (): Promise<void> => {
+    for await (const _ of consumer) await consumer.close();
+  };
+  await time.run(reading());
+  t.regex(warnings.join('\n'), /^close waits for a record in hand: leave the loop first/);
+});
+
 test('a pattern selects topics; bad input says what is wrong; one loop at a time', async (t) => {
   const { time, join, client } = await world();
   const matched = client.consumer({ group: 'p', pattern: /t|dlq/ });
@@ -190,13 +217,30 @@ test('a pattern selects topics; bad input says what is wrong; one loop at a time
     t.true(hasReason(error, 'INVALID_REQUEST'));
     t.regex(error.message, message);
   };
-  refused({ group: '' }, /^group is empty/);
+  refused({ group: '' }, /^group is no name/);
   refused({ topics: [] }, /^topics are missing/);
+  refused({ topics: 't' as never }, /^topics are no list of names/);
+  refused(
+    { assignment: [] } as never,
+    /^assignment is no option of a consumer in a `group`: there are group, topics, /,
+  );
+  refused({ groupId: 'g' } as never, /^groupId is no option/);
   refused({ revokeTimeout: -1 }, /^revokeTimeout/);
   refused({ rebalanceTimeout: 1 }, /^rebalanceTimeout/);
   const bad = client.consumer({ group: 'bad', pattern: '(' });
   const error = await t.throwsAsync(time.run(bad[Symbol.asyncIterator]().next()));
   t.true(hasReason(error, 'INVALID_REGEX'));
+  const runs = (options: object) => time.run(matched.run(options, () => {}));
+  await t.throwsAsync(runs({ ordering: 'keys' }), { message: /^ordering is "keys": use 'partition' or 'key'/ });
+  await t.throwsAsync(runs({ concurency: 2 }), { message: /^concurency is no option of `run`/ });
+  await t.throwsAsync(runs({ retry: { attempts: 2, backoff: -1 } }), {
+    message: /^retry.backoff -1 is out of/,
+  });
+  const batches = matched.batches({ maxRecords: 0 }).next();
+  await t.throwsAsync(time.run(batches), { message: /^maxRecords is 0: at least 1/ });
+  t.throws(() => matched.on('rebalance' as never, () => {}), {
+    message: /^event is "rebalance": there are assigned, /,
+  });
   matched[Symbol.asyncIterator]();
   t.throws(() => matched[Symbol.asyncIterator](), { message: /one at a time/ });
   await time.run(matched.close());

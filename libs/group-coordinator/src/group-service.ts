@@ -144,5 +144,7 @@ async function describeGroup(
     (id) => ({ kind: 'describe', group: id }),
     'described',
   );
-  return { ...fromDescription(description), lag: await lagOf(description.offsets, parts.ends, parts.nowMs) };
+  const assigned = description.members.flatMap((member) => member.assigned.map((key) => [key, undefined] as const));
+  const positions = new Map([...assigned, ...description.offsets]);
+  return { ...fromDescription(description), lag: await lagOf(positions, parts.ends, parts.nowMs) };
 }

@@ -12,9 +12,12 @@ const looksAtOnce = 16;
 /** Partitions whose lag is told in time, too: each takes a read. */
 const timedMax = 1_000;
 
-/** How far behind the end each committed position is. What lies below the log start can't be read, and counts for nothing. */
+/**
+ * How far behind the end each committed position is; where nothing is committed, where the end is. What lies below the log start
+ * can't be read, and counts for nothing.
+ */
 export async function lagOf(
-  offsets: ReadonlyMap<PartitionKey, StoredOffset>,
+  offsets: ReadonlyMap<PartitionKey, StoredOffset | undefined>,
   ends: LogEnds,
   nowMs: () => Millis,
 ): Promise<Lag[]> {
@@ -30,9 +33,11 @@ export async function lagOf(
     const committed = fromStored(partition, stored);
     const [start, end] = [offsetOf(found[i * 2]), offsetOf(found[i * 2 + 1])];
     if (start === undefined || end === undefined) return { committed };
+    const known = { committed, endOffset: end };
+    if (stored === undefined) return known;
     const at = stored.offset > start ? stored.offset : start;
-    if (end <= at) return { committed, records: 0n, behindMs: 0n };
-    const lag: Lag = { committed, records: end - at };
+    if (end <= at) return { ...known, records: 0n, behindMs: 0n };
+    const lag: Lag = { ...known, records: end - at };
     behind.push(async () => {
       const writtenAt = await ends.timestampAt(partition, at);
       // A producer's clock may be ahead.

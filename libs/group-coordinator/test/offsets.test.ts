@@ -53,7 +53,7 @@ test('a group without members: committed to by anybody, sought, described with i
   t.is((await commit(60n)).failures[0]?.error?.fields.end, '10');
   const describe = () => time.run(channel.unary(method.describeGroup, { group: 'g' }));
   const [lag] = (await describe()).lag;
-  t.is(lag?.records, 4n);
+  t.like(lag, { records: 4n, endOffset: 10n });
   t.is(Number(lag?.behindMs) - time.wallMs() + 6_000, 0, 'since the first record that is not read was written');
   await time.run(client.admin.trimPartition('t', 0, 8n));
   t.like((await describe()).lag[0], { records: 2n }, 'what is gone is not behind');

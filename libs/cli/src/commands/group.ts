@@ -68,13 +68,17 @@ function stateOf({ members, epoch, assignmentEpoch }: GroupInfo): string {
 const namesOf = (partitions: readonly TopicPartition[]): string[] =>
   partitions.map(({ topic, partition }) => `${topic}/${partition}`);
 
-const lagRow = ({ topic, partition, committed, lag, behindMs, metadata }: GroupPosition): Row => ({
+const lagRow = ({ topic, partition, committed, end, lag, behindMs, memberId, metadata }: GroupPosition): Row => ({
   partition: `${topic}/${partition}`,
-  committed: String(committed),
-  records: lag === undefined ? null : String(lag),
+  committed: offsetOf(committed),
+  end_offset: offsetOf(end),
+  records: offsetOf(lag),
   behind_ms: behindMs ?? null,
+  member_id: memberId ?? null,
   ...(metadata !== '' && { metadata }),
 });
+
+const offsetOf = (offset: bigint | undefined): string | null => (offset === undefined ? null : String(offset));
 
 /** `moldau group lag` */
 export async function lag(names: readonly string[], options: GlobalOptions, io: Io): Promise<void> {
@@ -100,6 +104,8 @@ export async function seek(name: string, options: SeekOptions, io: Io): Promise<
   const to = placeOf(options.to);
   if (typeof to === 'object' && 'offset' in to && options.partition === undefined)
     throw usage('--to with an offset needs --partition: offsets of partitions have nothing to do with each other');
+  if (options.partition !== undefined && topics === undefined)
+    throw usage('--partition needs --topic: it would move that partition of every topic of the group');
   const wanted = {
     force,
     ...(topics !== undefined && { topics }),
@@ -114,8 +120,7 @@ export async function seek(name: string, options: SeekOptions, io: Io): Promise<
     }
     const rows = planned.map(({ topic, partition, offset }) => {
       const at = `${topic}/${partition}`;
-      const was = before.get(at);
-      return { partition: at, committed: was === undefined ? null : String(was), new_committed: String(offset) };
+      return { partition: at, committed: offsetOf(before.get(at)), new_committed: String(offset) };
     });
     await printRows(rows, 'partition', output, io);
     if (dryRun && options.quiet !== true) io.stderr.write('nothing was moved: --dry-run\n');
@@ -130,7 +135,7 @@ async function positionsOf(admin: Moldau['admin'], name: string): Promise<readon
 
 function placeOf(text: string): GroupPlace {
   const shift = /^([+~])(\d+)$/.exec(text);
-  if (shift === null) return parsePlace(text, Date.now());
+  if (shift === null) return parsePlace(text, Date.now(), ', or +N and ~N: so many records on, or back');
   return { shift: BigInt(`${shift[1] === '~' ? '-' : ''}${shift[2]}`) };
 }
 

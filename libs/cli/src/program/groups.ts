@@ -36,6 +36,7 @@ export function addGroups(root: Command, io: Io): void {
     );
   group
     .command('seek')
+    .alias('reset')
     .description('move what a group has committed; it must have no members')
     .argument('<name>')
     .requiredOption(
@@ -43,7 +44,7 @@ export function addGroups(root: Command, io: Io): void {
       'start, end, N, -N (before the end), @TIME, @-1h, or +N and ~N: so many records on, or back',
     )
     .option('-t, --topic <name>', 'only this one; may be repeated. Default: all that the group has committed', gathered)
-    .option('-p, --partition <number>', 'only this partition')
+    .option('-p, --partition <number>', 'only this partition; with --topic')
     .option('--force', 'although it has members: those go on from where they are')
     .option('--dry-run', 'only say where it would go on')
     .option('-y, --yes', 'do not ask')

@@ -57,13 +57,16 @@ export function addRecords(root: Command, io: Io): void {
     );
 
   reading(root.command('consume'))
+    .argument('[topic...]')
     .description('print the records of one or several topics')
     .option('-o, --offset <position>', 'start, end, N, -N (before the end), @TIME, @-1h, or a range such as @-1h:end')
     .option('-e, --exit', 'stop at the end')
     .option(
       '-g, --group <name>',
-      'as a member of this group: begins where it stands (-o: where it stands nowhere; default: start), and commits',
+      'as a member of this group: begins where it stands (-o: where it stands nowhere; default: start), and commits what it printed',
     )
+    .option('--pattern <pattern>', 'with -g: also topics whose whole name matches this regular expression (RE2)')
+    .option('--instance-id <name>', 'with -g: who comes back under this name in time has its partitions again')
     .addHelpText(
       'after',
       examples(
@@ -71,6 +74,7 @@ export function addRecords(root: Command, io: Io): void {
         "moldau consume orders -o @-1h:end -f '%p %o %k %v\\n'",
         'moldau consume orders invoices -o -10 -e --json',
         'moldau consume orders -g billing',
+        "moldau consume -g audit --pattern 'orders.*' -e",
         "moldau consume orders -o @2026-11-22T08:00Z --grep 'book'",
       ),
     )
@@ -79,6 +83,7 @@ export function addRecords(root: Command, io: Io): void {
     );
 
   reading(root.command('tail'))
+    .argument('<topic...>')
     .description('print what comes from now on: consume -o end')
     .addHelpText('after', examples('moldau tail orders', 'moldau tail orders --key customer-1'))
     .action(async (topics: string[], _options, command: Command) =>
@@ -88,7 +93,6 @@ export function addRecords(root: Command, io: Io): void {
 
 function reading(command: Command): Command {
   return command
-    .argument('<topic...>')
     .option('-n, --count <number>', 'stop after so many records')
     .option('-f, --format <format>', 'how to print a record, for example %t %p %o %k %v %h %T \\n (default: %v\\n)')
     .option('--json', 'print records as JSON lines')

@@ -16,14 +16,18 @@ import { GroupCoordinators } from './group-coordinators.ts';
 
 /** Where a group stands on one partition. */
 export interface GroupPosition extends TopicPartition {
-  /** The next offset to read. */
-  readonly committed: bigint;
-  /** Records from there, or from the log start where that is above it, to the end. `undefined`: its leader could not be asked. */
+  /** The next offset to read. `undefined`: nothing is committed, but a member has the partition. */
+  readonly committed: bigint | undefined;
+  /** The offset behind the last record. `undefined`: its leader could not be asked. */
+  readonly end: bigint | undefined;
+  /** Records from `committed`, or from the log start where that is above it, to the end. `undefined`: one of both is not known. */
   readonly lag: bigint | undefined;
   /** For how long the first record that is not read has been there. 0: all is read. `undefined`: not known. */
   readonly behindMs: Millis | undefined;
   /** Text that was committed with the offset. */
   readonly metadata: string;
+  /** The member that has the partition. `undefined`: none does. */
+  readonly memberId: string | undefined;
 }
 
 /** One member of a group. */
@@ -111,7 +115,10 @@ export class GroupAdmin {
       channel.unary(GroupService.method.describeGroup, { group }, { timeoutMs }),
     );
     const members = await Promise.all(answer.members.map((member) => this.#member(member)));
-    const positions = await Promise.all(answer.lag.map((lag) => this.#position(lag)));
+    const owners = new Map(
+      members.flatMap(({ memberId, assigned }) => assigned.map((at) => [nameOf(at), memberId] as const)),
+    );
+    const positions = await Promise.all(answer.lag.map((lag) => this.#position(lag, owners)));
     return {
       group,
       epoch: answer.groupEpoch,
@@ -171,18 +178,21 @@ export class GroupAdmin {
 
   /** There is nothing to count from elsewhere. */
   async #committedOf(group: string, options: SeekOptions) {
-    const { positions } = await this.describe(group);
-    const has = new Set(positions.map(({ topic, partition }) => `${topic}/${partition}`));
+    const has = new Set((await this.#committedPositions(group)).map(nameOf));
     const all = await this.#partitionsOf(group, options);
-    return all.filter(({ topic, partition }) => has.has(`${topic}/${partition}`));
+    return all.filter((at) => has.has(nameOf(at)));
   }
 
   /** Of a group that has committed nothing nobody knows what it reads. */
   async #topicsOf(group: string): Promise<string[]> {
-    const { positions } = await this.describe(group);
+    const positions = await this.#committedPositions(group);
     if (positions.length === 0)
       throw faults.invalidRequest('topics', `are missing: group ${JSON.stringify(group)} has committed nothing yet`);
     return [...new Set(positions.map(({ topic }) => topic))];
+  }
+
+  async #committedPositions(group: string): Promise<GroupPosition[]> {
+    return (await this.describe(group)).positions.filter(({ committed }) => committed !== undefined);
   }
 
   #call<T>(group: string, call: (channel: Channel, timeoutMs: Millis) => Promise<T>): Promise<T> {
@@ -200,14 +210,19 @@ export class GroupAdmin {
     };
   }
 
-  async #position({ committed, records, behindMs }: GroupLag): Promise<GroupPosition[]> {
+  async #position(
+    { committed, records, behindMs, endOffset }: GroupLag,
+    owners: ReadonlyMap<string, string>,
+  ): Promise<GroupPosition[]> {
     const named = committed?.partition === undefined ? [] : await this.#named([committed.partition]);
     return named.map((at) => ({
       ...at,
-      committed: committed?.offset ?? 0n,
+      committed: committed?.offset,
+      end: endOffset,
       lag: records,
       behindMs: behindMs === undefined ? undefined : Number(behindMs),
       metadata: committed?.metadata ?? '',
+      memberId: owners.get(nameOf(at)),
     }));
   }
 
@@ -225,6 +240,8 @@ export class GroupAdmin {
     return named.sort(inOrder);
   }
 }
+
+const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 function inOrder(a: TopicPartition, b: TopicPartition): number {
   if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1;

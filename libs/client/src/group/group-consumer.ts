@@ -1,13 +1,13 @@
 import { type CancelTimer, faults, type Millis, MoldauError, repeat, sleep } from '@moldau/kernel';
 import type { StoredRecord } from '@moldau/records';
 import type { Admin } from '../admin.ts';
+import { type BatchesOptions, checkedBatches } from '../batches-options.ts';
 import type { ClientPorts } from '../client-ports.ts';
 import { orText } from '../codec.ts';
-import type { BatchesOptions, TopicPartition } from '../consumer.ts';
+import type { TopicPartition } from '../consumer.ts';
 import type { FetchSource } from '../fetch-source.ts';
 import { checkPlace, type Place } from '../place.ts';
 import type { Producer, ProducerOptions } from '../producer.ts';
-import { toMs } from '../quantities.ts';
 import { Reader } from '../reader.ts';
 import { RecordFeed } from '../record-feed.ts';
 import type { ConsumedRecord } from '../records-of.ts';
@@ -41,6 +41,8 @@ interface Handed {
 
 /** A last commit that is not answered in this time keeps nobody from the partition. */
 const lastCommitMs: Millis = 5_000;
+/** Whoever waits for itself is told after this. */
+const closeHintMs: Millis = 1_000;
 /** A coordinator that does not answer a leave learns of it by the end of the session. */
 const leaveMs: Millis = 2_000;
 
@@ -114,6 +116,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
       commitEveryMs === undefined
         ? () => {}
         : repeat(ports.timers, commitEveryMs, () => void this.#committer.commitUnheard());
+    ports.reading.add(this);
     this.#session.start();
   }
 
@@ -172,7 +175,8 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   }
 
   /** The same, by the handful: they are done when the next ones are asked for, or when they are committed. */
-  async *batches({ maxRecords = 500, maxWait = '200ms' }: BatchesOptions = {}): AsyncGenerator<GroupBatch<K, V>> {
+  async *batches(options: BatchesOptions = {}): AsyncGenerator<GroupBatch<K, V>> {
+    const { maxRecords, maxWaitMs } = checkedBatches(options);
     this.#enter();
     try {
       for (;;) {
@@ -180,7 +184,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
         const first = await this.#nextLater();
         if (first === undefined) return;
         const records = [first];
-        const failure = await this.#feed.fillUp(records, this.#make, maxRecords, toMs(maxWait));
+        const failure = await this.#feed.fillUp(records, this.#make, maxRecords, maxWaitMs);
         this.#session.look();
         // What was lost while it was being filled is somebody else's.
         const handed = this.#inHand.filter(({ assigned }) => assigned.overWith === undefined);
@@ -280,9 +284,16 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   }
 
   async #close(): Promise<void> {
+    const { reading, timers, logger } = this.#ports;
     this.#cancelCommits();
+    const cancelHint = timers.after(closeHintMs, () => {
+      const problem = 'close waits for a record in hand: leave the loop first, if you call it inside';
+      if (this.#inHand.length > 0) logger.warn(problem, { group: this.group });
+    });
     await this.#giveUp(this.#assigned.stopAll());
+    cancelHint();
     this.#reader.close();
+    reading.delete(this);
     await this.#session.leave(this.#settings.member.instanceId !== undefined, leaveMs);
     const unheard = this.#committer.unheard();
     if (unheard !== undefined) throw unheard;

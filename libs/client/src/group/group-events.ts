@@ -1,4 +1,4 @@
-import type { Logger } from '@moldau/kernel';
+import { faults, type Logger } from '@moldau/kernel';
 import type { TopicPartition } from '../consumer.ts';
 
 /** What a member is told of its partitions. */
@@ -27,8 +27,12 @@ export class GroupEvents {
     this.#logger = logger;
   }
 
-  /** Calls back until the returned function is called. */
+  /** Calls back until the returned function is called. Throws INVALID_REQUEST when there is no such event. */
   on(event: GroupEvent, listener: GroupListener): () => void {
+    if (!Object.hasOwn(this.#listeners, event)) {
+      const there = Object.keys(this.#listeners).join(', ');
+      throw faults.invalidRequest('event', `is ${JSON.stringify(event)}: there are ${there}`);
+    }
     this.#listeners[event].add(listener);
     return () => this.#listeners[event].delete(listener);
   }

@@ -1,6 +1,7 @@
 import { faults } from '@moldau/kernel';
 import { type Bounds, bytesWithin, msWithin } from '../bounds.ts';
 import type { Codec } from '../codec.ts';
+import { checkOptionNames, checkTopics, type OptionNames } from '../option-names.ts';
 import { checkPlace, type Place } from '../place.ts';
 import type { Duration, Size } from '../quantities.ts';
 import type { MemberOptions } from './member-session.ts';
@@ -9,9 +10,9 @@ import type { MemberOptions } from './member-session.ts';
 export interface GroupConsumerOptions<K, V> {
   /** The group: whoever names it shares its partitions. */
   readonly group: string;
-  /** Topics by name. They need not exist yet. */
+  /** Topics by name. One that does not exist yet is waited for. */
   readonly topics?: readonly string[];
-  /** Topics by regular expression (RE2: no lookaround and no back references), evaluated by the server. */
+  /** More topics, by regular expression (RE2: no lookaround and no back references), evaluated by the server. */
   readonly pattern?: RegExp | string;
   /** Where a partition begins for which the group has committed nothing. Default: the end. */
   readonly from?: Place;
@@ -40,6 +41,11 @@ const bounds = {
   revokeTimeout: [0, 3_600_000],
 } as const satisfies Readonly<Record<string, Bounds>>;
 
+const names: OptionNames<GroupConsumerOptions<unknown, unknown>> = {
+  ...{ group: true, topics: true, pattern: true, from: true, key: true, value: true, buffer: true, commit: true },
+  ...{ instanceId: true, rack: true, assignor: true, rebalanceTimeout: true, revokeTimeout: true },
+};
+
 /** Options as they are meant. */
 export interface GroupSettings {
   readonly member: MemberOptions;
@@ -53,8 +59,10 @@ export interface GroupSettings {
 
 /** Throws INVALID_REQUEST, which names the option. */
 export function groupSettings(options: GroupConsumerOptions<unknown, unknown>): GroupSettings {
+  checkOptionNames('a consumer in a `group`', options, names);
   const { group, topics = [], pattern, from = 'end', instanceId, rack = '', assignor = '', commit = '5s' } = options;
-  if (group === '') throw faults.invalidRequest('group', 'is empty: name one');
+  if (typeof group !== 'string' || group === '') throw faults.invalidRequest('group', 'is no name: give it one');
+  checkTopics(topics);
   if (topics.length === 0 && pattern === undefined)
     throw faults.invalidRequest('topics', 'are missing: name one at least, or give a `pattern`');
   checkPlace('from', from);

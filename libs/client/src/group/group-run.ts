@@ -1,7 +1,9 @@
 import { faults, Gate, sleep } from '@moldau/kernel';
 import { partitionOfKey, type StoredRecord } from '@moldau/records';
+import { type Bounds, msWithin } from '../bounds.ts';
 import type { ClientPorts } from '../client-ports.ts';
 import { codec } from '../codec.ts';
+import { checkOptionNames, type OptionNames } from '../option-names.ts';
 import type { Producer, ProducerOptions } from '../producer.ts';
 import { type Duration, toMs } from '../quantities.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
@@ -15,7 +17,10 @@ export interface RunOptions {
   readonly ordering?: 'partition' | 'key';
   /** How often a handler that fails is called, all in all, and how long it is waited between. Default: once. */
   readonly retry?: { readonly attempts: number; readonly backoff?: Duration };
-  /** A topic for records whose handler has failed for good, or that can't be decoded, with the reason in their headers. */
+  /**
+   * A topic for records whose handler has failed for good, or that can't be decoded, with the reason in their headers. Made when
+   * the first of them comes, if it does not exist.
+   */
   readonly deadLetter?: string;
   /** Aborted: nothing new is begun, and `run` resolves when what was begun has ended. */
   readonly signal?: AbortSignal;
@@ -148,12 +153,20 @@ function laneOf({ assigned, stored }: Taken, { ordering = 'partition' }: RunOpti
 }
 
 function checked(options: RunOptions): RunOptions {
-  const { concurrency = 1, retry } = options;
+  checkOptionNames('`run`', options, names);
+  const { concurrency = 1, ordering = 'partition', retry } = options;
   if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= concurrencyMax))
     throw faults.invalidRequest('concurrency', `is ${concurrency}: from 1 to ${concurrencyMax}`);
   if (retry !== undefined && !(Number.isInteger(retry.attempts) && retry.attempts >= 1))
     throw faults.invalidRequest('retry.attempts', `is ${retry.attempts}: at least 1`);
+  if (retry?.backoff !== undefined) msWithin('retry.backoff', retry.backoff, backoffBounds);
+  if (ordering !== 'partition' && ordering !== 'key')
+    throw faults.invalidRequest('ordering', `is ${JSON.stringify(ordering)}: use 'partition' or 'key'`);
   return options;
 }
 
+const names: OptionNames<RunOptions> = {
+  ...{ concurrency: true, ordering: true, retry: true, deadLetter: true, signal: true },
+};
+const backoffBounds: Bounds = [0, 3_600_000];
 const concurrencyMax = 10_000;

@@ -1,0 +1,116 @@
+import { codec, type GroupBatch, type GroupConsumer, type Moldau } from '@moldau/client';
+import { bufferBytes, type ConsumeOptions, recordFilter } from '../consuming.ts';
+import { usage } from '../exit-code.ts';
+import type { Io } from '../io.ts';
+import { numberOf } from '../numbers.ts';
+import { OutputBuffer } from '../output-buffer.ts';
+import { parsePlaceRange } from '../place-range.ts';
+import { recordFormatter } from '../record-format.ts';
+import { withClient } from '../session.ts';
+
+const lookEveryMs = 50;
+const batchMax = 500;
+
+/** As a member of a group: what was printed is committed. Returns how many records that were. */
+export async function consumeInGroup(
+  topics: readonly string[],
+  options: ConsumeOptions & { readonly group: string },
+  io: Io,
+): Promise<number> {
+  const { group, pattern, instanceId, partition, count: wanted, offset = 'start' } = options;
+  if (partition !== undefined)
+    throw usage('--partition and --group do not go together: a group shares its partitions itself');
+  if (topics.length === 0 && pattern === undefined) throw usage('name a topic, or several, or a --pattern');
+  const limit = wanted === undefined ? Number.POSITIVE_INFINITY : numberOf('--count', wanted, 1);
+  const { from, until } = parsePlaceRange(offset, Date.now());
+  if (until !== undefined) throw usage('--offset with a group is where it begins: a range has an end, use -e');
+  const format = recordFormatter(options, io.stdout.isTTY === true);
+  const isWanted = recordFilter(options);
+  const out = new OutputBuffer(io.stdout);
+  return await withClient(options, io, async (client) => {
+    // A member waits for its topics; a slip of the pen would wait for ever.
+    for (const topic of topics) await client.admin.describeTopic(topic);
+    const consumer = client.consumer({
+      ...{ group, topics, from, key: codec.bytes, value: codec.bytes, buffer: bufferBytes, commit: 'manual' as const },
+      ...(pattern !== undefined && { pattern }),
+      ...(instanceId !== undefined && { instanceId }),
+    });
+    const close = (): void => void consumer.close().catch(() => {});
+    io.interrupted.addEventListener('abort', close, { once: true });
+    const stopLooking = watchEnd(client, consumer, options, { io, close });
+    let count = 0;
+    try {
+      const maxRecords = (): number => Math.min(batchMax, limit - count);
+      for await (const batch of handfuls(consumer, maxRecords)) {
+        for (const record of batch.records) {
+          if (!isWanted(record)) continue;
+          await out.add(format(record));
+          count += 1;
+        }
+        await out.flush();
+        // What nobody took is for the next one.
+        if (out.isClosed) break;
+        await batch.commit();
+        if (count >= limit) break;
+      }
+    } finally {
+      stopLooking();
+      io.interrupted.removeEventListener('abort', close);
+      await consumer.close();
+      await out.flush();
+    }
+    return count;
+  });
+}
+
+type Member = GroupConsumer<Uint8Array, Uint8Array>;
+
+/** Looks whether the member has come to the end, or has nothing to read at all. */
+function watchEnd(
+  { admin }: Moldau,
+  consumer: Member,
+  { exit = false, quiet = false }: ConsumeOptions,
+  { io, close }: { readonly io: Io; readonly close: () => void },
+): () => void {
+  let looks = 0;
+  let hasSaidIdle = false;
+  const lookForShare = async (): Promise<void> => {
+    const { members, epoch, assignmentEpoch } = await admin.describeGroup(consumer.group);
+    const me = members.find(({ memberId }) => memberId === consumer.memberId);
+    const isIdle = me !== undefined && [me.assigned, me.revoking, me.pending].every((some) => some.length === 0);
+    if (!isIdle || assignmentEpoch !== epoch) return;
+    if (!hasSaidIdle && !quiet) {
+      const said = `no partition is left for this one of ${members.length} members of group ${consumer.group}`;
+      io.stderr.write(`${said}${exit ? '' : ': waiting for one'}\n`);
+    }
+    hasSaidIdle = true;
+    if (exit) close();
+  };
+  const timer = setInterval(() => {
+    if (exit && consumer.isAtEnd) return close();
+    looks += 1;
+    const isDue = looks % looksForShare === 0 && consumer.assignment.length === 0 && (exit || !hasSaidIdle);
+    // Whether it is out of reach is for the member to say.
+    if (isDue) lookForShare().catch(() => {});
+  }, lookEveryMs);
+  return () => clearInterval(timer);
+}
+
+/** Every second. */
+const looksForShare = 1_000 / lookEveryMs;
+
+/** Batches, each of as many records as are wanted then at most. */
+async function* handfuls(
+  consumer: Member,
+  maxRecords: () => number,
+): AsyncGenerator<GroupBatch<Uint8Array, Uint8Array>> {
+  for (;;) {
+    let isEmpty = true;
+    for await (const batch of consumer.batches({ maxRecords: maxRecords(), maxWait: lookEveryMs })) {
+      isEmpty = false;
+      yield batch;
+      break;
+    }
+    if (isEmpty) return;
+  }
+}
