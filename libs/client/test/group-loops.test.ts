@@ -1,4 +1,4 @@
-import type { GroupConsumer, GroupConsumerOptions, Moldau } from '@moldau/client';
+import { codec, type GroupConsumer, type GroupConsumerOptions, type Moldau } from '@moldau/client';
 import { hasReason, silentLogger, sleep } from '@moldau/kernel';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
@@ -42,6 +42,60 @@ test('whoever leaves a loop leaves what it has in hand undone: it comes again, t
   t.is(new Set([...first.slice(0, 4), ...rest]).size, 20);
   t.true(rest.includes(first[4] ?? ''));
   await time.run(consumer.close());
+});
+
+test('a batch ends before what can not be decoded: that is not committed with it, and comes again', async (t) => {
+  const { time, join } = await world();
+  const decode = (bytes: Uint8Array): string => {
+    const text = new TextDecoder().decode(bytes);
+    if (text === '6') throw new Error('no sixes');
+    return text;
+  };
+  const consumer = join({ commit: 'manual', value: { ...codec.text, decode } });
+  const seen: string[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const batch of consumer.batches()) {
+      for (const { partition, value } of batch.records) if (partition === 0) seen.push(value ?? '');
+      await batch.commit();
+    }
+  };
+  for (let i = 0; i < 2; i += 1) await t.throwsAsync(time.run(reading()), { message: /no sixes/ });
+  t.deepEqual(seen, ['0', '2', '4']);
+  const positions = await time.run(consumer.committed());
+  t.is(positions.find(({ partition }) => partition === 0)?.offset, 3n);
+  await time.run(consumer.close());
+});
+
+test('a commit beside a busy loop ends, and the loop is committed no oftener than it says', async (t) => {
+  const { cluster, time, client, join } = await world();
+  const consumer = join({ commit: '500ms' });
+  const producer = client.producer({ topic: 't', linger: 0 });
+  let isOver = false;
+  const writing = (async () => {
+    for (; !isOver; await sleep(cluster.time, 5)) await producer.push({ value: 'more' });
+  })();
+  const reading = (async () => {
+    for await (const record of consumer) void record;
+  })();
+  await time.runUntil(() => consumer.assignment.length === 2, 60_000);
+  await time.run(sleep(cluster.time, 1_000));
+  const beganAt = time.monotonicMs();
+  await time.run(consumer.commit());
+  t.true(time.monotonicMs() - beganAt < 500);
+  let offsets = await time.run(committed(consumer));
+  let changes = 0;
+  for (let i = 0; i < 100; i += 1) {
+    await time.run(sleep(cluster.time, 25));
+    const now = await time.run(committed(consumer));
+    if (now !== offsets) changes += 1;
+    offsets = now;
+  }
+  t.true(changes >= 4 && changes <= 6, `${changes} times in 2.5 seconds`);
+  isOver = true;
+  await time.run(writing);
+  await time.run(producer.close());
+  await time.run(consumer.close());
+  await time.run(reading);
 });
 
 test('what was done and not committed comes again after a death; what was committed does not', async (t) => {

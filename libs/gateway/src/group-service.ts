@@ -107,5 +107,5 @@ async function listGroups(
   const groups = found.slice(0, limit);
   const hasMore = found.length > limit || pages.some(({ nextPageToken }) => nextPageToken !== '');
   const shards = [...new Set(pages.flatMap((page) => page.shards))].sort((a, b) => a - b);
-  return { groups, nextPageToken: hasMore ? (groups.at(-1) ?? '') : '', shards };
+  return { groups, nextPageToken: hasMore ? (groups.at(-1) ?? '') : '', shards, shardCount: groupsTopic.partitions };
 }

@@ -129,7 +129,7 @@ async function listGroups(
   const groups = found.slice(0, limit);
   const hasMore = found.length > limit || pages.some((page) => page.kind === 'groups' && page.hasMore);
   const nextPageToken = hasMore ? (groups.at(-1) ?? '') : '';
-  return { groups, nextPageToken, shards: owned.map(({ shard }) => shard) };
+  return { groups, nextPageToken, shards: owned.map(({ shard }) => shard), shardCount: shards.count };
 }
 
 async function describeGroup(

@@ -57,6 +57,8 @@ export class MemberStream implements ShardGuest {
   /** Serves the stream to its end. That is no end of the membership. */
   async run(): Promise<void> {
     const { incoming, signal } = this.#session;
+    // Whoever is gone waits for no log.
+    signal.addEventListener('abort', () => this.#answered.open(), { once: true });
     const cancel = repeat(this.#ports.timers, 1_000, () => this.#tick());
     try {
       for await (const { frame } of incoming) {

@@ -11,10 +11,12 @@ import {
   type CancelTimer,
   type Clock,
   faults,
+  hasReason,
   type Logger,
   type Millis,
   type NodeId,
   type Random,
+  sleep,
   type Timers,
   type TopicId,
 } from '@moldau/kernel';
@@ -61,6 +63,8 @@ export interface LostShard {
 
 /** A confirmation costs a write: those of so long are one. */
 const confirmAfterMs: Millis = 250;
+/** A queue that is full has room again by then. */
+const againMs: Millis = 250;
 /** So long a shard that is given up may bring to an end what it has. */
 const drainMaxMs: Millis = 5_000;
 
@@ -97,6 +101,11 @@ export class OwnedShards {
     this.#unwatch();
     for (const shard of this.#owned.keys()) this.#release(shard);
     await Promise.all(this.#leaving);
+  }
+
+  /** How many there are, here and elsewhere. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Those that are served. */
@@ -189,12 +198,24 @@ export class OwnedShards {
   }
 
   async #tell(owned: OwnedShard, gone: readonly TopicId[]): Promise<void> {
-    await this.ask(owned, { kind: 'topics-changed', topics: this.#topics });
+    await this.#insist(owned, () => ({ kind: 'topics-changed', topics: this.#topics }));
     for (const topic of gone) {
       for (let more = true; more; ) {
-        const reply = await this.ask(owned, { kind: 'topic-deleted', topic });
+        const reply = await this.#insist(owned, () => ({ kind: 'topic-deleted', topic }));
         more = reply.kind === 'forgotten' && reply.more;
       }
+    }
+  }
+
+  /** Asks until there is room: nobody says it a second time. */
+  async #insist(owned: OwnedShard, request: () => Request): Promise<Reply> {
+    for (;;) {
+      try {
+        return await this.ask(owned, request());
+      } catch (error) {
+        if (!hasReason(error, 'OVERLOADED')) throw error;
+      }
+      await sleep(this.#ports.timers, againMs);
     }
   }
 

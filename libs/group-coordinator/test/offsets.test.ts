@@ -35,6 +35,10 @@ test('commits: by the owner under its epoch, not beyond the end, and not by othe
   t.like(await t.throwsAsync(commit({ memberId: 'x', memberEpoch: 1 })), { reason: 'UNKNOWN_MEMBER' });
   t.like(await t.throwsAsync(commit({ memberId: 'x' })), { reason: 'INVALID_REQUEST' });
   t.deepEqual((await commit({ memberId: 'a', memberEpoch: member.epoch })).failures, []);
+  // As many as a commit may have.
+  const many = Array.from({ length: 10_000 }, (_, i) => ({ partition: { topicId, partition: 100 + i }, offset: 7n }));
+  const refused = await commit({ memberId: 'a', memberEpoch: member.epoch, offsets: many });
+  t.is(refused.failures.length, 10_000);
   const get = () => time.run(channel.unary(method.getOffsets, { group: 'g' }));
   t.deepEqual(
     (await get()).offsets.map(({ offset, partition: of }) => [of?.partition, offset]),

@@ -1,7 +1,7 @@
 import { faults, MoldauError, type PartitionKey, type TopicId } from '@moldau/kernel';
 import { noHolding } from './holdings.ts';
 import { partitionOf } from './ids.ts';
-import { checkGroupId, checkMetadata, checkOffsets } from './limits.ts';
+import { checkGroupId, checkMetadata, checkOffsets, limits } from './limits.ts';
 import { whyNotHeard } from './membership.ts';
 import type { Commit, GroupRequest, NewOffset, Reply } from './requests.ts';
 import type { Turn } from './turn.ts';
@@ -69,6 +69,9 @@ function check(turn: Turn, one: NewOffset): void {
   if (known === undefined) throw faults.unknownTopic(topic);
   if (!(partition < known.partitions)) throw faults.unknownPartition(known.name, partition, known.partitions);
   checkMetadata(one);
+  const { offsets } = turn.group;
+  if (offsets.size >= limits.positionsMax && !offsets.has(one.partition))
+    throw faults.invalidRequest('offsets', `would be on more than ${limits.positionsMax} partitions in this group`);
 }
 
 /** Offsets of a group go when it has been without members for the retention, and were not committed since; then the group does. */

@@ -1,4 +1,8 @@
-import { type LeaderEpoch, leaderEpoch, topicId } from '@moldau/kernel';
+import { parseBytes } from '@moldau/config/values';
+import { type LeaderEpoch, leaderEpoch, partitionIndex, partitionKey, randomName, topicId } from '@moldau/kernel';
+import { groupsTopic } from '@moldau/metadata';
+import { BatchBuilder } from '@moldau/records';
+import { SeededRandom } from '@moldau/testing';
 import test from 'ava';
 import { encodeRecord, groupId, limits, TopicsView } from '../src/index.ts';
 import { topicOf } from './support/model-shard.ts';
@@ -102,6 +106,25 @@ test('a tick ends after many records, and the next one goes on', (t) => {
   world.after({ kind: 'topic-deleted', topic: topicId('t') });
   t.deepEqual(world.last.reply, { kind: 'forgotten', more: false });
   t.is(world.state.groups.size, 0);
+});
+
+test('a group stands on so many partitions that its end is still one batch of the log', (t) => {
+  const { positionsMax, offsetsMax } = limits;
+  const random = new SeededRandom(3);
+  // The worst there is: no two of one topic.
+  const topics = Array.from({ length: positionsMax + 1 }, () => topicOf(randomName(random), 1));
+  const partitions = topics.map(({ id }) => partitionKey(id, partitionIndex(0)));
+  const world = new World().after({ kind: 'topics-changed', topics: new TopicsView(topics) });
+  for (let i = 0; i < positionsMax; i += offsetsMax)
+    world.after(commit(undefined, 0, ...partitions.slice(i, i + offsetsMax).map((partition) => at(partition, 1))));
+  const [first, last] = [partitions[0] ?? t0, partitions[positionsMax] ?? t0];
+  t.is(world.say(commit(undefined, 0, at(first, 2), at(last, 1))), 'committed INVALID_REQUEST; +offset');
+  const { records } = world.after({ kind: 'delete', group, validateOnly: false }).last;
+  t.is(records.length, positionsMax);
+  const builder = new BatchBuilder();
+  for (const record of records) builder.add({ ...encodeRecord(record), timestampMs: 1 });
+  const bytes = builder.build('lz4', { id: 1n, epoch: 1, baseSequence: 0 }).length;
+  t.true(bytes < parseBytes(groupsTopic.config['max.batch.bytes']), `${bytes}`);
 });
 
 test('a commit of one offset is one small record', (t) => {

@@ -4,8 +4,11 @@ import type { NodeEpoch, NodeId } from '@moldau/kernel';
 export const groupsTopic = {
   name: '__groups',
   partitions: 16,
-  /** What differs from the defaults of a topic: of each key the last record is all that is known of it, and must not go by age. */
-  config: { cleanup: 'compact' },
+  /**
+   * What differs from the defaults of a topic: of each key the last record is all that is known of it, and must not go by age;
+   * and what one request changes is one batch, be it the end of every offset of a group.
+   */
+  config: { cleanup: 'compact', 'max.batch.bytes': '8256KiB' },
 } as const;
 
 /** Enough for a group's state to survive the loss of two nodes; a small cluster has fewer. */

@@ -51,12 +51,13 @@ const policies: Readonly<Record<string, MethodPolicy>> = {
   'moldau.cluster.v1.ClusterService/ListReassignments': ask,
 
   'moldau.group.v1.GroupService/JoinSession': session,
-  'moldau.group.v1.GroupService/CommitOffsets': { ...change, idempotent: true },
-  'moldau.group.v1.GroupService/GetOffsets': ask,
+  // Ten thousand partitions are more than a control message takes.
+  'moldau.group.v1.GroupService/CommitOffsets': { ...change, sizeClass: 'frame', idempotent: true },
+  'moldau.group.v1.GroupService/GetOffsets': { ...ask, sizeClass: 'frame' },
   'moldau.group.v1.GroupService/ListGroups': ask,
   'moldau.group.v1.GroupService/DescribeGroup': ask,
   'moldau.group.v1.GroupService/DeleteGroup': change,
-  'moldau.group.v1.GroupService/SeekGroup': { ...change, idempotent: true },
+  'moldau.group.v1.GroupService/SeekGroup': { ...change, sizeClass: 'frame', idempotent: true },
   'moldau.group.v1.GroupService/FindGroupCoordinator': ask,
 
   'moldau.group.v1.SubscriptionService/Subscribe': session,

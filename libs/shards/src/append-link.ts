@@ -118,7 +118,12 @@ export class AppendLink {
   #acked({ error }: AppendAck): void {
     const pending = this.#pending;
     this.#pending = undefined;
-    if (error === undefined) return pending?.resolve();
+    if (error === undefined) {
+      pending?.resolve();
+      // It was the last one: the node is about to leave, or leads no more.
+      if (!this.isOpen) this.#session.cancel();
+      return;
+    }
     const failure = fromWireError(error);
     // The handle is closed with it.
     this.#end(failure);

@@ -3,6 +3,8 @@ import type { EncodedRecord } from './shard-kind.ts';
 
 /** What leaves when its batch is committed, or never does. */
 export interface Parked {
+  /** What it holds in memory until then. */
+  readonly bytes: number;
   release(): void;
   /** `mayBeWritten`: its batch was on its way to the log. */
   fail(mayBeWritten: boolean): void;
@@ -11,7 +13,9 @@ export interface Parked {
 interface Batch {
   readonly records: EncodedRecord[];
   readonly parked: Parked[];
+  /** Of the records. */
   bytes: number;
+  parkedBytes: number;
 }
 
 /** A record costs so much beside its bytes. */
@@ -34,7 +38,7 @@ export class CommitQueue {
     this.#batchBytes = batchBytes;
   }
 
-  /** Of records that are not committed. */
+  /** Of records that are not committed, and of what waits for them. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
@@ -63,7 +67,8 @@ export class CommitQueue {
     for (const record of records) batch.records.push(record);
     const bytes = costOf(records);
     batch.bytes += bytes;
-    this.#waitingBytes += bytes;
+    batch.parkedBytes += parked.bytes;
+    this.#waitingBytes += bytes + parked.bytes;
   }
 
   /** The records of the batch that is to be appended now: none at all where only a commit is asked for. `undefined`: no batch is. */
@@ -80,7 +85,7 @@ export class CommitQueue {
     const batch = this.#batches.shift();
     assert(batch !== undefined, 'what is appended is at the head');
     this.#isAppending = false;
-    this.#waitingBytes -= batch.bytes;
+    this.#waitingBytes -= batch.bytes + batch.parkedBytes;
     this.#waiting -= batch.parked.length;
     for (const parked of batch.parked) parked.release();
   }
@@ -104,7 +109,7 @@ export class CommitQueue {
     const last = this.#batches.at(-1);
     const isOnItsWay = this.#isAppending && this.#batches.length === 1;
     if (last !== undefined && !isOnItsWay && (!isWriting || last.bytes < this.#batchBytes)) return last;
-    const batch: Batch = { records: [], parked: [], bytes: 0 };
+    const batch: Batch = { records: [], parked: [], bytes: 0, parkedBytes: 0 };
     this.#batches.push(batch);
     return batch;
   }

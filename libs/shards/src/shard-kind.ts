@@ -22,6 +22,8 @@ export interface ShardStep<Reply, Frame> {
   readonly reply: Reply;
   /** To whomever it concerns. */
   readonly frames: readonly Frame[];
+  /** What reply and frames hold in memory until they leave, roughly. */
+  readonly parkedBytes: number;
 }
 
 /** The rules of a shard, on top of what its log says. Synchronous, and without I/O. */

@@ -28,7 +28,7 @@ export interface ShardOwnerPorts<Frame> {
   readonly lost: (error: MoldauError) => void;
 }
 
-/** How much may wait for the log. Beyond it requests are OVERLOADED. */
+/** How much may wait for the log, records and answers alike. Beyond it requests are OVERLOADED. */
 export interface ShardLimits {
   readonly waitingBytesMax: number;
   readonly waitingRequestsMax: number;
@@ -155,8 +155,9 @@ export class ShardOwner<Request, Reply, Frame> {
     const machine = this.#machine;
     if (machine === undefined) throw this.#notServing();
     try {
-      const { records, reply, frames } = machine.step(request, this.#now);
+      const { records, reply, frames, parkedBytes } = machine.step(request, this.#now);
       this.#queue.add(records, isFresh, {
+        bytes: parkedBytes,
         release: () => {
           settle(undefined, reply);
           for (const frame of frames) this.#ports.frame(frame);

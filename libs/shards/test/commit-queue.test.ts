@@ -5,7 +5,8 @@ import { recordOf } from './support/registers.ts';
 function notedQueue(batchBytes = 1_000) {
   const queue = new CommitQueue(batchBytes);
   const notes: string[] = [];
-  const parked = (name: string): Parked => ({
+  const parked = (name: string, bytes = 0): Parked => ({
+    bytes,
     release: () => void notes.push(name),
     fail: (mayBeWritten) => void notes.push(`${name} ${mayBeWritten ? 'unknown' : 'not written'}`),
   });
@@ -32,6 +33,19 @@ test('nothing leaves before its batch and all before it, and what has nothing to
   queue.committed();
   t.deepEqual(notes, ['b and c', 'd', 'read 4']);
   t.deepEqual([queue.isEmpty, queue.waiting, queue.waitingBytes], [true, 0, 0]);
+});
+
+test('what waits counts, records and answers, until it has left', (t) => {
+  const { queue, parked } = notedQueue();
+  queue.add([recordOf('a', 1)], false, parked('a', 1_000));
+  queue.add([], true, parked('read', 5_000));
+  t.true(queue.waitingBytes > 6_000 && queue.waitingBytes < 6_200);
+  queue.take();
+  queue.committed();
+  t.is(queue.waitingBytes, 0);
+  queue.add([], true, parked('read', 5_000));
+  queue.fail(true);
+  t.is(queue.waitingBytes, 0);
 });
 
 test('a fresh answer waits for a batch that is sent after it was asked for', (t) => {

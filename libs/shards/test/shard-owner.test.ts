@@ -196,6 +196,19 @@ test('a queue that is full refuses, and goes on when the log does', async (t) =>
   t.is(notes[10], 11);
 });
 
+test('answers that are large fill the queue as records do', async (t) => {
+  const { time, ownerOn } = await world();
+  const owner = ownerOn('one').own(5n);
+  await time.run(owner.ready());
+  const notes: (string | number)[] = [];
+  const large = { kind: 'get', key: 'a', bytes: defaultShardLimits.waitingBytesMax / 2 } as const;
+  for (let i = 0; i < 2; i += 1) owner.submit(large, () => notes.push(i), { isFresh: true });
+  t.throws(() => ask(owner, add('a')), { message: /is full/ });
+  await time.runUntil(() => notes.length === 2);
+  ask(owner, add('a'), notes);
+  await time.runUntil(() => notes.length === 3);
+});
+
 test('a drain answers what waits, takes nothing new, and then the shard is free', async (t) => {
   const { time, ownerOn } = await world();
   const one = ownerOn('one');

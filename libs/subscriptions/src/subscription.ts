@@ -187,7 +187,7 @@ export class Subscription {
       );
       return this.#say({ case: 'commitFailed', value: toWireError(error) });
     }
-    if (verdict === 'gone') return;
+    if (verdict === 'nothing') return;
     this.#uncommitted.set(`${topic}/${partition}`, { ...at, offset: nextOffset });
     this.#acked.open();
     this.#committing ??= this.#commitSoon(consumer).finally(() => {
@@ -196,8 +196,11 @@ export class Subscription {
   }
 
   async #commitSoon(consumer: GroupConsumer<Uint8Array, Uint8Array>): Promise<void> {
-    await new Promise<void>((resolve) => this.#ports.timers.after(commitAfterMs, resolve));
-    await this.#commitNow(consumer);
+    // What is acknowledged while a commit is on its way is for the next one.
+    while (this.#uncommitted.size > 0) {
+      await new Promise<void>((resolve) => this.#ports.timers.after(commitAfterMs, resolve));
+      await this.#commitNow(consumer);
+    }
   }
 
   /** Everything that was acknowledged. */

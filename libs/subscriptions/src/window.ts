@@ -6,10 +6,17 @@ interface Sent {
   readonly bytes: number;
 }
 
+interface SentOfPartition {
+  readonly unacked: Sent[];
+  /** Everything below is acknowledged, or was never sent. */
+  ackedTo: bigint;
+  nextOffset: bigint;
+}
+
 /** Counts what a subscriber has and has not acknowledged, partition by partition. */
 export class Window {
   readonly limitBytes: number;
-  readonly #sent = new Map<string, { readonly nextOffset: bigint; readonly unacked: Sent[] }>();
+  readonly #sent = new Map<string, SentOfPartition>();
   #bytes = 0;
 
   constructor(limitBytes: number) {
@@ -25,22 +32,25 @@ export class Window {
     return this.#bytes === 0 || bytes <= this.roomBytes;
   }
 
-  sent(at: TopicPartition, nextOffset: bigint, bytes: number): void {
-    const name = nameOf(at);
-    const unacked = this.#sent.get(name)?.unacked ?? [];
-    unacked.push({ nextOffset, bytes });
-    this.#sent.set(name, { nextOffset, unacked });
+  /** Records from `first` on, up to an offset. */
+  sent(first: TopicPartition & { readonly offset: bigint }, nextOffset: bigint, bytes: number): void {
+    const name = nameOf(first);
+    const partition = this.#sent.get(name) ?? { unacked: [], ackedTo: first.offset, nextOffset };
+    partition.unacked.push({ nextOffset, bytes });
+    partition.nextOffset = nextOffset;
+    this.#sent.set(name, partition);
     this.#bytes += bytes;
   }
 
   /**
-   * Everything below is acknowledged. `gone`: the partition is the subscriber's no more, or nothing of it was sent; `beyond`: not
-   * that far.
+   * Everything below is acknowledged. `nothing`: it says no more than what was said before, or the partition is the subscriber's
+   * no more; `beyond`: nothing was sent that far.
    */
-  acked(at: TopicPartition, nextOffset: bigint): 'counts' | 'gone' | 'beyond' {
+  acked(at: TopicPartition, nextOffset: bigint): 'counts' | 'nothing' | 'beyond' {
     const partition = this.#sent.get(nameOf(at));
-    if (partition === undefined) return 'gone';
+    if (partition === undefined || nextOffset <= partition.ackedTo) return 'nothing';
     if (nextOffset > partition.nextOffset) return 'beyond';
+    partition.ackedTo = nextOffset;
     const { unacked } = partition;
     while (unacked[0] !== undefined && unacked[0].nextOffset <= nextOffset) this.#bytes -= unacked.shift()?.bytes ?? 0;
     return 'counts';

@@ -12,8 +12,8 @@ import { Subscriptions } from '../src/index.ts';
 
 const partitions = 4;
 
-async function world() {
-  const cluster = new SimulatedCluster({ seed: 12, nodes: 1, groupCoordinators: 1 });
+async function world(delayMs = 0) {
+  const cluster = new SimulatedCluster({ seed: 12, nodes: 1, groupCoordinators: 1, conditions: () => ({ delayMs }) });
   const { time, network, random } = cluster;
   await time.run(cluster.start());
   const app = cluster.client('app');
@@ -138,6 +138,30 @@ test('a second subscriber gets its share when the first one has acknowledged it'
   t.is(second.values.length, 20, 'nothing came twice');
   first.stream.cancel();
   second.stream.cancel();
+});
+
+test('every acknowledgement is committed, one that comes while another is on its way too; an older one says nothing', async (t) => {
+  const { cluster, time, app, produce } = await world(20);
+  await produce(80);
+  const subscriber = new Subscriber(cluster);
+  await time.runUntil(() => subscriber.values.length === 80, 30_000);
+  const ack = (nextOffset: bigint) =>
+    subscriber.stream.send({ frame: { case: 'ack', value: { topic: 't', partition: 0, nextOffset } } });
+  const committed = () =>
+    subscriber.stream.of('committed').flatMap(({ value }) => value.positions.map((at) => at.nextOffset));
+  for (const [i, nextOffset] of [2n, 5n, 9n, 4n, -1n].entries()) {
+    ack(nextOffset);
+    const later = time.monotonicMs() + 10 * (i + 1);
+    await time.runUntil(() => time.monotonicMs() >= later, 10_000);
+  }
+  await time.runUntil(() => committed().includes(9n), 5_000);
+  const later = time.monotonicMs() + 1_000;
+  await time.runUntil(() => time.monotonicMs() >= later, 10_000);
+  t.is(committed().at(-1), 9n);
+  t.is(subscriber.stream.of('commitFailed').length, 0);
+  const { positions } = await time.run(app.admin.describeGroup('g'));
+  t.is(positions.find(({ partition }) => partition === 0)?.committed, 9n);
+  subscriber.stream.cancel();
 });
 
 test('what can not be is refused', async (t) => {

@@ -114,11 +114,10 @@ export async function seek(name: string, options: SeekOptions, io: Io): Promise<
   await withClient(options, io, async ({ admin }, { output }) => {
     const before = new Map((await positionsOf(admin, name)).map((at) => [`${at.topic}/${at.partition}`, at.committed]));
     const planned = await admin.seekGroup(name, to, { ...wanted, dryRun: true });
-    if (!dryRun) {
+    if (!dryRun)
       await confirm(`move group ${name} on ${planned.length} partition${planned.length === 1 ? '' : 's'}`, options, io);
-      await admin.seekGroup(name, to, wanted);
-    }
-    const rows = planned.map(({ topic, partition, offset }) => {
+    const moved = dryRun ? planned : await admin.seekGroup(name, to, wanted);
+    const rows = moved.map(({ topic, partition, offset }) => {
       const at = `${topic}/${partition}`;
       return { partition: at, committed: offsetOf(before.get(at)), new_committed: String(offset) };
     });

@@ -71,7 +71,7 @@ export class Committer {
 
   async #oneAtATime(exactly: readonly Position[] | undefined): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => {});
-    const attempt = (): Promise<void> => (exactly === undefined ? this.#commitDone() : this.#commitExactly(exactly));
+    const attempt = (): Promise<void> => this.#commitEach(exactly ?? this.#uncommitted());
     const running = retrying(this.#ports, this.#ports.timeoutMs, attempt).finally(() => {
       this.#running = undefined;
     });
@@ -79,14 +79,7 @@ export class Committer {
     await running;
   }
 
-  async #commitDone(): Promise<void> {
-    const failures: CommitFailure[] = [];
-    for (let some = this.#uncommitted(); some.length > 0; some = this.#uncommitted())
-      failures.push(...(await this.#send(some)));
-    throwAny(failures);
-  }
-
-  async #commitExactly(positions: readonly Position[]): Promise<void> {
+  async #commitEach(positions: readonly Position[]): Promise<void> {
     const failures: CommitFailure[] = [];
     for (let at = 0; at < positions.length; at += offsetsMax)
       failures.push(...(await this.#send(positions.slice(at, at + offsetsMax))));
@@ -112,12 +105,12 @@ export class Committer {
     });
   }
 
+  /** What is done by now: what gets done meanwhile is for the next commit, or one beside a busy loop would never end. */
   #uncommitted(): Position[] {
     const found: Position[] = [];
     for (const assigned of this.#assigned) {
       const offset = assigned.uncommitted;
       if (offset !== undefined) found.push({ assigned, offset });
-      if (found.length === offsetsMax) break;
     }
     return found;
   }

@@ -4,6 +4,7 @@ import {
   type GroupLag,
   type GroupMember,
   GroupService,
+  type ListGroupsResponse,
   type SeekTargetSchema,
   type TopicPartition as WirePartition,
 } from '@moldau/proto/moldau/group/v1/group_pb';
@@ -93,17 +94,27 @@ export class GroupAdmin {
   async list(): Promise<string[]> {
     return retrying(this.#ports, this.#ports.timeoutMs, async (leftMs) => {
       const groups = new Set<string>();
-      for (const address of await this.#coordinators.addresses(leftMs))
-        for await (const group of this.#listAt(address, leftMs)) groups.add(group);
+      const shards = new Set<number>();
+      let shardCount = 0;
+      for (const address of await this.#coordinators.addresses(leftMs)) {
+        for await (const page of this.#pagesOf(address, leftMs)) {
+          for (const group of page.groups) groups.add(group);
+          for (const shard of page.shards) shards.add(shard);
+          shardCount = page.shardCount;
+        }
+      }
+      // Of a shard that moves, or whose owner died, nobody may have told: its groups would be missing.
+      const missing = shardCount - shards.size;
+      if (missing > 0) throw faults.notServing(`${missing} of ${shardCount} shards of the groups`, 'away');
       return [...groups].sort();
     });
   }
 
-  async *#listAt(address: string, timeoutMs: Millis): AsyncGenerator<string> {
+  async *#pagesOf(address: string, timeoutMs: Millis): AsyncGenerator<ListGroupsResponse> {
     const channel = this.#ports.connections.to(address, 'control');
     for (let pageToken = ''; ; ) {
       const page = await channel.unary(GroupService.method.listGroups, { pageSize, pageToken }, { timeoutMs });
-      yield* page.groups;
+      yield page;
       pageToken = page.nextPageToken;
       if (pageToken === '') return;
     }

@@ -186,16 +186,21 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
         const records = [first];
         const failure = await this.#feed.fillUp(records, this.#make, maxRecords, maxWaitMs);
         this.#session.look();
+        // One that could not be decoded is the last in hand, and not among the records: it is never done.
+        const taken = this.#inHand.slice(0, records.length);
         // What was lost while it was being filled is somebody else's.
-        const handed = this.#inHand.filter(({ assigned }) => assigned.overWith === undefined);
+        const isOurs = ({ assigned }: Handed): boolean => assigned.overWith === undefined;
         const given = records.filter((_, index) => {
-          const one = this.#inHand[index];
-          return one !== undefined && one.assigned.overWith === undefined;
+          const one = taken[index];
+          return one !== undefined && isOurs(one);
         });
+        const handed = taken.filter(isOurs);
         this.#inHand = handed;
         if (given.length > 0) yield { records: given, commit: () => this.#commitBatch(handed) };
+        if (failure === undefined) continue;
         // What came before the one that can't be given is given first.
-        if (failure !== undefined) throw failure.error;
+        this.#finishInHand();
+        throw failure.error;
       }
     } finally {
       this.#leave();

@@ -4,7 +4,8 @@ import type { EncodedRecord, ShardKind, ShardMachine } from '../../src/index.ts'
 /** A shard of numbered registers, each of which counts how often it was added to. */
 export type Request =
   | { readonly kind: 'add'; readonly key: string; readonly by: number }
-  | { readonly kind: 'get'; readonly key: string }
+  /** `bytes`: what the answer is said to hold. */
+  | { readonly kind: 'get'; readonly key: string; readonly bytes?: number }
   | { readonly kind: 'tick' }
   /** A machine with a bug. */
   | { readonly kind: 'break' };
@@ -43,7 +44,7 @@ function machineOf(state: Map<string, number>, firstTickMs: number | undefined):
   const add = (key: string, by: number) => {
     const value = (state.get(key) ?? 0) + by;
     state.set(key, value);
-    return { records: [recordOf(key, value)], reply: value, frames: [`${key}=${value}`] };
+    return { records: [recordOf(key, value)], reply: value, frames: [`${key}=${value}`], parkedBytes: 0 };
   };
   return {
     get nextDeadlineMs() {
@@ -54,7 +55,7 @@ function machineOf(state: Map<string, number>, firstTickMs: number | undefined):
         case 'add':
           return add(request.key, request.by);
         case 'get':
-          return { records: [], reply: state.get(request.key) ?? 0, frames: [] };
+          return { records: [], reply: state.get(request.key) ?? 0, frames: [], parkedBytes: request.bytes ?? 0 };
         case 'tick':
           nextDeadlineMs = undefined;
           return add('ticks', 1);

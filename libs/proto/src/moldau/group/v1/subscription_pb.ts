@@ -462,9 +462,9 @@ export const SubscribeDrainSchema: GenMessage<SubscribeDrain> = /*@__PURE__*/
 export const SubscriptionService: GenService<{
   /**
    * One member of a group, for as long as the stream lives. A stream that ends, however it does, leaves the group; what was
-   * not acknowledged comes again, to whoever has the partition then.
+   * not acknowledged comes again, to whoever has the partition then. A topic that does not exist is waited for.
    *
-   * Errors: INVALID_REQUEST, INVALID_REGEX, UNKNOWN_TOPIC, GROUP_FULL, OVERLOADED, NOT_SERVING.
+   * Errors: INVALID_REQUEST, INVALID_REGEX, GROUP_FULL, OVERLOADED, NOT_SERVING.
    *
    * @generated from rpc moldau.group.v1.SubscriptionService.Subscribe
    */
