@@ -192,6 +192,14 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#topic = await metadata.topic(this.#options.topic, { autoCreate: true, timeoutMs });
   }
 
+  /** Throws UNKNOWN_PARTITION. */
+  async #lookAgain(asked: number): Promise<void> {
+    const { metadata, timeoutMs } = this.#ports;
+    const topic = await metadata.refresh(this.#options.topic, { autoCreate: false, timeoutMs });
+    this.#topic = topic;
+    if (asked >= topic.partitions.length) throw faults.unknownPartition(topic.name, asked, topic.partitions.length);
+  }
+
   #encode({ key, value, headers, timestampMs }: OutgoingRecord<K, V>, nowMs: Millis): NewRecord {
     return {
       key: key === undefined || key === null ? null : checkedBytes('key', this.#key.encode(key)),
@@ -209,7 +217,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     if (this.#isOver) throw closed();
     if (this.#fenced !== undefined) throw this.#fenced;
     const topic = this.#topic;
-    if (topic === undefined) return undefined;
+    if (topic === undefined || isBeyond(record, topic)) return undefined;
     const encoded = this.#encode(record, nowMs);
     const bytes = sizeOf(encoded);
     if (bytes > topic.maxBatchBytes) throw tooLarge(bytes, topic.maxBatchBytes);
@@ -222,6 +230,8 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#taking += 1;
     try {
       if (this.#topic === undefined) await this.#findTopic();
+      // The topic may have more partitions by now than when it was found.
+      if (isBeyond(record, this.#topic)) await this.#lookAgain(record.partition);
       for (;;) {
         const noted = this.#tryTake(record, nowMs, note);
         if (noted !== undefined) return noted;
@@ -247,7 +257,7 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
   }
 
   #add(record: NewRecord, bytes: number, asked: number | undefined, partitions: number): OutgoingBatch {
-    if (asked !== undefined && !(asked >= 0 && asked < partitions)) {
+    if (asked !== undefined && !(Number.isInteger(asked) && asked >= 0)) {
       throw faults.unknownPartition(this.#options.topic, asked, partitions);
     }
     const partition = asked ?? this.#partitioner.choose(record.key, partitions);
@@ -370,6 +380,12 @@ function sizeOf({ key, value, headers = noHeaders }: NewRecord): number {
   for (const header of headers) bytes += Buffer.byteLength(header.name) + (header.value?.length ?? 0) + 10;
   return bytes;
 }
+
+const isBeyond = <T extends { readonly partition?: number }>(
+  record: T,
+  topic: Topic | undefined,
+): record is T & { readonly partition: number } =>
+  topic !== undefined && record.partition !== undefined && record.partition >= topic.partitions.length;
 
 const closed = (): MoldauError => new MoldauError('NOT_SERVING', 'this producer is closed');
 

@@ -98,6 +98,11 @@ export class Reader {
     return [...this.#sources].every((source) => source.isDone || source.isAtEnd);
   }
 
+  /** Of what was fetched, and not taken. */
+  get bufferedBytes(): number {
+    return this.#buffer.reduce((sum, { fetched }) => sum + fetched.batches.length, 0);
+  }
+
   get #isDone(): boolean {
     return !this.#isEndless && [...this.#sources].every((source) => source.isDone);
   }
@@ -191,8 +196,7 @@ export class Reader {
     const known = this.#links.get(address);
     if (known !== undefined && !known.isOver) return known;
     const channel = this.#ports.connections.to(address, 'data');
-    const bufferedBytes = this.#buffer.reduce((sum, { fetched }) => sum + fetched.batches.length, 0);
-    const creditBytes = Math.max(1, this.#bufferBytes - bufferedBytes);
+    const creditBytes = Math.max(1, this.#bufferBytes - this.bufferedBytes);
     const link: FetchLink = new FetchLink(channel, this.#ports, creditBytes, {
       fetched: (fetched) => this.#fetched(link, fetched),
       caughtUp: (source) => {

@@ -281,6 +281,8 @@ test('a pattern selects topics; bad input says what is wrong; one loop at a time
   refused({ groupId: 'g' } as never, /^groupId is no option/);
   refused({ revokeTimeout: -1 }, /^revokeTimeout/);
   refused({ rebalanceTimeout: 1 }, /^rebalanceTimeout/);
+  const tooLong = /^revokeTimeout is 20s: not longer than rebalanceTimeout, 10s/;
+  refused({ revokeTimeout: '20s', rebalanceTimeout: '10s' }, tooLong);
   const bad = client.consumer({ group: 'bad', pattern: '(' });
   const error = await t.throwsAsync(time.run(bad[Symbol.asyncIterator]().next()));
   t.true(hasReason(error, 'INVALID_REGEX'));

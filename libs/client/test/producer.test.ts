@@ -147,6 +147,22 @@ for (const how of ['kill', 'power'] as const) {
   });
 }
 
+test('a partition that was added is written to at once; one that is not there is refused', async (t) => {
+  const cluster = await running();
+  const client = cluster.client('app');
+  const { time } = cluster;
+  await time.run(client.admin.createTopic({ name: 't', partitions: 1 }));
+  const producer = client.producer({ topic: 't' });
+  await time.run(producer.send({ partition: 0, value: 'v' }));
+  await time.run(client.admin.updateTopic('t', { partitions: 3 }));
+  t.like(await time.run(producer.send({ partition: 2, value: 'v' })), { partition: 2, offset: 0n });
+  for (const partition of [3, -1, 0.5]) {
+    const error = await t.throwsAsync(time.run(producer.send({ partition, value: 'v' })));
+    t.true(hasReason(error, 'UNKNOWN_PARTITION'), `${partition}`);
+  }
+  await time.run(producer.close());
+});
+
 test('a record that is too large is refused before it is sent', async (t) => {
   const cluster = await running();
   const producer = cluster.client('app').producer({ topic: 't' });

@@ -1,7 +1,7 @@
 import type { NewOffset } from '@moldau/groups';
 import { faults, type MoldauError, offset, type PartitionKey } from '@moldau/kernel';
 import type { GroupMetrics } from './group-metrics.ts';
-import { type LogEnds, latest } from './log-ends.ts';
+import { earliest, type LogEnds, latest } from './log-ends.ts';
 
 /** Positions that may be committed, and why the others may not. */
 export interface Checked {
@@ -38,15 +38,16 @@ export class CommitChecks {
       asked.set(partition, one.offset);
       this.#remember(partition, one.offset);
     }
-    const failures: { partition: PartitionKey; error: MoldauError }[] = [];
-    const good = offsets.filter(({ partition, offset: at }) => {
-      const end = asked.get(partition);
-      if (end === undefined || at <= end) return true;
-      failures.push({ partition, error: faults.offsetOutOfRange(at, offset(0), offset(end)) });
-      return false;
+    const isGood = (one: NewOffset): boolean => one.offset <= (asked.get(one.partition) ?? one.offset);
+    const bad = offsets.filter((one) => !isGood(one));
+    const starts = await this.#ends.find(bad.map(({ partition }) => ({ partition, place: earliest })));
+    const failures = bad.map(({ partition, offset: at }, i) => {
+      const found = starts[i];
+      const start = found === undefined || 'error' in found ? 0n : (found.offset ?? 0n);
+      return { partition, error: faults.offsetOutOfRange(at, offset(start), offset(asked.get(partition) ?? 0n)) };
     });
     this.#metrics.refused(failures);
-    return { good, failures };
+    return { good: offsets.filter(isGood), failures };
   }
 
   #remember(partition: PartitionKey, end: bigint): void {

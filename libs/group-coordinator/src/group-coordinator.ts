@@ -71,7 +71,7 @@ export class GroupCoordinator {
   readonly #streams = new Set<MemberStream>();
   #topics: TopicsView;
   #cancelTopics: CancelTimer | undefined;
-  #unwatch: CancelTimer = () => {};
+  readonly #unwatch: CancelTimer[] = [];
   #stage: Stage = 'starting';
 
   constructor(ports: GroupCoordinatorPorts, config: GroupCoordinatorConfig) {
@@ -108,12 +108,12 @@ export class GroupCoordinator {
     while (this.#stage === 'starting' && !view.isKnown) await view.reached(0n, lookEveryMs);
     if (this.#stage !== 'starting') return;
     this.#topicsChanged();
-    view.onChange((changed) => {
+    const unwatchView = view.onChange((changed) => {
       this.#connections.keep(new Set(view.nodes().map(({ address }) => address)));
       if (changed === 'anything' || [...changed.topics].length > 0) this.#topicsSoon();
     });
     this.#shards.start();
-    this.#unwatch = this.#metrics.watch(this.#ports.timers, this.#shards);
+    this.#unwatch.push(unwatchView, this.#metrics.watch(this.#ports.timers, this.#shards));
     this.#lag.start();
     this.#stage = 'serving';
   }
@@ -171,8 +171,8 @@ export class GroupCoordinator {
   /** Hands its shards over, and ends everything. */
   async stop(): Promise<void> {
     this.#stage = 'stopped';
+    for (const unwatch of this.#unwatch) unwatch();
     this.#cancelTopics?.();
-    this.#unwatch();
     this.#lag.stop();
     await this.#shards.stop();
     await this.#relay.stop();

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type Frame, type GroupId, type MemberId, type MemberRequest, memberId, type Reply } from '@moldau/groups';
+import type { Frame, GroupId, MemberId, Reply, Request } from '@moldau/groups';
 import { type Clock, faults, Gate, type Millis, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type {
   JoinAck,
@@ -28,8 +28,13 @@ export interface MemberStreamPorts {
 
 /** Frames of a member that are not answered yet: beyond that it is not read. */
 const unansweredMax = 64;
-/** Frames to a member that does not read: beyond that it has to come back. */
-const unsentMax = 256;
+
+/** Whose stream it is, and where. */
+interface Joined {
+  readonly owned: OwnedShard;
+  readonly group: GroupId;
+  readonly member: MemberId;
+}
 
 /** One stream of one member: frames go to the machine as requests, in order, and what that decides comes back as frames. */
 export class MemberStream implements ShardGuest {
@@ -38,13 +43,13 @@ export class MemberStream implements ShardGuest {
   readonly #liveness: SessionLiveness;
   readonly #answered = new Gate();
   readonly #number: number;
-  #owned: OwnedShard | undefined;
-  #member: { readonly group: GroupId; readonly member: MemberId } | undefined;
+  /** `undefined`: no hello was taken yet. */
+  #joined: Joined | undefined;
   #unanswered = 0;
+  /** Waits for the next frame, and not for what the last ones led to. */
+  #isListening = true;
   /** `undefined`: none waits for its pong. */
   #lastPing: bigint | undefined;
-  /** What the transport has no room for. `undefined`: it has. */
-  #unsent: Response[] | undefined;
   #isOver = false;
 
   constructor(session: JoinStream, ports: MemberStreamPorts) {
@@ -62,17 +67,21 @@ export class MemberStream implements ShardGuest {
     const cancel = repeat(this.#ports.timers, 1_000, () => this.#tick());
     try {
       for await (const { frame } of incoming) {
-        this.#liveness.heard();
+        this.#isListening = false;
         if (frame.case === 'hello') await this.#hello(frame.value);
-        else if (this.#owned === undefined) throw faults.invalidRequest('frame', 'comes before a hello');
-        else if (frame.case !== undefined) await this.#take(frame, this.#owned);
+        else if (this.#joined === undefined) throw faults.invalidRequest('frame', 'comes before a hello');
+        else if (frame.case !== undefined) await this.#take(frame, this.#joined);
         while (this.#unanswered >= unansweredMax && !signal.aborted) await this.#answered.wait();
         if (this.#isOver) break;
+        // If it was long, it was us who did not listen.
+        this.#liveness.heard();
+        this.#isListening = true;
       }
+      this.#isListening = false;
       while (this.#unanswered > 0 && !signal.aborted) await this.#answered.wait();
     } finally {
       cancel();
-      this.#owned?.guests.delete(this.#number);
+      this.#joined?.owned.guests.delete(this.#number);
     }
   }
 
@@ -88,50 +97,56 @@ export class MemberStream implements ShardGuest {
 
   /** The shard is somebody else's, or about to be. */
   moved(): void {
-    const nodeId = this.#member === undefined ? undefined : this.#ports.shards.coordinator(this.#member.group);
+    if (this.#joined !== undefined) this.#redirect(this.#joined.group);
+  }
+
+  #redirect(group: GroupId): void {
+    const nodeId = this.#ports.shards.coordinator(group);
     this.#say({ case: 'redirect', value: nodeId === undefined ? {} : { nodeId } });
     this.#over();
   }
 
   async #hello(told: JoinHello): Promise<void> {
-    if (this.#owned !== undefined) throw faults.invalidRequest('hello', 'comes a second time');
+    if (this.#joined !== undefined) throw faults.invalidRequest('hello', 'comes a second time');
     const hello = toHello(told, this.#number);
+    const { group, member } = hello;
     const { shards, sessionTimeoutMs } = this.#ports;
-    this.#member = { group: hello.group, member: hello.member };
-    const owned = here(() => shards.of(hello.group));
-    if (owned === undefined) return this.moved();
+    const owned = shards.find(group);
+    if (owned === undefined) return this.#redirect(group);
     // Reloading takes a moment: whoever comes in it waits.
     const isReady = await owned.owner.ready(this.#session.signal).then(
       () => true,
       () => false,
     );
     if (this.#session.signal.aborted) return;
-    if (!isReady) return this.moved();
-    this.#owned = owned;
+    if (!isReady) return this.#redirect(group);
+    this.#joined = { owned, group, member };
     owned.guests.set(this.#number, this);
-    this.#ask(owned, hello, (reply) => {
+    this.#ask(this.#joined, hello, (reply) => {
       if (reply.kind === 'refused') return this.#session.cancel(reply.error);
       this.#say({ case: 'welcome', value: { sessionTimeoutMs } });
     });
   }
 
-  async #take(frame: Exclude<JoinSessionRequest['frame'], { case: undefined } | { case: 'hello' }>, owned: OwnedShard) {
+  async #take(frame: Exclude<JoinSessionRequest['frame'], { case: undefined } | { case: 'hello' }>, joined: Joined) {
+    const { owned, group, member } = joined;
+    const of = { group, member, stream: this.#number };
     switch (frame.case) {
       case 'ack':
-        return this.#ack(owned, frame.value);
+        return this.#ack(joined, frame.value);
       case 'commit':
-        return this.#commit(owned, frame.value);
+        return this.#commit(joined, frame.value);
       case 'update':
-        return this.#ask(owned, { ...this.#of, kind: 'update', ...toWish(frame.value) }, (reply) => {
+        return this.#ask(joined, { ...of, kind: 'update', ...toWish(frame.value) }, (reply) => {
           if (reply.kind === 'refused') this.#say({ case: 'refused', value: toWireError(reply.error) });
         });
       case 'ping': {
         const { number } = frame.value;
-        return this.#ask(owned, { ...this.#of, kind: 'heard' }, () => this.#pongFor(owned, number));
+        return this.#ask(joined, { ...of, kind: 'heard' }, () => this.#pongFor(owned, number));
       }
       case 'leave': {
         const { comingBack } = frame.value;
-        return this.#ask(owned, { ...this.#of, kind: 'leave', comingBack }, () => this.#over());
+        return this.#ask(joined, { ...of, kind: 'leave', comingBack }, () => this.#over());
       }
     }
   }
@@ -150,18 +165,19 @@ export class MemberStream implements ShardGuest {
     });
   }
 
-  #ack(owned: OwnedShard, { assignment, owned: held }: JoinAck): void {
-    const request = { ...this.#of, kind: 'ack', assignment: Number(assignment), owned: toOwned(held) } as const;
-    this.#ask(owned, request, () => {});
+  #ack(joined: Joined, { assignment, owned }: JoinAck): void {
+    const { group, member } = joined;
+    const of = { group, member, stream: this.#number };
+    this.#ask(joined, { ...of, kind: 'ack', assignment: Number(assignment), owned: toOwned(owned) }, () => {});
   }
 
-  async #commit(owned: OwnedShard, { offsets, memberEpoch, number }: JoinCommit): Promise<void> {
-    const { group, member, stream } = this.#of;
+  async #commit(joined: Joined, { offsets, memberEpoch, number }: JoinCommit): Promise<void> {
+    const { group, member } = joined;
     // What comes behind it waits: partitions are given up after their last commit.
     const { good, failures } = await this.#ports.checks.check(offsets.map(toNewOffset));
-    const by = { member, epoch: memberEpoch, stream };
+    const by = { member, epoch: memberEpoch, stream: this.#number };
     this.#ask(
-      owned,
+      joined,
       { kind: 'commit', group, by, offsets: good },
       (reply) => {
         if (reply.kind === 'refused')
@@ -173,15 +189,10 @@ export class MemberStream implements ShardGuest {
     );
   }
 
-  get #of() {
-    const { group, member } = this.#member ?? { group: '' as GroupId, member: memberId('') };
-    return { group, member, stream: this.#number };
-  }
-
   /** `failed`: the request was not, or may not have been, done; default: the stream ends with that, or leads elsewhere. */
   #ask(
-    { owner }: OwnedShard,
-    request: MemberRequest | Parameters<typeof owner.submit>[0],
+    { owned: { owner } }: Joined,
+    request: Request,
     answer: (reply: Reply) => void,
     failed: (error: MoldauError) => void = (error) =>
       owner.phase.kind === 'serving' ? this.#session.cancel(error) : this.moved(),
@@ -211,47 +222,22 @@ export class MemberStream implements ShardGuest {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#owned?.guests.delete(this.#number);
+    this.#joined?.owned.guests.delete(this.#number);
     this.#answered.open();
     // What is said is still sent.
-    if (this.#unsent === undefined) this.#session.end();
+    this.#session.end();
   }
 
   #tick(): void {
     if (this.#liveness.owesHeartbeat) this.#say({ case: 'heartbeat', value: {} });
-    if (this.#liveness.peerIsSilent)
+    if (this.#isListening && this.#liveness.peerIsSilent)
       this.#session.cancel(new MoldauError('UNREACHABLE', 'the member was silent for too long: come back'));
   }
 
   #say(frame: Response): void {
     if (this.#isOver) return;
     this.#liveness.said();
-    if (this.#unsent !== undefined) {
-      if (this.#unsent.length >= unsentMax)
-        return this.#session.cancel(new MoldauError('OVERLOADED', 'the member does not read: come back'));
-      this.#unsent.push(frame);
-      return;
-    }
-    if (!this.#session.send({ frame })) void this.#drainUnsent();
-  }
-
-  async #drainUnsent(): Promise<void> {
-    this.#unsent = [];
-    await this.#session.drained();
-    for (let next = this.#unsent.shift(); next !== undefined; next = this.#unsent.shift()) {
-      if (!this.#session.send({ frame: next })) await this.#session.drained();
-    }
-    this.#unsent = undefined;
-    if (this.#isOver) this.#session.end();
-  }
-}
-
-/** `undefined`: it is not here. */
-function here(find: () => OwnedShard): OwnedShard | undefined {
-  try {
-    return find();
-  } catch (error) {
-    if (error instanceof MoldauError && error.reason === 'NOT_COORDINATOR') return undefined;
-    throw error;
+    // A member that does not read has its stream broken, in bytes, by the session: it has to come back.
+    this.#session.send({ frame });
   }
 }

@@ -135,9 +135,14 @@ export class OwnedShards {
     });
   }
 
-  /** The shard of a group. Throws NOT_COORDINATOR when it is not owned here. */
+  /** The shard of a group. `undefined`: it is not owned here. */
+  find(group: GroupId): OwnedShard | undefined {
+    return this.#owned.get(shardOf(group, this.#count));
+  }
+
+  /** The same. Throws NOT_COORDINATOR when it is not owned here. */
   of(group: GroupId): OwnedShard {
-    const owned = this.#owned.get(shardOf(group, this.#count));
+    const owned = this.find(group);
     if (owned === undefined) throw faults.notCoordinator(group, this.coordinator(group));
     return owned;
   }
@@ -254,7 +259,7 @@ export class OwnedShards {
 
   #release(shard: number): void {
     const owned = this.#owned.get(shard);
-    if (owned === undefined) return;
+    if (owned === undefined || owned.owner.phase.kind === 'draining') return;
     const leaving = owned.owner.drain();
     // A log that decides nothing keeps nobody.
     const cancel = this.#ports.timers.after(drainMaxMs, () => owned.owner.stop());

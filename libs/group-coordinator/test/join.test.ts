@@ -224,6 +224,25 @@ test('a last commit counts, though the partition is given up right behind it', a
   t.is(two.committed.get(`${topicId}/${given?.partition}`), 1n, 'whoever gets it goes on from there');
 });
 
+test('a member that pings while its shard is loaded, however long that takes, is not called silent', async (t) => {
+  const { cluster, time, table, members, coordinator, channelTo } = await world();
+  const { address } = await coordinator(21);
+  // What is written to the shard is not committed before they are back.
+  for (const node of cluster.nodes.slice(1)) node.pause();
+  table.give(21);
+  const member = new Member('a', { group: 'g', topics: ['t'] }).open(channelTo(address));
+  members.add(member);
+  const second = async (): Promise<void> => {
+    member.ping();
+    await time.runFor(1_000);
+  };
+  for (let i = 0; i < 24; i += 1) await second();
+  t.deepEqual([member.stream?.isOver, member.owned.size], [false, 0]);
+  for (const node of cluster.nodes.slice(1)) node.resume();
+  for (let i = 0; i < 60 && member.owned.size === 0; i += 1) await second();
+  t.true(member.owned.size > 0, `${member.stream?.error}`);
+});
+
 test('bad frames get typed errors', async (t) => {
   const { time, table, coordinator, channelTo } = await world();
   table.give(21);

@@ -278,7 +278,10 @@ test('uniform: a thousand members that all want something else are shared out in
   );
   const start = performance.now();
   const shares = assignors.uniform(members);
-  t.log(`${(performance.now() - start).toFixed(1)} ms`);
+  const tookMs = performance.now() - start;
+  t.log(`${tookMs.toFixed(1)} ms`);
+  // Tens of milliseconds, wherever it was measured: a second is another order of growth.
+  t.true(tookMs < 1_000);
   t.true(isComplete(members, shares));
 });
 

@@ -28,9 +28,15 @@ export interface SubscriptionPorts {
   readonly timers: Timers;
   /** The error that may leave the process. */
   readonly seal: (error: unknown) => MoldauError;
+  /** Says how many bytes the subscription keeps: whoever keeps most is ended when there is no room. */
+  readonly keeps: (bytes: number) => void;
 }
 
 const heartbeatEveryMs: Millis = 2_000;
+/** It may have fetched more meanwhile. */
+const weighEveryMs: Millis = 500;
+/** What is read ahead for a subscriber. Its window is what it has itself, and costs nothing here. */
+const bufferBytes = 256 * 1024;
 /** Records of one frame. */
 const recordsMax = 500;
 const maxWaitMs: Millis = 10;
@@ -65,7 +71,9 @@ export class Subscription {
     const { incoming, signal } = this.#session;
     const wake = (): void => this.#acked.open();
     signal.addEventListener('abort', wake, { once: true });
-    const cancel = repeat(this.#ports.timers, heartbeatEveryMs, () => this.#say({ case: 'heartbeat', value: {} }));
+    const { timers, keeps } = this.#ports;
+    const cancelHeartbeat = repeat(timers, heartbeatEveryMs, () => this.#say({ case: 'heartbeat', value: {} }));
+    const cancelWeighing = repeat(timers, weighEveryMs, () => keeps(this.#consumer?.bufferedBytes ?? 0));
     let sending: Promise<void> | undefined;
     try {
       for await (const { frame } of incoming) {
@@ -78,7 +86,8 @@ export class Subscription {
         else if (frame.case === 'ack') this.#ack(this.#consumer, frame.value);
       }
     } finally {
-      cancel();
+      cancelHeartbeat();
+      cancelWeighing();
       await this.stop();
     }
     await sending;
@@ -114,10 +123,9 @@ export class Subscription {
       value: codec.bytes,
       commit: 'manual',
       from: placeOf(from),
-      buffer: this.#window.limitBytes,
+      buffer: Math.min(bufferBytes, this.#window.limitBytes),
       rack,
       revokeTimeout: this.#revokeTimeoutMs,
-      rebalanceTimeout: Math.min(rebalanceMaxMs, this.#revokeTimeoutMs + rebalanceExtraMs),
       ...(topicRegex !== undefined && { pattern: topicRegex }),
       ...(instanceId !== undefined && { instanceId }),
       ...(assignor !== '' && { assignor }),
@@ -246,8 +254,6 @@ export class Subscription {
   }
 }
 
-const rebalanceExtraMs: Millis = 30_000;
-const rebalanceMaxMs: Millis = 3_600_000;
 /** Of the records of one frame, as far as they are not one. */
 const frameBytes = 256 * 1024;
 /** What a record takes beside its key, value and headers. */

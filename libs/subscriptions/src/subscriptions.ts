@@ -29,7 +29,7 @@ export class Subscriptions {
   /** What it serves. */
   service(): ServedService {
     return serve(SubscriptionService, {
-      subscribe: async (session) => {
+      subscribe: async (session, { keeps }) => {
         if (this.#isLeaving) throw faults.notServing('this process', 'leaving');
         if (this.#open.size >= subscribersMax) {
           throw new MoldauError('OVERLOADED', `${subscribersMax} subscribers are here: retry later, or elsewhere`, {
@@ -37,7 +37,7 @@ export class Subscriptions {
           });
         }
         const seal = (error: unknown): MoldauError => sealError(error, 'a subscription', this.#ports);
-        const subscription = new Subscription(session, this.#client, { ...this.#ports, seal });
+        const subscription = new Subscription(session, this.#client, { ...this.#ports, seal, keeps });
         this.#open.add(subscription);
         try {
           await subscription.run();

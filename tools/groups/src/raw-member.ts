@@ -7,7 +7,7 @@ export class RawMember {
   readonly #session;
   readonly #onChange: () => void;
   readonly #over: Promise<void>;
-  readonly #commits = new Map<bigint, () => void>();
+  readonly #commits = new Map<bigint, PromiseWithResolvers<void>>();
   #owned: TopicPartition[] = [];
   #epoch = 0;
   #isSettled = false;
@@ -30,7 +30,9 @@ export class RawMember {
       },
     });
     this.#over = this.#listen();
-    this.#over.catch(() => {});
+    this.#over.catch((error: unknown) => {
+      for (const waiting of this.#commits.values()) waiting.reject(error);
+    });
   }
 
   get owned(): readonly TopicPartition[] {
@@ -58,10 +60,9 @@ export class RawMember {
     this.#session.send({
       frame: { case: 'commit', value: { offsets: [{ partition, offset }], memberEpoch: this.#epoch, number } },
     });
-    return new Promise((resolve, reject) => {
-      this.#commits.set(number, resolve);
-      this.#over.catch(reject);
-    });
+    const committed = Promise.withResolvers<void>();
+    this.#commits.set(number, committed);
+    return committed.promise;
   }
 
   /** Leaves the group. */
@@ -82,7 +83,7 @@ export class RawMember {
       const { number, error, failures } = frame.value;
       const [failure = { error }] = failures;
       if (failure.error !== undefined) throw fromWireError(failure.error);
-      this.#commits.get(number)?.();
+      this.#commits.get(number)?.resolve();
       this.#commits.delete(number);
     }
     if (frame.case !== 'assignment') return;

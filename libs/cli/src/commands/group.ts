@@ -1,4 +1,5 @@
 import type { GroupInfo, GroupPlace, GroupPosition, Moldau, TopicPartition } from '@moldau/client';
+import { hasReason } from '@moldau/kernel';
 import { type ConfirmOptions, confirm } from '../confirm.ts';
 import { eachName } from '../each-name.ts';
 import { usage } from '../exit-code.ts';
@@ -128,8 +129,12 @@ export async function seek(name: string, options: SeekOptions, io: Io): Promise<
 
 /** Of a group that is not there: none; a seek may make one. */
 async function positionsOf(admin: Moldau['admin'], name: string): Promise<readonly GroupPosition[]> {
-  const groups = await admin.listGroups();
-  return groups.includes(name) ? await admin.groupLag(name) : [];
+  try {
+    return await admin.groupLag(name);
+  } catch (error) {
+    if (hasReason(error, 'UNKNOWN_GROUP')) return [];
+    throw error;
+  }
 }
 
 function placeOf(text: string): GroupPlace {

@@ -275,6 +275,11 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     return this.#assigned.size > 0 && this.#feed.isEmpty && this.#reader.isAtEnd;
   }
 
+  /** Memory for what was fetched and not asked for: `buffer` at most, and a batch of each node more. */
+  get bufferedBytes(): number {
+    return this.#reader.bufferedBytes;
+  }
+
   /**
    * Ends every loop, waits for what is being handled as long as for a partition that is given up, commits what is done, and leaves
    * the group. Inside a loop, leave that first. Throws as `commit` does.

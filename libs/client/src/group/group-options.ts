@@ -28,9 +28,12 @@ export interface GroupConsumerOptions<K, V> {
   readonly rack?: string;
   /** How the group shares its partitions. Default: the group's, which is `uniform`. */
   readonly assignor?: 'uniform' | 'range';
-  /** A member that has not given up what it was asked to in this time is removed. Default 60 s. */
+  /** A member that has not given up what it was asked to in this time is removed. Default 60 s, or `revokeTimeout` and 30 s more. */
   readonly rebalanceTimeout?: Duration;
-  /** How long records that are being handled are waited for when their partition is to be given up. Default 30 s. */
+  /**
+   * How long records that are being handled are waited for when their partition is to be given up. Default 30 s, or half of
+   * `rebalanceTimeout` where that is less.
+   */
   readonly revokeTimeout?: Duration;
 }
 
@@ -54,7 +57,6 @@ export interface GroupSettings {
   /** `undefined`: by hand. */
   readonly commitEveryMs: number | undefined;
   readonly revokeTimeoutMs: number;
-  readonly isStatic: boolean;
 }
 
 /** Throws INVALID_REQUEST, which names the option. */
@@ -66,15 +68,32 @@ export function groupSettings(options: GroupConsumerOptions<unknown, unknown>): 
   if (topics.length === 0 && pattern === undefined)
     throw faults.invalidRequest('topics', 'are missing: name one at least, or give a `pattern`');
   checkPlace('from', from);
-  const rebalanceTimeoutMs = msWithin('rebalanceTimeout', options.rebalanceTimeout ?? '60s', bounds.rebalanceTimeout);
+  const { rebalanceTimeoutMs, revokeTimeoutMs } = timeoutsOf(options);
   return {
     member: { group, topics, topicRegex: regexOf(pattern), instanceId, rack, assignor, rebalanceTimeoutMs },
     from,
     bufferBytes: bytesWithin('buffer', options.buffer ?? '16MiB', bounds.buffer),
     commitEveryMs: commit === 'manual' ? undefined : msWithin('commit', commit, bounds.commit),
-    revokeTimeoutMs: msWithin('revokeTimeout', options.revokeTimeout ?? '30s', bounds.revokeTimeout),
-    isStatic: instanceId !== undefined,
+    revokeTimeoutMs,
   };
+}
+
+/** Whoever waits for its handlers as long as it may must not be removed for it. */
+function timeoutsOf({ rebalanceTimeout, revokeTimeout }: GroupConsumerOptions<unknown, unknown>) {
+  const [, rebalanceMaxMs] = bounds.rebalanceTimeout;
+  const revoke =
+    revokeTimeout === undefined ? undefined : msWithin('revokeTimeout', revokeTimeout, bounds.revokeTimeout);
+  const rebalanceTimeoutMs =
+    rebalanceTimeout === undefined
+      ? Math.min(rebalanceMaxMs, Math.max(60_000, (revoke ?? 0) + 30_000))
+      : msWithin('rebalanceTimeout', rebalanceTimeout, bounds.rebalanceTimeout);
+  const revokeTimeoutMs = revoke ?? Math.min(30_000, rebalanceTimeoutMs / 2);
+  if (revokeTimeoutMs > rebalanceTimeoutMs)
+    throw faults.invalidRequest(
+      'revokeTimeout',
+      `is ${revokeTimeout}: not longer than rebalanceTimeout, ${rebalanceTimeout}`,
+    );
+  return { rebalanceTimeoutMs, revokeTimeoutMs };
 }
 
 function regexOf(pattern: RegExp | string | undefined): string | undefined {

@@ -75,8 +75,10 @@ export class Compactor {
       this.#metrics.ended();
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof CompactionAbandoned || error instanceof FileError)) throw error;
-      this.#logger.warn('a compaction was given up', { ...facts, error: error.message });
+      // The log is as it was before. A bug here, which comes again with each look, is no reason to stop serving it.
+      const isExpected = error instanceof CompactionAbandoned || error instanceof FileError;
+      if (isExpected) this.#logger.warn('a compaction was given up', { ...facts, error: error.message });
+      else this.#logger.error('a bug: a compaction failed unexpectedly', { ...facts, error });
     }
     if (tally.unkeyedRecords > 0) this.#logger.warn('dropped records without a key', { ...facts, ...tally });
   }

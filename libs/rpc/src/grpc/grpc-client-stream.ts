@@ -7,6 +7,14 @@ import { libraryMessage } from './library-message.ts';
 
 type LibraryCall = ReturnType<ChannelInterface['createCall']>;
 
+/** Who looks on at a call. */
+interface Onlooker {
+  /** Told how many bytes each message has. */
+  readonly moved: ((bytes: number) => void) | undefined;
+  /** The call holds its place on the connection no more. Called once. */
+  readonly over: () => void;
+}
+
 /**
  * A call of the library below its Node streams, which count messages where we count bytes. While it connects the library
  * keeps one message only: the next one is handed over when the last was taken.
@@ -19,23 +27,19 @@ export class GrpcClientStream implements RawClientStream {
   #halfClosed = false;
   #over = false;
 
-  constructor(
-    call: LibraryCall,
-    metadata: Metadata,
-    listener: RawListener,
-    onMoved: ((bytes: number) => void) | undefined,
-  ) {
+  constructor(call: LibraryCall, metadata: Metadata, listener: RawListener, { moved, over }: Onlooker) {
     this.#call = call;
-    this.#onMoved = onMoved;
+    this.#onMoved = moved;
     call.start(metadata, {
       onReceiveMetadata() {},
       onReceiveMessage: (message: Buffer) => {
-        onMoved?.(message.length);
+        moved?.(message.length);
         listener.message(message);
       },
       onReceiveStatus: (end) => {
         this.#over = true;
         this.#waiting = [];
+        over();
         listener.closed(fromGrpcStatus(end));
       },
     });

@@ -6,6 +6,7 @@ import type { Channel, ChannelPurpose, Dialer } from '../transport.ts';
 import { WireChannel } from '../wire-channel.ts';
 import { forwardedKey } from './forwarded-header.ts';
 import { GrpcClientStream } from './grpc-client-stream.ts';
+import { GrpcConnections } from './grpc-connections.ts';
 import { silenceLibrary } from './library-log.ts';
 import { type ClientTls, clientCredentials } from './tls.ts';
 
@@ -21,7 +22,7 @@ export interface GrpcDialerOptions {
   readonly onMoved?: ((bytes: number) => void) | undefined;
 }
 
-/** Opens channels over sockets. Each is a TCP connection of its own, so bulk data never delays control. */
+/** Opens channels over sockets. Each has TCP connections of its own, so bulk data never delays control. */
 export class GrpcDialer implements Dialer {
   readonly #options: GrpcDialerOptions;
 
@@ -42,7 +43,7 @@ export class GrpcDialer implements Dialer {
 class GrpcRawChannel implements RawChannel {
   readonly address: string;
   readonly #clock: Clock;
-  readonly #channel: LibraryChannel;
+  readonly #connections: GrpcConnections;
   readonly #metadata = new Metadata();
   readonly #forwardedMetadata: Metadata;
   readonly #onMoved: GrpcDialerOptions['onMoved'];
@@ -52,7 +53,13 @@ class GrpcRawChannel implements RawChannel {
     this.address = address;
     this.#clock = clock;
     this.#onMoved = options.onMoved;
-    this.#channel = new LibraryChannel(address, clientCredentials(tls), channelOptions(limits, purpose, tls));
+    const credentials = clientCredentials(tls);
+    const library = channelOptions(limits, purpose, tls);
+    const { streamsPerConnectionMax } = limits;
+    this.#connections = new GrpcConnections(
+      streamsPerConnectionMax,
+      () => new LibraryChannel(address, credentials, library),
+    );
     if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
     this.#forwardedMetadata = this.#metadata.clone();
     this.#forwardedMetadata.set(forwardedKey, '1');
@@ -60,13 +67,17 @@ class GrpcRawChannel implements RawChannel {
 
   open({ path, timeoutMs, forwarded }: CallHead, listener: RawListener): RawClientStream {
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.wallMs() + timeoutMs;
-    const call = this.#channel.createCall(path, deadline, null, null, null);
+    const connection = this.#connections.take();
+    const call = connection.channel.createCall(path, deadline, null, null, null);
     const metadata = forwarded ? this.#forwardedMetadata : this.#metadata;
-    return new GrpcClientStream(call, metadata, listener, this.#onMoved);
+    return new GrpcClientStream(call, metadata, listener, {
+      moved: this.#onMoved,
+      over: () => this.#connections.giveBack(connection),
+    });
   }
 
   close(): void {
-    this.#channel.close();
+    this.#connections.close();
   }
 }
 

@@ -55,7 +55,7 @@ const groups = 100;
 const moveMs = 2_000;
 const askEveryMs = 20;
 
-/** A shard that holds many offsets moves to another process: by a restart, and by a kill. */
+/** A shard that holds many offsets moves to another process, for its own is stopped. */
 export const replay: Scenario = {
   name: 'replay',
   what: `a shard with ${partitions * groups} committed offsets moves`,
