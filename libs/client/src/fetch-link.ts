@@ -193,7 +193,11 @@ export class FetchLink {
 }
 
 const diverged = (partition: string, epoch: number, end: bigint): MoldauError =>
-  new MoldauError('DIVERGED', `${partition} was rewritten behind offset ${end}: what was read from there is void`, {
-    epoch,
-    end_offset: end,
-  });
+  new MoldauError(
+    'DIVERGED',
+    `${partition} was rewritten behind offset ${end}: what was read from there is void, seek there to go on`,
+    {
+      epoch,
+      end_offset: end,
+    },
+  );

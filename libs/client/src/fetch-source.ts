@@ -83,9 +83,19 @@ export class FetchSource {
     this.#generation += 1;
   }
 
+  /** As if everything below an offset had arrived, up to a record of this leader epoch. */
+  goOnFrom(offset: bigint, lastEpoch: number | undefined): void {
+    this.skipTo(offset);
+    this.#lastEpoch = lastEpoch;
+  }
+
   /** The server has nothing between what arrived and this offset. */
   skipTo(offset: bigint): void {
-    if (this.#next === undefined || offset > this.#next) this.#next = offset as Offset;
+    if (this.#next === undefined || offset > this.#next) {
+      this.#next = offset as Offset;
+      // Of what was passed over nobody knows it.
+      this.#lastEpoch = undefined;
+    }
     this.#beginsAt ??= this.#next;
   }
 

@@ -212,3 +212,27 @@ test('a group that began at the end goes on from there, though it had nothing to
   await time.runUntil(() => b.values.length === 40, 30_000);
   t.deepEqual(sorted(b.values), numbers(40, 40));
 });
+
+test('who goes on behind what a log has lost is told: what stands there now is not what was read', async (t) => {
+  const { time, client, cluster, served } = await world();
+  const config = { flush: 'interval', 'flush.interval': '10m' };
+  await time.run(client.admin.createTopic({ name: 'u', partitions: 1, config }));
+  const write = async (count: number): Promise<void> => {
+    await using producer = client.producer({ topic: 'u', linger: 0 });
+    for (let i = 0; i < count; i += 1) await producer.send({ value: `${i}` });
+  };
+  const end = async () => Number((await time.run(client.admin.listOffsets('u', 'end')))[0]?.offset);
+  await time.run(write(10));
+  const before = new Reading(client, { topics: ['u'] });
+  await time.runUntil(() => before.values.length === 10, 30_000);
+  await time.run(before.consumer.close());
+  cluster.node().kill('power');
+  await time.run(cluster.node().start());
+  await time.runUntil(() => served() === 16, 120_000);
+  t.true((await end()) < 10, 'what was not synced is gone');
+  await time.run(write(20));
+  const after = new Reading(client, { topics: ['u'] });
+  await time.runUntil(() => after.failure !== undefined || after.values.length > 0, 60_000);
+  t.like(after.failure, { reason: 'DIVERGED' });
+  await time.run(after.consumer.close());
+});

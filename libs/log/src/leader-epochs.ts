@@ -23,6 +23,11 @@ export class LeaderEpochs {
     return this.#entries.at(-1)?.epoch ?? leaderEpoch(0);
   }
 
+  /** Where the first one begins. */
+  get start(): Offset | undefined {
+    return this.#entries[0]?.start;
+  }
+
   /** Notes that `epoch` begins at `start`. Epochs that began there or later wrote nothing: they go. */
   begin(epoch: LeaderEpoch, start: Offset): void {
     assert(epoch > this.last, `epoch ${epoch} does not come behind ${this.last}`);

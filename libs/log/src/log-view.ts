@@ -102,6 +102,11 @@ export abstract class LogView {
     return this.#state.epochs.endOf(epoch, this.#state.logEnd);
   }
 
+  /** Where the first leader epoch that is known begins. */
+  get epochsStart(): Offset | undefined {
+    return this.#state.epochs.start;
+  }
+
   /** For the directory: what the checkpoint is to keep. */
   checkpointRecord(): CheckpointRecord {
     return this.#state.checkpointRecord();

@@ -1,4 +1,4 @@
-import { assert, hasReason, leaderEpoch, type Offset, offset } from '@moldau/kernel';
+import { assert, hasReason, type LeaderEpoch, leaderEpoch, type Offset, offset } from '@moldau/kernel';
 import type { LogSlice } from '@moldau/log';
 import type { Position } from '@moldau/proto/moldau/log/v1/record_pb';
 import type { Partition } from './partition.ts';
@@ -191,13 +191,20 @@ export class FetchHandle {
   }
 
   #begin(start: Offset, lastEpoch: number | undefined): void {
-    const known = lastEpoch === undefined ? undefined : this.#partition.log.epochEnd(leaderEpoch(lastEpoch));
-    if (known !== undefined && known.end < start) {
-      this.#events.diverged(known.epoch, known.end);
-      return;
-    }
+    const diverged = lastEpoch === undefined ? undefined : this.#divergence(start, leaderEpoch(lastEpoch));
+    if (diverged !== undefined) return this.#events.diverged(diverged.epoch, diverged.end);
     this.#next = start;
     this.#advance();
+  }
+
+  /** How far the log of a client that ends at `start`, with this epoch, may be a part of ours. `undefined`: all of it is, as far as anybody knows. */
+  #divergence(start: Offset, lastEpoch: LeaderEpoch): { epoch: LeaderEpoch; end: Offset } | undefined {
+    const { log } = this.#partition;
+    // Below the log start there is nothing to compare.
+    if (start <= log.logStart) return undefined;
+    // An epoch below all that we know of had ended where the first of them begins.
+    const { epoch, end } = log.epochEnd(lastEpoch) ?? { epoch: leaderEpoch(0), end: log.epochsStart };
+    return end !== undefined && end < start ? { epoch, end } : undefined;
   }
 
   /** Looks at what there is to do, whenever something has changed. */

@@ -37,8 +37,8 @@ export class AssignedPartition implements NamedPartition {
     this.partition = partition;
     this.#committed = committed?.offset;
     this.source = new FetchSource(topic, partition, from, undefined, topicId);
-    // As if what is below had been read: what retention took meanwhile is a gap, and no error.
-    if (committed !== undefined) this.source.skipTo(committed.offset);
+    // What retention took meanwhile is a gap, and no error.
+    if (committed !== undefined) this.source.goOnFrom(committed.offset, committed.leaderEpoch);
   }
 
   get name(): string {

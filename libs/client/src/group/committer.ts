@@ -88,7 +88,13 @@ export class Committer {
 
   /** Returns what was refused for good: it is not asked for again by itself. */
   async #send(some: readonly Position[]): Promise<CommitFailure[]> {
-    const offsets = some.map(({ assigned, offset }) => ({ partition: fromNamed(assigned), offset }));
+    const offsets = some.map(({ assigned, offset }) => {
+      const { next, lastEpoch } = assigned.source;
+      // Of the last record that was read, ahead of what is done: a log that was rewritten below that has neither. Of what was not
+      // read nobody knows the epoch.
+      const isRead = next !== undefined && offset <= next && lastEpoch !== undefined;
+      return { partition: fromNamed(assigned), offset, ...(isRead && { leaderEpoch: lastEpoch }) };
+    });
     const { error, failures } = await this.#session.commit(offsets);
     if (error !== undefined) throw fromWireError(error);
     const refused = new Map(
