@@ -13,14 +13,8 @@ import { type GetServerInfoResponse, ServerInfoService } from '@moldau/proto/mol
 import { retrying } from '@moldau/routing';
 import { type Channel, fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from './client-ports.ts';
-import {
-  GroupAdmin,
-  type GroupInfo,
-  type GroupPlace,
-  type GroupPosition,
-  type SeekOptions,
-  type SoughtPosition,
-} from './group/group-admin.ts';
+import { GroupAdmin, type GroupPlace, type SeekOptions, type SoughtPosition } from './group/group-admin.ts';
+import type { GroupInfo, GroupPosition } from './group/group-info.ts';
 import { checkPlace, type Place, positionOf } from './place.ts';
 import { type Duration, toMs } from './quantities.ts';
 

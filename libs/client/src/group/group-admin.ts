@@ -1,12 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { faults, hasReason, type Millis, type MoldauError } from '@moldau/kernel';
 import {
-  type GroupLag,
-  type GroupMember,
+  type DescribeGroupResponse,
   GroupService,
   type ListGroupsResponse,
   type SeekTargetSchema,
-  type TopicPartition as WirePartition,
 } from '@moldau/proto/moldau/group/v1/group_pb';
 import { retrying } from '@moldau/routing';
 import type { Channel } from '@moldau/rpc';
@@ -14,48 +12,7 @@ import type { ClientPorts } from '../client-ports.ts';
 import type { TopicPartition } from '../consumer.ts';
 import { checkPlace, type Place, positionOf } from '../place.ts';
 import { GroupCoordinators } from './group-coordinators.ts';
-
-/** Where a group stands on one partition. */
-export interface GroupPosition extends TopicPartition {
-  /** The next offset to read. `undefined`: nothing is committed, but a member has the partition. */
-  readonly committed: bigint | undefined;
-  /** The offset behind the last record. `undefined`: its leader could not be asked. */
-  readonly end: bigint | undefined;
-  /** Records from `committed`, or from the log start where that is above it, to the end. `undefined`: one of both is not known. */
-  readonly lag: bigint | undefined;
-  /** For how long the first record that is not read has been there. 0: all is read. `undefined`: not known. */
-  readonly behindMs: Millis | undefined;
-  /** Text that was committed with the offset. */
-  readonly metadata: string;
-  /** The member that has the partition. `undefined`: none does. */
-  readonly memberId: string | undefined;
-}
-
-/** One member of a group. */
-export interface GroupMemberInfo {
-  readonly memberId: string;
-  /** `undefined`: it has no name of its own. */
-  readonly instanceId: string | undefined;
-  readonly epoch: number;
-  readonly rack: string;
-  readonly assigned: readonly TopicPartition[];
-  /** What it was asked to give up, and has not. */
-  readonly revoking: readonly TopicPartition[];
-  /** What it will get once others have given it up. */
-  readonly pending: readonly TopicPartition[];
-}
-
-/** A group, with its members and where it stands. */
-export interface GroupInfo {
-  readonly group: string;
-  /** Grows with each member and subscription that changes. */
-  readonly epoch: number;
-  /** The group epoch that the members are on their way to. */
-  readonly assignmentEpoch: number;
-  readonly assignor: string;
-  readonly members: readonly GroupMemberInfo[];
-  readonly positions: readonly GroupPosition[];
-}
+import { describedGroup, type GroupInfo, type GroupPosition, inOrder, nameOf, topicIdsOf } from './group-info.ts';
 
 /** Where a group is to go on: a place, or so many records on from where it stands, or back. */
 export type GroupPlace = Place | { readonly shift: bigint | number };
@@ -125,19 +82,7 @@ export class GroupAdmin {
     const answer = await this.#call(group, (channel, timeoutMs) =>
       channel.unary(GroupService.method.describeGroup, { group }, { timeoutMs }),
     );
-    const members = await Promise.all(answer.members.map((member) => this.#member(member)));
-    const owners = new Map(
-      members.flatMap(({ memberId, assigned }) => assigned.map((at) => [nameOf(at), memberId] as const)),
-    );
-    const positions = await Promise.all(answer.lag.map((lag) => this.#position(lag, owners)));
-    return {
-      group,
-      epoch: answer.groupEpoch,
-      assignmentEpoch: answer.assignmentEpoch,
-      assignor: answer.assignor,
-      members: members.sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
-      positions: positions.flat().sort(inOrder),
-    };
+    return describedGroup(answer, await this.#namesOf(answer));
   }
 
   /** Deletes a group without members, and its offsets. Throws UNKNOWN_GROUP, GROUP_NOT_EMPTY. */
@@ -210,53 +155,19 @@ export class GroupAdmin {
     return this.#coordinators.call(group, call);
   }
 
-  async #member(member: GroupMember): Promise<GroupMemberInfo> {
-    const { memberId, instanceId, memberEpoch, rack } = member;
-    const [assigned, revoking, pending] = await Promise.all(
-      [member.assigned, member.revoking, member.pending].map((partitions) => this.#named(partitions)),
-    );
-    return {
-      ...{ memberId, instanceId, epoch: memberEpoch, rack },
-      ...{ assigned: assigned ?? [], revoking: revoking ?? [], pending: pending ?? [] },
-    };
-  }
-
-  async #position(
-    { committed, records, behindMs, endOffset }: GroupLag,
-    owners: ReadonlyMap<string, string>,
-  ): Promise<GroupPosition[]> {
-    const named = committed?.partition === undefined ? [] : await this.#named([committed.partition]);
-    return named.map((at) => ({
-      ...at,
-      committed: committed?.offset,
-      end: endOffset,
-      lag: records,
-      behindMs: behindMs === undefined ? undefined : Number(behindMs),
-      metadata: committed?.metadata ?? '',
-      memberId: owners.get(nameOf(at)),
-    }));
-  }
-
-  /** With the names of their topics; those whose topic has just gone are left out. */
-  async #named(partitions: readonly WirePartition[]): Promise<TopicPartition[]> {
+  /** Of every topic that it speaks of, by its id; one that has just gone has none. */
+  async #namesOf(answer: DescribeGroupResponse): Promise<ReadonlyMap<string, string>> {
     const { metadata, timeoutMs } = this.#ports;
-    const named: TopicPartition[] = [];
-    for (const { topicId, partition } of partitions) {
+    const names = new Map<string, string>();
+    for (const id of topicIdsOf(answer)) {
       try {
-        named.push({ topic: (await metadata.topicById(topicId, timeoutMs)).name, partition });
+        names.set(id, (await metadata.topicById(id, timeoutMs)).name);
       } catch (error) {
         if (!hasReason(error, 'UNKNOWN_TOPIC')) throw error;
       }
     }
-    return named.sort(inOrder);
+    return names;
   }
-}
-
-const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
-
-function inOrder(a: TopicPartition, b: TopicPartition): number {
-  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1;
-  return a.partition - b.partition;
 }
 
 function targetOf(to: GroupPlace): NonNullable<MessageInitShape<typeof SeekTargetSchema>['to']> {
