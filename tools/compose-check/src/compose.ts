@@ -35,6 +35,13 @@ export class Compose {
     if (code !== 0) throw new Error(`${[...this.#command, ...args].join(' ')} ended with ${code}`);
   }
 
+  /** All that the file names. */
+  async services(): Promise<string[]> {
+    const [program = '', ...first] = this.#command;
+    const { stdout } = await run(program, [...first, 'config', '--services'], { cwd: root });
+    return stdout.split('\n').filter((line) => line !== '');
+  }
+
   /** Services by name with their health. */
   async health(): Promise<Map<string, string>> {
     const label = 'com.docker.compose';

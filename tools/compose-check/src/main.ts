@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from '@moldau/client';
 import { findPython } from '@moldau/testing/python-client';
 import { Compose } from './compose.ts';
+import { consumeInGroup, isAllCommitted } from './consume-in-group.ts';
 import { killEachNode } from './kill-each-node.ts';
 
-const services = 9;
 const healthyWithinMs = 120_000;
 const partitions = 6;
 const records = 3_000;
@@ -39,11 +39,18 @@ async function check(up: Compose, stubs: string): Promise<void> {
   else await python.generate(stubs);
   const before = 'missing' in python ? [] : await python.produceAndConsume(address, stubs, `${topic}-python`);
   if (!('missing' in python)) say(`Python wrote and read ${before.length} records`);
+  const shared = { topic: `${topic}-python`, group: `${topic}-python`, count: before.length };
+  if (!('missing' in python)) {
+    const consumed = await python.consumeInGroup(address, stubs, shared);
+    say(`Python consumed ${consumed.length} records in a group`);
+  }
   await killEachNode(up, address, () => healthy(up), say);
+  await consumeInGroup(up, address, () => healthy(up), say);
   await up.do('down');
   await up.do('up', '-d');
   await healthy(up);
   await read();
+  await isAllCommitted(address);
   if ('missing' in python) return;
   const after = await python.produceAndConsume(address, stubs, `${topic}-python`, { onlyRead: true });
   if (after.join() !== before.join()) throw new Error('Python reads something else after down and up');
@@ -51,17 +58,18 @@ async function check(up: Compose, stubs: string): Promise<void> {
 
 async function healthy(up: Compose): Promise<void> {
   const since = performance.now();
+  const services = await up.services();
   for (;;) {
     const found = await up.health();
-    const count = [...found.values()].filter((status) => status.includes('(healthy)')).length;
-    if (count === services) break;
+    const count = services.filter((name) => found.get(name)?.includes('(healthy)')).length;
+    if (count === services.length) break;
     if (performance.now() - since > healthyWithinMs) {
       const all = [...found].map(([name, status]) => `${name}: ${status}`).join(', ');
-      throw new Error(`${count} of ${services} services are healthy after ${healthyWithinMs} ms: ${all}`);
+      throw new Error(`${count} of ${services.length} services are healthy after ${healthyWithinMs} ms: ${all}`);
     }
     await pause(500);
   }
-  say(`${services} services are healthy ${Math.round((performance.now() - since) / 100) / 10} s after up`);
+  say(`${services.length} services are healthy ${Math.round((performance.now() - since) / 100) / 10} s after up`);
 }
 
 async function write(): Promise<void> {
