@@ -138,6 +138,7 @@ export class GroupCoordinator {
       ends,
       nowMs: () => clock.wallMs(),
       requireServing: () => this.#requireServing(),
+      seeTopics: () => this.#seeTopics(),
       join: (session) => this.#hold(new MemberStream(session, streamPorts)),
     });
     return [groups, this.#relay.service()];
@@ -195,6 +196,14 @@ export class GroupCoordinator {
       this.#cancelTopics = undefined;
       this.#topicsChanged();
     });
+  }
+
+  /** What is about to be told to the groups is told now. */
+  #seeTopics(): void {
+    if (this.#cancelTopics === undefined) return;
+    this.#cancelTopics();
+    this.#cancelTopics = undefined;
+    this.#topicsChanged();
   }
 
   #topicsChanged(): void {

@@ -29,6 +29,8 @@ export interface GroupServiceParts {
   /** In wall-clock time. */
   readonly nowMs: () => Millis;
   readonly requireServing: () => void;
+  /** Groups know of every topic that this process knows of: whoever has just made one may commit there. */
+  readonly seeTopics: () => void;
   readonly join: Handler<typeof GroupService.method.joinSession>;
 }
 
@@ -85,6 +87,7 @@ async function commitOffsets(
   if (member !== '' && memberEpoch === undefined) throw faults.invalidRequest('member_epoch', 'is missing');
   const id = toGroup(group);
   parts.shards.of(id);
+  parts.seeTopics();
   const { good, failures } = await parts.checks.check(offsets.map(toNewOffset));
   const by =
     memberEpoch === undefined ? undefined : { member: memberId(member), epoch: memberEpoch, stream: undefined };

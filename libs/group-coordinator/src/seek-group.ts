@@ -16,10 +16,11 @@ interface Wanted {
 /** Serves `GroupService.SeekGroup`: resolves the targets, all or none, and commits them. */
 export async function seekGroup(
   { group, targets, force, validateOnly }: SeekGroupRequest,
-  parts: Pick<GroupServiceParts, 'shards' | 'ends'>,
+  parts: Pick<GroupServiceParts, 'shards' | 'ends' | 'seeTopics'>,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof SeekGroupResponseSchema>> {
   const id = toGroup(group);
+  parts.seeTopics();
   if (targets.length > limits.offsetsMax)
     throw faults.invalidRequest('targets', `are ${targets.length}: at most ${limits.offsetsMax}`);
   const wanted = targets.map(wantedOf);

@@ -89,6 +89,17 @@ test('a group without members: committed to by anybody, sought, described with i
   t.like(await t.throwsAsync(describe()), { reason: 'UNKNOWN_GROUP' });
 });
 
+test('a topic that was just made may be committed to at once', async (t) => {
+  const { time, client, channel } = await withRecords();
+  for (let i = 0; i < 5; i += 1) {
+    const { id } = await time.run(client.admin.createTopic({ name: `new-${i}`, partitions: 1 }));
+    const offsets = [{ partition: { topicId: id, partition: 0 }, offset: 0n }];
+    // Where its leader is nobody may know yet: that is no reason to refuse.
+    const { failures } = await time.run(channel.unary(method.commitOffsets, { group: `g${i}`, offsets }));
+    t.deepEqual(failures, []);
+  }
+});
+
 test('a seek waits until nobody is a member, unless it is forced', async (t) => {
   const { topicId, time, members, channel, settled } = await withRecords();
   const member = new Member('a', hello).open(channel);

@@ -5,6 +5,11 @@ import type { GroupId, InstanceId, MemberId } from './ids.ts';
 const noHead: GroupHead = { groupEpoch: 0, assignmentEpoch: 0, topics: '', emptySinceMs: undefined };
 const nothing: ReadonlySet<PartitionKey> = new Set();
 
+/** How many positions the groups of one shard have, all in all. */
+export interface PositionTally {
+  positions: number;
+}
+
 /** What the records say of one group. Nothing changes it but {@link apply}. */
 export class GroupState {
   readonly id: GroupId;
@@ -17,9 +22,11 @@ export class GroupState {
   readonly #owners = new Map<PartitionKey, MemberId>();
   readonly #heirs = new Map<PartitionKey, MemberId>();
   readonly #instances = new Map<InstanceId, MemberId>();
+  readonly #tally: PositionTally;
 
-  constructor(id: GroupId) {
+  constructor(id: GroupId, tally: PositionTally) {
     this.id = id;
+    this.#tally = tally;
   }
 
   get head(): GroupHead {
@@ -33,6 +40,10 @@ export class GroupState {
   }
   get offsets(): ReadonlyMap<PartitionKey, StoredOffset> {
     return this.#offsets;
+  }
+  /** Of all groups of its shard. */
+  get shardPositions(): number {
+    return this.#tally.positions;
   }
   /** No key of it is left. */
   get isGone(): boolean {
@@ -71,7 +82,10 @@ export class GroupState {
         reindex(this.#heirs, record.member, this.#targets.get(record.member), record.value);
         return put(this.#targets, record.member, record.value);
       case 'offset':
-        return put(this.#offsets, record.partition, record.value);
+        this.#tally.positions -= this.#offsets.size;
+        put(this.#offsets, record.partition, record.value);
+        this.#tally.positions += this.#offsets.size;
+        return;
     }
   }
 
@@ -96,6 +110,7 @@ export class GroupState {
 /** What the records of one shard say. Replaying all of them, or the last one of each key, gives the same state. */
 export class ShardState {
   readonly #groups = new Map<GroupId, GroupState>();
+  readonly #tally: PositionTally = { positions: 0 };
 
   get groups(): ReadonlyMap<GroupId, GroupState> {
     return this.#groups;
@@ -103,7 +118,7 @@ export class ShardState {
 
   /** The group, to be changed by {@link apply} and closed when nothing of it is left. */
   open(id: GroupId): GroupState {
-    const group = this.#groups.get(id) ?? new GroupState(id);
+    const group = this.#groups.get(id) ?? new GroupState(id, this.#tally);
     this.#groups.set(id, group);
     return group;
   }

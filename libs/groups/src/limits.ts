@@ -37,6 +37,10 @@ export const limits = {
   offsetsMax: 10_000,
   /** Of one group: what deletes it is one batch of the log, and takes up to 45 bytes of each. */
   positionsMax: 150_000,
+  /** Of all groups of one shard, whose owner has them in memory: some hundred bytes each. */
+  shardPositionsMax: 500_000,
+  /** Of one shard. */
+  groupsMax: 20_000,
   /** Of all offsets of one commit: what a request changes is one batch of the log. */
   metadataBytesInAllMax: 256 * 1024,
 } as const;

@@ -69,8 +69,10 @@ function check(turn: Turn, one: NewOffset): void {
   if (known === undefined) throw faults.unknownTopic(topic);
   if (!(partition < known.partitions)) throw faults.unknownPartition(known.name, partition, known.partitions);
   checkMetadata(one);
-  const { offsets } = turn.group;
-  if (offsets.size >= limits.positionsMax && !offsets.has(one.partition))
+  const { offsets, shardPositions } = turn.group;
+  if (offsets.has(one.partition)) return;
+  if (shardPositions >= limits.shardPositionsMax) throw faults.shardFull('positions', limits.shardPositionsMax);
+  if (offsets.size >= limits.positionsMax)
     throw faults.invalidRequest('offsets', `would be on more than ${limits.positionsMax} partitions in this group`);
 }
 

@@ -1,4 +1,4 @@
-import { assert, type Millis, MoldauError, type TopicId } from '@moldau/kernel';
+import { assert, faults, type Millis, MoldauError, type TopicId } from '@moldau/kernel';
 import type { GroupRecord } from './group-records.ts';
 import type { GroupState, ShardState } from './group-state.ts';
 import { isRevoking, noHolding } from './holdings.ts';
@@ -71,6 +71,12 @@ export class GroupShard {
   }
 
   #answer(request: GroupRequest, now: Instant): Step {
+    if (mayMakeGroup(request) && !this.#state.groups.has(request.group) && this.#state.groups.size >= limits.groupsMax)
+      return {
+        records: [],
+        reply: { kind: 'refused', error: faults.shardFull('groups', limits.groupsMax) },
+        frames: [],
+      };
     let reply: Reply = { kind: 'done' };
     const { records, frames } = this.#turn(request.group, now, (turn) => {
       reply = answer(turn, request);
@@ -143,6 +149,8 @@ export class GroupShard {
     return { records, reply: { kind: 'forgotten', more: false }, frames };
   }
 }
+
+const mayMakeGroup = ({ kind }: GroupRequest): boolean => kind === 'hello' || kind === 'commit' || kind === 'seek';
 
 /** A refusal that is thrown comes before the first record. */
 function answer(turn: Turn, request: GroupRequest): Reply {

@@ -127,6 +127,31 @@ test('a group stands on so many partitions that its end is still one batch of th
   t.true(bytes < parseBytes(groupsTopic.config['max.batch.bytes']), `${bytes}`);
 });
 
+test('a shard has so many groups and positions, and no more; what goes makes room', (t) => {
+  const { groupsMax, shardPositionsMax, positionsMax, offsetsMax } = limits;
+  const commitIn = (id: string, ...offsets: ReturnType<typeof at>[]) => ({
+    ...commit(undefined, 0, ...offsets),
+    group: groupId(id),
+  });
+  const many = new World();
+  for (let i = 0; i < groupsMax; i += 1) many.after(commitIn(`g${i}`, at(t0, 1)));
+  t.is(many.say(commitIn('one more', at(t0, 1))), 'refused OVERLOADED');
+  t.is(many.say(hello()), 'refused OVERLOADED');
+  t.is(many.say(commitIn('g1', at(t1, 1))), 'committed; +offset');
+  many.after({ kind: 'delete', group: groupId('g0'), validateOnly: false });
+  t.is(many.say(commitIn('one more', at(t0, 1))), 'committed; +offset');
+
+  const large = new World().after({ kind: 'topics-changed', topics: new TopicsView([topicOf('t', positionsMax)]) });
+  const key = (partition: number) => partitionKey(topicId('t'), partitionIndex(partition));
+  const whole = (from: number) => Array.from({ length: offsetsMax }, (_, i) => at(key(from + i), 1));
+  for (let i = 0; i < shardPositionsMax; i += offsetsMax)
+    large.after(commitIn(`g${Math.floor(i / positionsMax)}`, ...whole(i % positionsMax)));
+  t.is(large.say(commitIn('small', at(key(0), 1))), 'committed OVERLOADED');
+  t.is(large.say(commitIn('g0', at(key(0), 2))), 'committed; +offset');
+  large.after({ kind: 'delete', group: groupId('g1'), validateOnly: false });
+  t.is(large.say(commitIn('small', at(key(0), 1))), 'committed; +offset');
+});
+
 test('a commit of one offset is one small record', (t) => {
   const world = shared().after(commit(a, 2, { ...at(t1, 1_000_000), leaderEpoch: leaderEpoch(7) as LeaderEpoch }));
   t.is(world.last.records.length, 1);

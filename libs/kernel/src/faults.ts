@@ -51,6 +51,13 @@ export const overloaded = (limit: string, limitBytes: number): MoldauError =>
     limit_bytes: limitBytes,
   });
 
+/** The shard that a group belongs to has as much as it takes. */
+export const shardFull = (what: 'groups' | 'positions', max: number): MoldauError =>
+  new MoldauError('OVERLOADED', `the shard of this group has ${max} ${what}, which is all it takes: delete groups`, {
+    limit: what,
+    max,
+  });
+
 /** `outcome`: what is known of what took too long. */
 export const timedOut = (
   what: string,
