@@ -13,11 +13,14 @@ export const lengthPrefixBytes = 12;
 /** No producer: the batch takes no part in the duplicate check. */
 export const noProducer = -1n;
 
-const compressionMask = 0x07;
-const logAppendTimeBit = 0x08;
-const transactionalBit = 0x10;
-const controlBit = 0x20;
-const deleteHorizonBit = 0x40;
+/** Bits of the attributes. */
+export const batchBits = {
+  compression: 0x07,
+  logAppendTime: 0x08,
+  transactional: 0x10,
+  control: 0x20,
+  deleteHorizon: 0x40,
+} as const;
 
 /** The header of the batch at `at` in `bytes`, decoded on demand: nothing is copied, nothing is checked. */
 export class BatchHeader {
@@ -47,19 +50,19 @@ export class BatchHeader {
     return this.#view.getInt16(21);
   }
   get compressionCode(): number {
-    return this.attributes & compressionMask;
+    return this.attributes & batchBits.compression;
   }
   get isLogAppendTime(): boolean {
-    return (this.attributes & logAppendTimeBit) !== 0;
+    return (this.attributes & batchBits.logAppendTime) !== 0;
   }
   get isTransactional(): boolean {
-    return (this.attributes & transactionalBit) !== 0;
+    return (this.attributes & batchBits.transactional) !== 0;
   }
   get isControl(): boolean {
-    return (this.attributes & controlBit) !== 0;
+    return (this.attributes & batchBits.control) !== 0;
   }
   get hasDeleteHorizon(): boolean {
-    return (this.attributes & deleteHorizonBit) !== 0;
+    return (this.attributes & batchBits.deleteHorizon) !== 0;
   }
   get lastOffsetDelta(): number {
     return this.#view.getInt32(23);

@@ -1,6 +1,6 @@
 import { BatchBuilder } from './batch-builder.ts';
-import { BatchHeader, headerBytes } from './batch-header.ts';
-import { crc32c } from './crc32c.ts';
+import { BatchEdit } from './batch-edit.ts';
+import { BatchHeader, batchBits, headerBytes } from './batch-header.ts';
 
 // A control batch (attribute bit 5) holds one record that speaks to the partition and to no reader, uncompressed:
 //
@@ -19,10 +19,6 @@ const tokenRecordHead = Buffer.from([40, 0, 0, 0, 2 * keyBytes, 0, 0, 0, fencing
 /** A batch that raises a token: behind that stands the count of headers, none. */
 export const tokenBatchBytes = headerBytes + tokenRecordHead.length + 8 + 1;
 
-const attributesAt = 21;
-const crcAt = 17;
-const controlBit = 0x20;
-
 /** A control batch that raises the partition's fencing token. To be stamped by its leader, as every batch is. */
 export function fencingTokenBatch(token: bigint, timestampMs: number): Uint8Array {
   const key = Buffer.alloc(keyBytes);
@@ -32,9 +28,9 @@ export function fencingTokenBatch(token: bigint, timestampMs: number): Uint8Arra
   const builder = new BatchBuilder(tokenBatchBytes);
   builder.add({ key, value, timestampMs });
   const batch = builder.build();
-  const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
-  view.setInt16(attributesAt, controlBit);
-  view.setUint32(crcAt, crc32c(batch.subarray(attributesAt)));
+  const edit = new BatchEdit(batch);
+  edit.attributes = batchBits.control;
+  edit.seal();
   return batch;
 }
 

@@ -1,5 +1,6 @@
 export { BatchBuilder, type NewRecord, type Producer, type RecordHeader, reassignProducer } from './batch-builder.ts';
-export { BatchHeader, headerBytes, lengthPrefixBytes, noProducer, stampBatch } from './batch-header.ts';
+export { BatchEdit } from './batch-edit.ts';
+export { BatchHeader, batchBits, headerBytes, lengthPrefixBytes, noProducer, stampBatch } from './batch-header.ts';
 export {
   defaultMaxUnfoldedBytes,
   iterateRecords,

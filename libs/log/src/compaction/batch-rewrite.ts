@@ -1,14 +1,8 @@
-import { type BatchHeader, compress, compressionOf, crc32c, headerBytes, lengthPrefixBytes } from '@moldau/records';
+import { BatchEdit, type BatchHeader, batchBits, compress, compressionOf, headerBytes } from '@moldau/records';
 import { varintBytes, writeVarint } from '@moldau/records/varint';
 import type { Pace } from './pace.ts';
 import { RecordWalk } from './record-walk.ts';
 
-const attributesAt = 21;
-const baseTimestampAt = 27;
-const maxTimestampAt = 35;
-const countAt = 57;
-const crcAt = 17;
-const deleteHorizonBit = 0x40;
 /** By how much a record can grow when its time is counted from elsewhere. */
 const growthBytesMax = 16;
 const recordsBetweenPauses = 1_024;
@@ -35,15 +29,14 @@ export async function rewriteBatch(rewriting: Rewriting, pace: Pace): Promise<Ui
   const bytes = new Uint8Array(headerBytes + records.length);
   bytes.set(batch.subarray(0, headerBytes));
   bytes.set(records, headerBytes);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(8, bytes.length - lengthPrefixBytes);
-  view.setBigInt64(maxTimestampAt, BigInt(rewriting.maxTimestamp));
-  view.setInt32(countAt, keptRecords);
+  const edit = new BatchEdit(bytes);
+  edit.maxTimestamp = BigInt(rewriting.maxTimestamp);
+  edit.recordsCount = keptRecords;
   if (deleteHorizonMs !== undefined) {
-    view.setInt16(attributesAt, view.getInt16(attributesAt) | deleteHorizonBit);
-    view.setBigInt64(baseTimestampAt, BigInt(deleteHorizonMs));
+    edit.attributes |= batchBits.deleteHorizon;
+    edit.baseTimestamp = BigInt(deleteHorizonMs);
   }
-  view.setUint32(crcAt, crc32c(bytes.subarray(attributesAt)));
+  edit.seal();
   return bytes;
 }
 
