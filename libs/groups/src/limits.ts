@@ -35,6 +35,8 @@ export const limits = {
   /** Text of the application beside an offset. */
   metadataBytesMax: 4_096,
   offsetsMax: 10_000,
+  /** Of one subscription: who shares them is one batch of the log, and takes up to 45 bytes of each. */
+  partitionsMax: 100_000,
   /** Of one group: what deletes it is one batch of the log, and takes up to 45 bytes of each. */
   positionsMax: 150_000,
   /** Of all groups of one shard, whose owner has them in memory: some hundred bytes each. */

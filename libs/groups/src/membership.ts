@@ -22,11 +22,16 @@ export function onMember(turn: Turn, request: MemberRequest): Reply {
     case 'ack':
       return onAck(turn, request);
     case 'update':
-      changeSubscription(turn, member, subscriptionOf(request));
-      return done;
+      return onUpdate(turn, member, subscriptionOf(request));
     case 'leave':
       return onLeave(turn, member, request.comingBack);
   }
+}
+
+function onUpdate(turn: Turn, member: MemberId, subscription: Subscription): Reply {
+  turn.subscriptions.check(subscription);
+  changeSubscription(turn, member, subscription);
+  return done;
 }
 
 /** Why a frame of this member on this stream does not count. `undefined`: it does. */
@@ -50,6 +55,7 @@ function onHello(turn: Turn, hello: Hello): Reply {
   if (holder !== undefined && profile.instance !== undefined) {
     return succeed(turn, hello, profile, holder, profile.instance);
   }
+  turn.subscriptions.check(profile);
   const { membersMax } = turn.options;
   if (group.members.size >= membersMax) return { kind: 'refused', error: faults.groupFull(group.id, membersMax) };
   turn.putProfile(hello.member, profile);

@@ -1,6 +1,7 @@
 import { faults, MoldauError } from '@moldau/kernel';
 import { RE2JS } from 're2js';
 import type { Subscription } from './group-records.ts';
+import { limits } from './limits.ts';
 import type { TopicsView, TopicView } from './topics.ts';
 
 /** Instructions of a compiled expression: what matching one character may cost. */
@@ -23,24 +24,55 @@ export function compileTopicRegex(regex: string): (name: string) => boolean {
   }
 }
 
+interface Selected {
+  readonly topics: readonly TopicView[];
+  /** Nothing was left out. */
+  readonly isWhole: boolean;
+}
+
+/** The first of them that have no more partitions than a subscription may. */
+function within(all: readonly TopicView[]): Selected {
+  let partitions = 0;
+  const topics = all.filter((topic) => {
+    partitions += topic.partitions;
+    return partitions <= limits.partitionsMax;
+  });
+  return { topics, isWhole: topics.length === all.length };
+}
+
 /** Which topics subscriptions select, of those that there are now. Equal subscriptions get the same list. */
 export class Subscriptions {
   readonly topics: TopicsView;
-  readonly #lists = new Map<string, readonly TopicView[]>();
+  readonly #lists = new Map<string, Selected>();
   readonly #matches = new Map<string, readonly TopicView[]>();
 
   constructor(topics: TopicsView) {
     this.topics = topics;
   }
 
-  /** By name, each once. Topics of the system are selected by their name only, never by an expression. */
-  select({ topics, regex }: Subscription): readonly TopicView[] {
+  /**
+   * By name, each once, as far as they have no more partitions than a subscription may. Topics of the system are selected by their
+   * name only, never by an expression.
+   */
+  select(subscription: Subscription): readonly TopicView[] {
+    return this.#selected(subscription).topics;
+  }
+
+  /** Throws INVALID_REQUEST when it selects more partitions than it may. Topics that come or grow later are left out where they are too many. */
+  check(subscription: Subscription): void {
+    if (this.#selected(subscription).isWhole) return;
+    const problem = `hold more than ${limits.partitionsMax} partitions: share them among several groups`;
+    throw faults.invalidRequest('topics', problem);
+  }
+
+  #selected({ topics, regex }: Subscription): Selected {
     const key = JSON.stringify([regex ?? null, topics]);
     const known = this.#lists.get(key);
     if (known !== undefined) return known;
     const named = topics.map((name) => this.topics.byName.get(name)).filter((topic) => topic !== undefined);
     const matched = regex === undefined ? [] : this.#match(regex);
-    const selected = [...new Set([...named, ...matched])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const all = [...new Set([...named, ...matched])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const selected = within(all);
     if (this.#lists.size >= remembered) this.#lists.clear();
     this.#lists.set(key, selected);
     return selected;

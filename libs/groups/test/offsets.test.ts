@@ -127,6 +127,26 @@ test('a group stands on so many partitions that its end is still one batch of th
   t.true(bytes < parseBytes(groupsTopic.config['max.batch.bytes']), `${bytes}`);
 });
 
+test('what is shared in one group is one batch of the log: more is refused, and what comes later is left out', (t) => {
+  const { partitionsMax } = limits;
+  const random = new SeededRandom(4);
+  // The worst there is: no two of one topic.
+  const topics = Array.from({ length: partitionsMax }, () => ({ ...topicOf(randomName(random), 1) }));
+  const world = new World().after({ kind: 'topics-changed', topics: new TopicsView(topics) });
+  const everything = { topics: [], regex: '.*' };
+  const builder = new BatchBuilder();
+  for (const record of world.after(hello(a, everything)).last.records)
+    builder.add({ ...encodeRecord(record), timestampMs: 1 });
+  const bytes = builder.build('lz4', { id: 1n, epoch: 1, baseSequence: 0 }).length;
+  t.true(bytes < parseBytes(groupsTopic.config['max.batch.bytes']), `${bytes}`);
+  t.is(world.state.open(group).holding(a)?.held.size, partitionsMax);
+  world.after({ kind: 'topics-changed', topics: new TopicsView([...topics, topicOf('zzz', 2)]) });
+  world.wait(0);
+  t.is(world.state.open(group).target(a).size, partitionsMax);
+  t.is(world.say(hello(b, everything)), 'refused INVALID_REQUEST');
+  t.regex(world.say(hello(b, { topics: ['zzz'] })), /^done/);
+});
+
 test('a shard has so many groups and positions, and no more; what goes makes room', (t) => {
   const { groupsMax, shardPositionsMax, positionsMax, offsetsMax } = limits;
   const commitIn = (id: string, ...offsets: ReturnType<typeof at>[]) => ({

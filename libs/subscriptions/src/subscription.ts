@@ -30,9 +30,13 @@ export interface SubscriptionPorts {
   readonly seal: (error: unknown) => MoldauError;
   /** Says how many bytes the subscription keeps: whoever keeps most is ended when there is no room. */
   readonly keeps: (bytes: number) => void;
+  /** Takes a place for it. Throws OVERLOADED when there is none. */
+  readonly admit: () => void;
 }
 
 const heartbeatEveryMs: Millis = 2_000;
+/** Whoever has not started by then does not want to. */
+const startWithinMs: Millis = 10_000;
 /** It may have fetched more meanwhile. */
 const weighEveryMs: Millis = 500;
 /** What is read ahead for a subscriber. Its window is what it has itself, and costs nothing here. */
@@ -74,11 +78,16 @@ export class Subscription {
     const { timers, keeps } = this.#ports;
     const cancelHeartbeat = repeat(timers, heartbeatEveryMs, () => this.#say({ case: 'heartbeat', value: {} }));
     const cancelWeighing = repeat(timers, weighEveryMs, () => keeps(this.#consumer?.bufferedBytes ?? 0));
+    const cancelStart = timers.after(startWithinMs, () => {
+      if (this.#consumer !== undefined) return;
+      this.#session.cancel(faults.invalidRequest('start', `did not come within ${startWithinMs} ms`));
+    });
     let sending: Promise<void> | undefined;
     try {
       for await (const { frame } of incoming) {
         if (frame.case === 'start') {
           if (this.#consumer !== undefined) throw faults.invalidRequest('start', 'comes a second time');
+          this.#ports.admit();
           this.#consumer = this.#begin(frame.value);
           sending = this.#send(this.#consumer);
           sending.catch((error: unknown) => this.#session.cancel(this.#ports.seal(error)));
@@ -86,6 +95,7 @@ export class Subscription {
         else if (frame.case === 'ack') this.#ack(this.#consumer, frame.value);
       }
     } finally {
+      cancelStart();
       cancelHeartbeat();
       cancelWeighing();
       await this.stop();

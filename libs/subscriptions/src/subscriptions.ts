@@ -18,6 +18,7 @@ export class Subscriptions {
   readonly #client: Moldau;
   readonly #ports: SubscriptionsPorts;
   readonly #open = new Set<Subscription>();
+  readonly #started = new Set<Subscription>();
   #isLeaving = false;
 
   /** `client`: of the cluster that is consumed. It is closed by whoever made it, when this has stopped. */
@@ -31,18 +32,19 @@ export class Subscriptions {
     return serve(SubscriptionService, {
       subscribe: async (session, { keeps }) => {
         if (this.#isLeaving) throw faults.notServing('this process', 'leaving');
-        if (this.#open.size >= subscribersMax) {
-          throw new MoldauError('OVERLOADED', `${subscribersMax} subscribers are here: retry later, or elsewhere`, {
-            limit: 'subscribers',
-          });
-        }
         const seal = (error: unknown): MoldauError => sealError(error, 'a subscription', this.#ports);
-        const subscription = new Subscription(session, this.#client, { ...this.#ports, seal, keeps });
+        // Who has not started takes nobody's place.
+        const admit = (): void => {
+          if (this.#started.size >= subscribersMax) throw tooMany();
+          this.#started.add(subscription);
+        };
+        const subscription = new Subscription(session, this.#client, { ...this.#ports, seal, keeps, admit });
         this.#open.add(subscription);
         try {
           await subscription.run();
         } finally {
           this.#open.delete(subscription);
+          this.#started.delete(subscription);
         }
       },
     });
@@ -60,3 +62,8 @@ export class Subscriptions {
     await Promise.all([...this.#open].map((subscription) => subscription.stop()));
   }
 }
+
+const tooMany = (): MoldauError =>
+  new MoldauError('OVERLOADED', `${subscribersMax} subscribers are here: retry later, or elsewhere`, {
+    limit: 'subscribers',
+  });

@@ -164,6 +164,21 @@ test('every acknowledgement is committed, one that comes while another is on its
   subscriber.stream.cancel();
 });
 
+test('whoever does not start is ended, and takes nobody’s place', async (t) => {
+  const { cluster, time, produce } = await world();
+  await produce(4);
+  const idle = Array.from({ length: 1_100 }, () => {
+    const channel = cluster.network.dialer('idle').dial('edge', 'data');
+    return new Collected(channel.session(SubscriptionService.method.subscribe));
+  });
+  const subscriber = new Subscriber(cluster);
+  await time.runUntil(() => subscriber.values.length === 4, 9_000);
+  await time.runUntil(() => idle.every(({ isOver }) => isOver), 15_000);
+  t.true(idle.every(({ error }) => hasReason(error, 'INVALID_REQUEST')));
+  t.false(subscriber.stream.isOver);
+  subscriber.stream.cancel();
+});
+
 test('what can not be is refused', async (t) => {
   const { cluster, time, produce } = await world();
   const refusal = async (start: Start): Promise<unknown> => {

@@ -54,7 +54,12 @@ export class Member {
         this.#options.record?.(partition);
         next.set(partition, Number(offset) + 1);
       }
-      await batch.commit();
+      try {
+        await batch.commit();
+      } catch {
+        // It was lost, or nobody answers: it comes again, here or elsewhere.
+        continue;
+      }
       for (const [partition, at] of next) {
         this.#history.committed(this.name, partition, at);
         this.#options.committed?.(partition);

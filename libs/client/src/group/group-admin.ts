@@ -99,7 +99,10 @@ export class GroupAdmin {
     const isShift = target.case === 'shift';
     const partitions = await (isShift ? this.#committedOf(group, options) : this.#partitionsOf(group, options));
     if (partitions.length > targetsMax)
-      throw faults.invalidRequest('partitions', `are ${partitions.length}: at most ${targetsMax} in one go, name topics or partitions`);
+      throw faults.invalidRequest(
+        'partitions',
+        `are ${partitions.length}: at most ${targetsMax} in one go, name topics or partitions`,
+      );
     const targets = partitions.map(({ topicId, partition }) => ({ partition: { topicId, partition }, to: target }));
     // A shift that may have been made would be made twice.
     const mayRepeat = ({ retriable, outcome }: MoldauError): boolean =>
