@@ -7,6 +7,7 @@ export type { MetadataChange } from './metadata-feed.ts';
 export { checkNames, wantedTopics } from './metadata-request.ts';
 export type { Changed, MetadataSource, WatchedMetadata } from './metadata-source.ts';
 export { watchMetadata } from './metadata-watch.ts';
+export { type LinkedNode, NodeLink, type NodeLinkPorts, type Registration } from './node-link.ts';
 export { Relay, type RelayOptions, type RelayPorts } from './relay.ts';
 export type { Advertise } from './relay-service.ts';
 export { retrying } from './retrying.ts';

@@ -4,7 +4,8 @@ import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import type { Channel } from '@moldau/rpc';
 import { SimulatedCluster, SimulatedProcess } from '@moldau/testing';
-import { GroupCoordinator, type ShardEntry, type ShardTable } from '../../src/index.ts';
+import { GroupCoordinator } from '../../src/group-coordinator.ts';
+import type { ShardEntry, ShardTable } from '../../src/shard-table.ts';
 import type { Member } from './member.ts';
 
 export const shards = 4;
