@@ -11,5 +11,5 @@ export { type LinkedNode, NodeLink, type NodeLinkPorts, type Registration } from
 export { Relay, type RelayOptions, type RelayPorts } from './relay.ts';
 export type { Advertise } from './relay-service.ts';
 export { retrying } from './retrying.ts';
-export { type ShardOwner, shardOwner } from './shard-owner.ts';
+export { newestClaim, type ShardClaim } from './shard-claim.ts';
 export { Unanswered } from './unanswered.ts';
