@@ -14,7 +14,7 @@ import {
   groupsTopic,
   groupsTopicReplicas,
   type NodeImage,
-  type ShardOwner,
+  type NodeStart,
   type StoreOp,
   spreadShards,
 } from '@moldau/metadata';
@@ -117,7 +117,7 @@ export class GroupShards {
     const nowMs = this.#ports.clock.monotonicMs();
     const moves = spreadShards(
       shards.map((had, shard) => (had && this.#lost.isDue(shard, had.epoch, nowMs) ? undefined : had?.owner)),
-      live.map(({ id, epoch }): ShardOwner => ({ node: id, start: epoch })),
+      live.map(({ id, epoch }): NodeStart => ({ node: id, start: epoch })),
     );
     if (moves.length === 0) return;
     const owners = live.filter(({ id }) => moves.some(({ to }) => to.node === id));

@@ -2,10 +2,14 @@ import type { GroupOptions } from '@moldau/groups';
 import { type Millis, type NodeId, randomName, sleep } from '@moldau/kernel';
 import { groupsTopic } from '@moldau/metadata';
 import { NodeRole, NodeState } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { type LinkedNode, NodeLink } from '@moldau/routing';
 import type { ServedService } from '@moldau/rpc';
 import { GroupCoordinator, type GroupCoordinatorPorts } from './group-coordinator.ts';
-import { NodeLink } from './node-link.ts';
+import type { LostShard } from './owned-shards.ts';
 import { ViewShardTable } from './shard-table.ts';
+
+/** The world, as a group coordinator of a cluster sees it. */
+export type GroupNodePorts = Omit<GroupCoordinatorPorts, 'table'>;
 
 /** What a group coordinator of a cluster is told. */
 export interface GroupNodeConfig {
@@ -23,21 +27,22 @@ const lookEveryMs: Millis = 20;
 
 /** A group coordinator that belongs to a cluster: registers, and serves the shards that it is given for as long as it lives. */
 export class GroupNode {
-  readonly #ports: Omit<GroupCoordinatorPorts, 'table'>;
+  readonly #ports: GroupNodePorts;
   readonly #config: GroupNodeConfig;
   readonly #coordinator: GroupCoordinator;
   readonly #failing = Promise.withResolvers<never>();
   #link: NodeLink | undefined;
-  #linked: Promise<void> = Promise.resolve();
+  #linkEnded: Promise<void> = Promise.resolve();
+  readonly #registering = Promise.withResolvers<void>();
   #isStopped = false;
 
-  constructor(ports: Omit<GroupCoordinatorPorts, 'table'>, config: GroupNodeConfig) {
+  constructor(ports: GroupNodePorts, config: GroupNodeConfig) {
     const { nodeId, coordinators, options } = config;
     this.#ports = ports;
     this.#config = config;
     this.#failing.promise.catch(() => {});
     this.#coordinator = new GroupCoordinator(
-      { ...ports, table: (view) => new ViewShardTable(view, nodeId, () => this.#link?.epoch) },
+      { ...ports, table: (view) => new ViewShardTable(view, nodeId, () => this.#link?.nodeEpoch) },
       { nodeId, coordinators, topic: groupsTopic.name, shards: groupsTopic.partitions, options },
     );
   }
@@ -45,18 +50,21 @@ export class GroupNode {
   /** `address`: where members reach it. Resolves when it knows the cluster and is known to it; or when it is stopped before. */
   async start(address: string): Promise<void> {
     const { nodeId, coordinators, rack, version } = this.#config;
-    const incarnation = randomName(this.#ports.random);
+    const registration = {
+      nodeId,
+      role: NodeRole.GROUP_COORDINATOR,
+      clusterId: undefined,
+      incarnation: randomName(this.#ports.random),
+      address,
+      rack,
+      programVersion: version,
+      highestVersion: 0n,
+    };
     await this.#coordinator.start();
     if (this.#isStopped) return;
-    const link = new NodeLink(
-      coordinators,
-      { nodeId, incarnation, address, rack, programVersion: version },
-      this.#ports,
-      () => this.#coordinator.lostShards,
-    );
-    this.#link = link;
-    this.#linked = link.run().catch((error: unknown) => this.#failing.reject(error));
-    await Promise.race([link.registered, this.#failing.promise]);
+    this.#link = new NodeLink(coordinators, registration, this.#linked(), this.#ports);
+    this.#linkEnded = this.#link.run().catch((error: unknown) => this.#failing.reject(error));
+    await Promise.race([this.#registering.promise, this.#failing.promise]);
   }
 
   /** What it serves. */
@@ -65,7 +73,7 @@ export class GroupNode {
   }
 
   get isServing(): boolean {
-    return this.#link?.epoch !== undefined && this.#coordinator.isServing;
+    return this.#link?.nodeEpoch !== undefined && this.#coordinator.isServing;
   }
 
   /** Empty while it does not know. */
@@ -78,7 +86,12 @@ export class GroupNode {
     return this.#coordinator.servedShards;
   }
 
-  /** Rejects when another start of this node has taken its place. Never resolves. */
+  /** Those that it was given and has lost by a failure: the coordinator hears of them until it has given them out anew. */
+  get lostShards(): LostShard[] {
+    return this.#coordinator.lostShards;
+  }
+
+  /** Rejects when this process can't go on as this node: it is of another cluster, or another start has taken its place. Never resolves. */
   get failed(): Promise<never> {
     return this.#failing.promise;
   }
@@ -102,7 +115,17 @@ export class GroupNode {
     this.#isStopped = true;
     await this.#coordinator.stop();
     this.#link?.stop();
-    await this.#linked;
+    this.#registering.resolve();
+    await this.#linkEnded;
+  }
+
+  #linked(): LinkedNode {
+    return {
+      registered: async () => this.#registering.resolve(),
+      // It keeps no partition, and so has nothing to report: what it was given is in the metadata of the cluster.
+      apply: async () => [],
+      status: () => ({ lostShards: this.lostShards.map(({ shard, epoch }) => ({ index: shard, epoch })) }),
+    };
   }
 
   get #hasPeers(): boolean {

@@ -1,17 +1,10 @@
-import { type NodeEpoch, type NodeId, nodeId } from '@moldau/kernel';
-import { type ClusterView, shardOwner } from '@moldau/routing';
-
-/** Who owns a shard. */
-export interface ShardEntry {
-  readonly node: NodeId;
-  /** Grows with every owner: the fencing token. */
-  readonly epoch: bigint;
-}
+import type { NodeEpoch, NodeId } from '@moldau/kernel';
+import { type ClusterView, newestClaim, type ShardClaim } from '@moldau/routing';
 
 /** Who owns which shard, as far as this process knows. */
 export interface ShardTable {
   /** `undefined`: nobody, or nobody is known. */
-  owner(shard: number): ShardEntry | undefined;
+  owner(shard: number): ShardClaim | undefined;
   /** Calls after every change, until the returned function is called. */
   onChange(listener: () => void): () => void;
 }
@@ -32,13 +25,12 @@ export class ViewShardTable implements ShardTable {
     this.#start = start;
   }
 
-  owner(shard: number): ShardEntry | undefined {
+  owner(shard: number): ShardClaim | undefined {
     const start = this.#start();
-    const found = shardOwner(this.#view.nodes(), shard, ({ node, epoch }) => {
-      const isOfEarlierStart = node.id === this.#self && (start === undefined || epoch < start);
+    return newestClaim(this.#view.nodes(), shard, ({ node, epoch }) => {
+      const isOfEarlierStart = node === this.#self && (start === undefined || epoch < start);
       return !isOfEarlierStart;
     });
-    return found && { node: nodeId(found.node.id), epoch: found.epoch };
   }
 
   onChange(listener: () => void): () => void {

@@ -1,5 +1,7 @@
+import { nodeId, silentLogger, silentMeter } from '@moldau/kernel';
 import { SimulatedCluster } from '@moldau/testing';
 import test from 'ava';
+import { GroupNode } from '../src/index.ts';
 import { Member } from './support/member.ts';
 
 /** Two group coordinators that share the shards, and a member of a group that goes to whichever has it. */
@@ -79,4 +81,18 @@ test('one that is alone ends at once: there is nobody to hand over to', async (t
   await time.runUntil(() => served(1).length === 16, 60_000);
   await settle();
   t.is(member.epoch, epoch, 'with no rebalance');
+});
+
+test('one that has the number of a storage node does not start, and says why', async (t) => {
+  const { cluster, time } = await sharing();
+  const { random, network } = cluster;
+  const world = { clock: time, timers: time, random, logger: silentLogger, meter: silentMeter };
+  const node = new GroupNode(
+    { ...world, dialer: network.dialer('other') },
+    { nodeId: nodeId(1), coordinators: ['coordinator-1'], rack: '', version: 'test' },
+  );
+  const error = await t.throwsAsync(time.run(node.start('other')), { name: 'WRONG_CLUSTER' });
+  t.regex(error?.message ?? '', /a node id of its own/);
+  t.false(node.isServing);
+  await time.run(node.stop());
 });

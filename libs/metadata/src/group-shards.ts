@@ -18,7 +18,7 @@ const replicasMax = 3;
 export const groupsTopicReplicas = (defaultReplicas: number): number => Math.min(replicasMax, defaultReplicas);
 
 /** One start of a group coordinator: a later start of the same node has none of its state. */
-export interface ShardOwner {
+export interface NodeStart {
   readonly node: NodeId;
   readonly start: NodeEpoch;
 }
@@ -26,7 +26,7 @@ export interface ShardOwner {
 /** A shard that gets another owner. */
 export interface ShardMove {
   readonly shard: number;
-  readonly to: ShardOwner;
+  readonly to: NodeStart;
 }
 
 /**
@@ -35,8 +35,8 @@ export interface ShardMove {
  * lives nothing moves.
  */
 export function spreadShards(
-  owners: readonly (ShardOwner | undefined)[],
-  live: readonly ShardOwner[],
+  owners: readonly (NodeStart | undefined)[],
+  live: readonly NodeStart[],
 ): readonly ShardMove[] {
   if (live.length === 0) return [];
   const held = live.map((owner) => ({ owner, shards: owners.flatMap((had, i) => (isSame(had, owner) ? [i] : [])) }));
@@ -56,4 +56,4 @@ export function spreadShards(
   });
 }
 
-const isSame = (a: ShardOwner | undefined, b: ShardOwner): boolean => a?.node === b.node && a.start === b.start;
+const isSame = (a: NodeStart | undefined, b: NodeStart): boolean => a?.node === b.node && a.start === b.start;

@@ -1,5 +1,5 @@
 import type { NodeEpoch, NodeId, PartitionIndex, PartitionKey, Revision, TopicId } from '@moldau/kernel';
-import type { ShardOwner } from './group-shards.ts';
+import type { NodeStart } from './group-shards.ts';
 import type { NodeCondition, NodeRegistration, PartitionState, TopicRecord } from './stored-values.ts';
 
 export interface NodeImage {
@@ -17,7 +17,7 @@ export interface NodeImage {
 /** A shard of the groups, and who owns it. */
 export interface GroupShardImage {
   readonly shard: number;
-  readonly owner: ShardOwner;
+  readonly owner: NodeStart;
   /** The revision that gave it to this owner: its fencing token. */
   readonly epoch: Revision;
 }

@@ -11,7 +11,7 @@ import {
   type TopicId,
   topicId,
 } from '@moldau/kernel';
-import type { ShardOwner } from './group-shards.ts';
+import type { NodeStart } from './group-shards.ts';
 import { StoredFields } from './stored-fields.ts';
 
 /** A node's registration: written once for each start. Its mod revision is the node epoch. */
@@ -175,7 +175,7 @@ export const clusterConfigCodec = codec<ClusterConfigRecord>(
 );
 
 /** Who owns a shard of the groups. The mod revision is the shard's epoch. */
-export const groupShardCodec = codec<ShardOwner>(
+export const groupShardCodec = codec<NodeStart>(
   ({ node, start }) => ({ node, start: String(start) }),
   (f) => ({ node: nodeId(f.integer('node')), start: nodeEpoch(f.bigint('start')) }),
 );

@@ -1,16 +1,16 @@
 import { type NodeEpoch, nodeEpoch, nodeId } from '@moldau/kernel';
-import { groupsTopicReplicas, type ShardOwner, spreadShards } from '@moldau/metadata';
+import { groupsTopicReplicas, type NodeStart, spreadShards } from '@moldau/metadata';
 import { SeededRandom } from '@moldau/testing';
 import test from 'ava';
 
-type Owners = (ShardOwner | undefined)[];
+type Owners = (NodeStart | undefined)[];
 
-const owner = (node: number, start: NodeEpoch | number = 1): ShardOwner => ({
+const owner = (node: number, start: NodeEpoch | number = 1): NodeStart => ({
   node: nodeId(node),
   start: nodeEpoch(BigInt(start)),
 });
 const none = (shards: number): Owners => Array.from({ length: shards }, () => undefined);
-const after = (owners: Owners, live: readonly ShardOwner[]): Owners => {
+const after = (owners: Owners, live: readonly NodeStart[]): Owners => {
   const next = [...owners];
   for (const { shard, to } of spreadShards(owners, live)) next[shard] = to;
   return next;
@@ -72,7 +72,7 @@ test('whatever comes and goes: even, complete, no move too many, and the same fo
         t.deepEqual(next, owners, why);
         continue;
       }
-      const isOf = (one: ShardOwner | undefined, who: ShardOwner) => one?.node === who.node && one.start === who.start;
+      const isOf = (one: NodeStart | undefined, who: NodeStart) => one?.node === who.node && one.start === who.start;
       const counts = live.map((who) => next.filter((one) => isOf(one, who)).length);
       t.is(
         counts.reduce((sum, count) => sum + count, 0),

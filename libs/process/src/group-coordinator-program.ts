@@ -5,8 +5,8 @@ import { nodeId } from '@moldau/kernel';
 import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
-import { serveServices } from './served.ts';
-import { batchBytesMax, drainMs, serverInfo } from './server-info.ts';
+import { serveNode } from './serve-node.ts';
+import { batchBytesMax } from './server-info.ts';
 import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
@@ -52,23 +52,8 @@ async function start(values: Values<typeof settings>, world: ProcessWorld): Prom
     },
   );
   const identity = { version, roles: ['group-coordinator'], nodeId: values['node.id'], capabilities: ['groups'] };
-  const services = [...node.services(), serverInfo(identity, limits, () => node.clusterId)];
-  const served = await serveServices(services, values, { limits, tls, world });
-  const stop = async (): Promise<void> => {
-    await node.handOver();
-    node.drain(drainMs);
-    await served.drain(drainMs);
-    await node.stop();
-  };
-  try {
-    await node.start(served.address);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  served.ready();
-  const { host, port } = served;
-  return { host, port, stop, failed: node.failed, problem: () => (node.isServing ? undefined : 'starting') };
+  const running = await serveNode(node, identity, values, { limits, tls, world });
+  return { ...running, problem: () => (node.isServing ? undefined : 'starting') };
 }
 
 export const groupCoordinatorProgram: Program<typeof settings> = {

@@ -5,8 +5,8 @@ import { GrpcDialer, limitsFor } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
 import { addresses, addressList, processSettings, telemetryOf } from './process-settings.ts';
 import type { ProcessWorld, Program, RunningService } from './program.ts';
-import { serveServices } from './served.ts';
-import { batchBytesMax, drainMs, serverInfo, sessionWindowBytes } from './server-info.ts';
+import { serveNode } from './serve-node.ts';
+import { batchBytesMax, sessionWindowBytes } from './server-info.ts';
 import { checkTls, readTls } from './tls-files.ts';
 import { version } from './version.ts';
 
@@ -68,23 +68,8 @@ async function start(values: Values<typeof settings>, given: ProcessWorld): Prom
     nodeId: values['node.id'],
     capabilities: ['batches', 'sessions'],
   };
-  const services = [...node.services(), serverInfo(identity, limits, () => node.clusterId)];
-  const served = await serveServices(services, values, { limits, tls, world, onMoved });
-  const stop = async (): Promise<void> => {
-    await node.handOver();
-    node.drain(drainMs);
-    await served.drain(drainMs);
-    await node.stop();
-  };
-  try {
-    await node.start(served.address);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  served.ready();
-  const { host, port } = served;
-  return { host, port, stop, failed: node.failed, problem: () => (node.isServing ? undefined : node.stage) };
+  const running = await serveNode(node, identity, values, { limits, tls, world, onMoved });
+  return { ...running, problem: () => (node.isServing ? undefined : node.stage) };
 }
 
 export const storageNodeProgram: Program<typeof settings> = {

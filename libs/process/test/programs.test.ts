@@ -51,6 +51,23 @@ test('a coordinator, a storage node and a gateway by hand; each tells how it is,
   t.regex(coordinator.said, /"node":1,"why":"it has left in order","message":"a node is fenced"/);
 });
 
+test('a group coordinator by hand: it says good-bye, and the older of two with one node id ends', async (t) => {
+  const path = folder(t);
+  const coordinator = startFor(t, 'coordinator', ['--store-file', join(path, 'metadata.sqlite'), ...free]);
+  const [, port] = await coordinator.says(/"address":"127\.0\.0\.1:(\d+)"/);
+  const start = () =>
+    startFor(t, 'group-coordinator', ['--node-id', '7', '--coordinators', `127.0.0.1:${port}`, ...free]);
+  const older = start();
+  await older.says(/group-coordinator is ready/);
+  const younger = start();
+  await younger.says(/group-coordinator is ready/);
+  t.is(await older.ended(), 1);
+  t.regex(older.said, /replaced by a newer one: stop one of the two processes/);
+  await younger.stop();
+  t.is(await younger.ended(), 0, younger.said);
+  await coordinator.says(/"node":7,"why":"it has left in order","message":"a node is fenced"/);
+});
+
 for (const [what, app, flags, code, words] of [
   [
     'flags that nobody knows',

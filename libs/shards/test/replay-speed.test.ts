@@ -5,10 +5,11 @@ import { nodeId, silentLogger, silentMeter } from '@moldau/kernel';
 import { ClusterView, Connections } from '@moldau/routing';
 import { defaultLimits, GrpcDialer, GrpcServer, type ServedService } from '@moldau/rpc';
 import { StorageNode } from '@moldau/storage-node';
+import { askForGroups } from '@moldau/testing';
 import test, { type ExecutionContext } from 'ava';
 import { type EncodedRecord, PartitionShardLog, ShardOwner } from '../src/index.ts';
 import { type Request, recordOf, registers } from './support/registers.ts';
-import { askForGroups, groupsTopic } from './support/world.ts';
+import { groupsTopic } from './support/world.ts';
 
 const MiB = 1024 * 1024;
 

@@ -5,7 +5,6 @@ import {
   Gate,
   type Logger,
   type Meter,
-  MoldauError,
   type NodeEpoch,
   type NodeId,
   nodeEpoch,
@@ -14,12 +13,13 @@ import {
   type Timers,
 } from '@moldau/kernel';
 import { LogDirectory } from '@moldau/log';
-import { Relay } from '@moldau/routing';
+import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
+import { type LinkedNode, NodeLink, Relay } from '@moldau/routing';
 import { type Dialer, type ServedService, sealError } from '@moldau/rpc';
 import { AppendBudget } from './append-budget.ts';
 import type { AppendStream } from './append-session.ts';
 import { Assignments } from './assignments.ts';
-import { ControllerLink } from './controller-link.ts';
+import { alterIsr, takeProducerIds } from './coordinator-calls.ts';
 import type { FetchStream } from './fetch-session.ts';
 import { internalLogService, logService } from './log-service.ts';
 import type { Partition } from './partition.ts';
@@ -78,13 +78,13 @@ export class StorageNode {
   readonly #partitions: Partitions;
   readonly #budget: AppendBudget;
   readonly #sessions = new Set<AppendStream | FetchStream>();
-  readonly #producerIds = new ProducerIds(() => this.#requireLink().takeProducerIds());
+  readonly #producerIds = new ProducerIds(() => takeProducerIds(this.#requireLink()));
   readonly #replication: Replication;
   readonly #staged = new Gate();
   readonly #applied = new Gate();
   #stage: NodeStage = 'starting';
   #directory: LogDirectory | undefined;
-  #link: ControllerLink | undefined;
+  #link: NodeLink | undefined;
   #linkEnded: Promise<void> = Promise.resolve();
   readonly #failing = Promise.withResolvers<never>();
   #failure: Error | undefined;
@@ -108,7 +108,7 @@ export class StorageNode {
           const epoch = this.#relay.view.node(node)?.epoch;
           return epoch === undefined ? undefined : nodeEpoch(epoch);
         },
-        alterIsr: (changes) => this.#requireLink().alterIsr(changes),
+        alterIsr: (changes) => alterIsr(this.#requireLink(), changes),
         requireServing: () => this.#requireServing(),
         scrubIntervalMs: config.scrubIntervalMs,
       },
@@ -133,8 +133,8 @@ export class StorageNode {
   }
 
   async #join(address: string): Promise<void> {
-    const { fs, clock, timers, random, logger, meter, dialer, bootId } = this.#ports;
-    const { nodeId, directory: path, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
+    const { fs, clock, timers, random, logger, meter, bootId } = this.#ports;
+    const { nodeId, directory: path, coordinators, rack, version, tailCacheBytes, minFreeBytes } = this.#config;
     this.#enter('recovering');
     const options = {
       path,
@@ -152,6 +152,7 @@ export class StorageNode {
     this.#enter('registering');
     const registration = {
       nodeId,
+      role: NodeRole.STORAGE,
       clusterId: directory.clusterId,
       incarnation: randomName(random),
       address,
@@ -159,19 +160,9 @@ export class StorageNode {
       programVersion: version,
       highestVersion: directory.assignedUpTo,
     };
-    const link = new ControllerLink(
-      this.#config.coordinators.map((coordinator) => dialer.dial(coordinator, 'control')),
-      registration,
-      this.#events(directory),
-      {
-        clock,
-        timers,
-        random,
-        logger,
-      },
-    );
+    const link = new NodeLink(coordinators, registration, this.#linked(directory), this.#ports);
     this.#link = link;
-    directory.onFailure(() => link.reportStorageFailure());
+    directory.onFailure(() => link.reportStatus());
     this.#replication.start();
     this.#linkEnded = link.run().catch((error: unknown) => this.#fail(error));
     while (this.#stage === 'registering') await this.#staged.wait();
@@ -264,7 +255,7 @@ export class StorageNode {
     await this.#relay.stop();
   }
 
-  #events(directory: LogDirectory) {
+  #linked(directory: LogDirectory): LinkedNode {
     const { logger, clock, timers } = this.#ports;
     const ports = { logger, timers, replication: this.#replication, now: () => clock.monotonicMs() };
     const assignments = new Assignments(this.#config.nodeId, directory, this.#partitions, ports, (report) =>
@@ -272,19 +263,18 @@ export class StorageNode {
     );
     let epoch: NodeEpoch = nodeEpoch(0n);
     return {
-      registered: async (clusterId: string, registered: NodeEpoch): Promise<void> => {
+      registered: async (clusterId, registered) => {
         epoch = registered;
         if (directory.clusterId === undefined) await directory.adoptCluster(clusterId);
       },
-      apply: async (message: Parameters<Assignments['apply']>[0]) => {
+      apply: async (message) => {
         this.#coordinatorAhead = Number(message.nowMs) - this.#ports.clock.monotonicMs();
         const reports = await assignments.apply(message, epoch);
         if (this.#stage === 'registering') this.#enter('serving');
         this.#applied.open();
         return reports;
       },
-      isDiskFull: (): boolean => directory.diskState === 'full',
-      fenced: (reason: string): void => this.#fail(new MoldauError('STALE_NODE', reason)),
+      status: () => ({ storageFailed: directory.failure !== undefined, diskFull: directory.diskState === 'full' }),
     };
   }
 
@@ -322,7 +312,7 @@ export class StorageNode {
     return this.#directory;
   }
 
-  #requireLink(): ControllerLink {
+  #requireLink(): NodeLink {
     if (this.#link === undefined) throw faults.notServing(`node ${this.#config.nodeId}`, this.#stage);
     return this.#link;
   }

@@ -1,9 +1,7 @@
-import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
-import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { InternalLogService } from '@moldau/proto/moldau/internal/v1/log_pb';
 import { LogService } from '@moldau/proto/moldau/log/v1/log_pb';
 import { fromWireError } from '@moldau/rpc';
-import { Collected, type CollectedAppends } from '@moldau/testing';
+import { askForGroups, Collected, type CollectedAppends } from '@moldau/testing';
 import test from 'ava';
 import { appendSession, batchOf, nodeWithTopic } from './support.ts';
 
@@ -12,13 +10,7 @@ async function withGroups() {
   const world = await nodeWithTopic();
   const { cluster, channel } = world;
   const { time } = cluster;
-  const controller = cluster.network.dialer('groups').dial(cluster.coordinator().address, 'control');
-  const nodeId = 20;
-  const who = { version: 1, nodeId, incarnation: 'i', address: 'groups:7090', role: NodeRole.GROUP_COORDINATOR };
-  const { nodeEpoch, clusterId } = await time.run(controller.unary(ControllerService.method.registerNode, who));
-  const session = controller.session(ControllerService.method.nodeSession);
-  session.send({ nodeId, nodeEpoch, clusterId });
-  session.send({ nodeId, nodeEpoch, ready: true });
+  await time.run(askForGroups(cluster.network.dialer('groups').dial(cluster.coordinator().address, 'control')));
   const groups = () => [...cluster.node().service.partitions].filter(({ topic }) => topic === '__groups');
   await time.runUntil(() => groups().length === 16 && groups().every(({ role }) => role.kind === 'leader'), 20_000);
   const [partition] = groups();

@@ -1,3 +1,4 @@
+export { askForGroups } from './ask-for-groups.ts';
 export type { Assertions } from './assertions.ts';
 export {
   appendSession,

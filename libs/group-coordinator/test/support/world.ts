@@ -1,21 +1,21 @@
 import { defaultGroupOptions, type GroupOptions, groupId, shardOf } from '@moldau/groups';
 import { type Meter, nodeId, repeat, silentLogger, silentMeter } from '@moldau/kernel';
-import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
-import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
+import type { ShardClaim } from '@moldau/routing';
 import type { Channel } from '@moldau/rpc';
-import { SimulatedCluster, SimulatedProcess } from '@moldau/testing';
-import { GroupCoordinator, type ShardEntry, type ShardTable } from '../../src/index.ts';
+import { askForGroups, SimulatedCluster, SimulatedProcess } from '@moldau/testing';
+import { GroupCoordinator } from '../../src/group-coordinator.ts';
+import type { ShardTable } from '../../src/shard-table.ts';
 import type { Member } from './member.ts';
 
 export const shards = 4;
 
 /** A table that a test writes. */
 export class HandTable implements ShardTable {
-  readonly #entries = new Map<number, ShardEntry>();
+  readonly #entries = new Map<number, ShardClaim>();
   readonly #listeners = new Set<() => void>();
   #epoch = 100n;
 
-  owner(shard: number): ShardEntry | undefined {
+  owner(shard: number): ShardClaim | undefined {
     return this.#entries.get(shard);
   }
 
@@ -36,7 +36,7 @@ export class HandTable implements ShardTable {
 class SeenTable implements ShardTable {
   readonly #table: HandTable;
   readonly #listeners = new Set<() => void>();
-  #old: Map<number, ShardEntry | undefined> | undefined;
+  #old: Map<number, ShardClaim | undefined> | undefined;
 
   constructor(table: HandTable) {
     this.#table = table;
@@ -45,7 +45,7 @@ class SeenTable implements ShardTable {
     });
   }
 
-  owner(shard: number): ShardEntry | undefined {
+  owner(shard: number): ShardClaim | undefined {
     return this.#old === undefined ? this.#table.owner(shard) : this.#old.get(shard);
   }
 
@@ -71,7 +71,7 @@ export async function world(options: Partial<GroupOptions> = {}) {
   const { time, random, network } = cluster;
   await time.run(cluster.start());
   const controller = network.dialer('first').dial(cluster.coordinator().address, 'control');
-  await time.run(register(controller));
+  await time.run(askForGroups(controller));
   const client = cluster.client('app');
   const { id: topicId } = await time.run(client.admin.createTopic({ name: 't', partitions: 8, replicas: 3 }));
   const table = new HandTable();
@@ -119,13 +119,3 @@ export async function world(options: Partial<GroupOptions> = {}) {
 }
 
 export const shardOfGroup = (group: string): number => shardOf(groupId(group), shards);
-
-/** For its sake the internal topic is made. */
-async function register(controller: Channel): Promise<void> {
-  const id = 20;
-  const who = { version: 1, nodeId: id, incarnation: 'i', address: 'groups-20', role: NodeRole.GROUP_COORDINATOR };
-  const { nodeEpoch, clusterId } = await controller.unary(ControllerService.method.registerNode, who);
-  const session = controller.session(ControllerService.method.nodeSession);
-  session.send({ nodeId: id, nodeEpoch, clusterId });
-  session.send({ nodeId: id, nodeEpoch, ready: true });
-}

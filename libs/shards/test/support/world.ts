@@ -1,9 +1,12 @@
 import { silentLogger } from '@moldau/kernel';
-import { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
-import { ControllerService } from '@moldau/proto/moldau/internal/v1/controller_pb';
 import { ClusterView, Connections } from '@moldau/routing';
-import type { Channel } from '@moldau/rpc';
-import { SimulatedCluster, type SimulatedClusterOptions, type SimulatedNode, SimulatedProcess } from '@moldau/testing';
+import {
+  askForGroups,
+  SimulatedCluster,
+  type SimulatedClusterOptions,
+  type SimulatedNode,
+  SimulatedProcess,
+} from '@moldau/testing';
 import { PartitionShardLog, type ShardLimits, ShardOwner } from '../../src/index.ts';
 import { type Request, registers, told } from './registers.ts';
 
@@ -75,16 +78,6 @@ export class OwnerProcess {
 }
 
 export const groupsTopic = '__groups';
-
-/** Registers a group coordinator, for whose sake the internal topic is made. */
-export async function askForGroups(controller: Channel): Promise<void> {
-  const nodeId = 20;
-  const who = { version: 1, nodeId, incarnation: 'i', address: 'groups:7090', role: NodeRole.GROUP_COORDINATOR };
-  const { nodeEpoch, clusterId } = await controller.unary(ControllerService.method.registerNode, who);
-  const session = controller.session(ControllerService.method.nodeSession);
-  session.send({ nodeId, nodeEpoch, clusterId });
-  session.send({ nodeId, nodeEpoch, ready: true });
-}
 
 /** Three nodes, the topic of the shards with a copy on each, and a process that may own one. */
 export async function world(options: Partial<SimulatedClusterOptions> = {}) {

@@ -342,7 +342,7 @@ export const plantedBugs: readonly PlantedBug[] = [
         to: '',
       },
       {
-        file: 'storage-node/src/controller-link.ts',
+        file: 'routing/src/node-link.ts',
         from: 'if (message.version < this.#seen) throw olderMetadata(message.version, this.#seen);',
         to: '',
       },

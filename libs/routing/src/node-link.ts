@@ -16,91 +16,97 @@ import {
   sleep,
   type Timers,
 } from '@moldau/kernel';
+import type { NodeRole } from '@moldau/proto/moldau/cluster/v1/metadata_pb';
 import {
   ControllerService,
-  type IsrChangeSchema,
-  type IsrResult,
   type NodeSessionRequestSchema,
   type NodeSessionResponse,
   type PartitionReportSchema,
 } from '@moldau/proto/moldau/internal/v1/controller_pb';
-import type { Channel, Session } from '@moldau/rpc';
-import type { ProducerIdBlock } from './producer-ids.ts';
+import type { Channel, Dialer, Session } from '@moldau/rpc';
 
 type Report = MessageInitShape<typeof PartitionReportSchema>;
+type Words = Exclude<MessageInitShape<typeof NodeSessionRequestSchema>, { $typeName: string }>;
 type NodeSessionStream = Session<MessageInitShape<typeof NodeSessionRequestSchema>, NodeSessionResponse>;
 
-/** Who this node is, as it registers. */
+/** One start of a node, as it registers. */
 export interface Registration {
   readonly nodeId: NodeId;
-  /** `undefined`: a new directory, which joins whatever cluster answers. */
+  readonly role: NodeRole;
+  /** That of what it keeps. `undefined`: it keeps nothing, or nothing yet, and joins whatever cluster answers. */
   readonly clusterId: string | undefined;
+  /** Random, new for each start. */
   readonly incarnation: string;
+  /** Where clients and peers reach it, as host:port. */
   readonly address: string;
   readonly rack: string;
   readonly programVersion: string;
-  /** The highest metadata version that the node has seen. */
+  /** The highest metadata version that the node has seen. 0: none. */
   readonly highestVersion: bigint;
 }
 
-/** What the link tells the node. */
-export interface ControllerEvents {
+/** The node, as its link sees it. */
+export interface LinkedNode {
   /** Once, before anything else. */
   registered(clusterId: string, epoch: NodeEpoch): Promise<void>;
-  /** Assignments and tombstones, in order; returns what was found of the partitions that are new to the node. */
+  /** Takes what the coordinator says, in order; returns what was found of the partitions that are new to the node. */
   apply(message: NodeSessionResponse): Promise<readonly Report[]>;
-  isDiskFull(): boolean;
-  /** Another start of this node id has taken its place: this process must end. */
-  fenced(reason: string): void;
+  /** What the coordinator hears with everything that is said. */
+  status(): Pick<Words, 'storageFailed' | 'diskFull' | 'lostShards'>;
 }
 
-const heartbeatEveryMs = 1_000;
-/** A change of in-sync replicas without an answer is asked for again by whoever wanted it. */
-const alterIsrMs = 5_000;
+/** The world, as a link sees it. */
+export interface NodeLinkPorts {
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const heartbeatEveryMs: Millis = 1_000;
 /** Before the next coordinator is asked: all but one of them are standing by. */
-const reopenAfterMs = 250;
+const reopenAfterMs: Millis = 250;
 /** A coordinator that does not end the session by then has its reasons: the node goes. */
-const goodbyeMs = 1_000;
+const goodbyeMs: Millis = 1_000;
 /** The coordinator speaks every second: silent for so long, it stands still or the stream is half open, whatever TCP says. */
-const silentAfterMs = 4_000;
+const silentAfterMs: Millis = 4_000;
 
 /**
- * The node's line to the active coordinator: registers once, then keeps a session open for as long as the node lives. It
- * knows the addresses of all coordinators, and finds the active one by asking: the others answer NOT_SERVING.
+ * A node's link to the active coordinator: registers this start once, then keeps a session open for as long as the node lives.
+ * It knows the addresses of all coordinators, and finds the active one by asking: the others answer NOT_SERVING.
  */
-export class ControllerLink {
+export class NodeLink {
   readonly #channels: readonly Channel[];
   readonly #registration: Registration;
-  readonly #events: ControllerEvents;
-  readonly #ports: { readonly clock: Clock; readonly timers: Timers; readonly random: Random; readonly logger: Logger };
+  readonly #node: LinkedNode;
+  readonly #ports: NodeLinkPorts;
   readonly #stopping = new AbortController();
   #epoch: NodeEpoch | undefined;
   #clusterId: string | undefined;
   #sessionTimeoutMs: Millis = Number.POSITIVE_INFINITY;
   #session: NodeSessionStream | undefined;
   #cancelGoodbye: CancelTimer = () => {};
-  #storageFailed = false;
   #leaving = false;
   /** The highest metadata version that was applied. */
   #seen: bigint;
   /** Counts the coordinators that were asked. */
   #asked = 0;
 
-  constructor(
-    channels: readonly Channel[],
-    registration: Registration,
-    events: ControllerEvents,
-    ports: { clock: Clock; timers: Timers; random: Random; logger: Logger },
-  ) {
-    assert(channels.length > 0, 'a node knows a coordinator');
-    this.#channels = channels;
+  /** `coordinators`: host:port of all of them, at least one. */
+  constructor(coordinators: readonly string[], registration: Registration, node: LinkedNode, ports: NodeLinkPorts) {
+    assert(coordinators.length > 0, 'a node knows a coordinator');
+    this.#channels = coordinators.map((address) => ports.dialer.dial(address, 'control'));
     this.#registration = registration;
     this.#seen = registration.highestVersion;
-    this.#events = events;
+    this.#node = node;
     this.#ports = ports;
   }
 
-  /** Runs until `stop`. Rejects when the coordinator refuses this node for good. */
+  /**
+   * Runs until `stop`. Rejects when this process can't be this node: with WRONG_CLUSTER, before it was registered; with
+   * STALE_NODE, when another start has taken its place.
+   */
   async run(): Promise<void> {
     try {
       await this.#run();
@@ -134,13 +140,12 @@ export class ControllerLink {
     this.#say({ reports: [report] });
   }
 
-  /** Says that the disk has failed: the partitions are to move. */
-  reportStorageFailure(): void {
-    this.#storageFailed = true;
+  /** Says how the node is. For what can't wait for the next heartbeat. */
+  reportStatus(): void {
     this.#say({});
   }
 
-  /** Says that this node leaves: others are to lead. It still hears who does. */
+  /** Says that this node leaves: others are to have what it has. It still hears who does. */
   leave(): void {
     this.#leaving = true;
     this.#say({});
@@ -160,21 +165,14 @@ export class ControllerLink {
     for (const channel of this.#channels) channel.close();
   }
 
-  async takeProducerIds(): Promise<ProducerIdBlock> {
+  /** Where to ask the active coordinator for something, and as whom. Throws NOT_SERVING before this start is registered. */
+  requireRegistered(): { readonly channel: Channel; readonly sender: { nodeId: NodeId; nodeEpoch: NodeEpoch } } {
     const { nodeId } = this.#registration;
     if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
-    return this.#channel.unary(ControllerService.method.allocateProducerIds, { nodeId, nodeEpoch: this.#epoch });
+    return { channel: this.#channel, sender: { nodeId, nodeEpoch: this.#epoch } };
   }
 
-  /** Asks for other in-sync replicas. Rejects when there is no answer: then nothing is known. */
-  async alterIsr(changes: readonly MessageInitShape<typeof IsrChangeSchema>[]): Promise<readonly IsrResult[]> {
-    const { nodeId } = this.#registration;
-    if (this.#epoch === undefined) throw new MoldauError('NOT_SERVING', 'this node is not registered yet: retry');
-    const request = { nodeId, nodeEpoch: this.#epoch, changes: [...changes] };
-    const options = { timeoutMs: alterIsrMs };
-    return (await this.#channel.unary(ControllerService.method.alterIsr, request, options)).results;
-  }
-
+  /** This start. `undefined`: it is not registered yet. */
   get nodeEpoch(): NodeEpoch | undefined {
     return this.#epoch;
   }
@@ -202,7 +200,7 @@ export class ControllerLink {
     this.#epoch = nodeEpoch(answer.nodeEpoch);
     this.#clusterId = answer.clusterId;
     this.#sessionTimeoutMs = answer.sessionTimeoutMs;
-    await this.#events.registered(answer.clusterId, this.#epoch);
+    await this.#node.registered(answer.clusterId, this.#epoch);
   }
 
   async #follow(): Promise<void> {
@@ -215,18 +213,15 @@ export class ControllerLink {
     const cancel: CancelTimer = repeat(timers, heartbeatEveryMs, () => {
       this.#say({});
       if (listeningSince === undefined || clock.monotonicMs() - listeningSince < silentAfterMs) return;
-      session.cancel(silent(silentAfterMs));
+      session.cancel(silent());
     });
     try {
       for await (const message of session.incoming) {
         if (this.#stopping.signal.aborted) continue;
         listeningSince = undefined;
-        if (message.fenced !== undefined) {
-          this.#events.fenced(message.fenced);
-          return;
-        }
+        if (message.fenced !== undefined) throw new MoldauError('STALE_NODE', message.fenced);
         if (message.version < this.#seen) throw olderMetadata(message.version, this.#seen);
-        const reports = await this.#events.apply(message);
+        const reports = await this.#node.apply(message);
         this.#seen = message.version;
         if (reports.length > 0 || message.snapshot) this.#say({ reports: [...reports], ready: message.snapshot });
         listeningSince = clock.monotonicMs();
@@ -238,13 +233,12 @@ export class ControllerLink {
     }
   }
 
-  #say(words: Omit<MessageInitShape<typeof NodeSessionRequestSchema>, '$typeName'>): void {
+  #say(words: Words): void {
     if (this.#epoch === undefined) return;
     this.#session?.send({
       nodeId: this.#registration.nodeId,
       nodeEpoch: this.#epoch,
-      storageFailed: this.#storageFailed,
-      diskFull: this.#events.isDiskFull(),
+      ...this.#node.status(),
       leaving: this.#leaving,
       highestVersion: this.#seen,
       ...words,
@@ -252,8 +246,11 @@ export class ControllerLink {
   }
 }
 
-const silent = (forMs: Millis): MoldauError =>
-  new MoldauError('UNREACHABLE', `the coordinator has not spoken for ${forMs} ms: asking again, or another one`);
+const silent = (): MoldauError =>
+  new MoldauError(
+    'UNREACHABLE',
+    `the coordinator has not spoken for ${silentAfterMs} ms: asking again, or another one`,
+  );
 
 /** Not even a deposed coordinator has older metadata: the store was restored, and its epochs can't be trusted. */
 const olderMetadata = (version: bigint, seen: bigint): MoldauError =>
