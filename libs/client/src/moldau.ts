@@ -62,7 +62,7 @@ export class Moldau implements AsyncDisposable {
   async close(): Promise<void> {
     const { reading, connections } = this.#ports;
     // Why one of them could not end well is for those who close it themselves.
-    await Promise.allSettled([...reading].map((one) => one.close()));
+    await Promise.allSettled([...reading].map(async (one) => one.close()));
     connections.close();
   }
 
