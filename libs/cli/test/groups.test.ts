@@ -91,20 +91,44 @@ test('a group whose only owner keeps what it has is stable, however many come an
   t.is(hasty.code, 0);
   t.regex(hasty.stderr, /no partition is left for this one of 2 members of group so\n/);
   t.like(await described(), { state: 'stable' });
+  owner.child.kill('SIGSTOP');
+  t.is((await any('produce solo', lines(2, 4))).code, 0);
+  const partly = await any('consume solo -g so -e');
+  t.is(partly.code, 5);
+  t.regex(partly.stderr, /of group so, 3 records are left to the others\n/);
+  owner.child.kill('SIGCONT');
+  await owner.says('stdout', /4\n/);
   owner.child.kill('SIGINT');
   t.is((await owner.ended).code, 0);
+});
+
+test('where a member began is where its group stands, though nothing came', async (t) => {
+  const { any, rows } = await cluster(t);
+  t.is((await any('topic create t -p 1')).code, 0);
+  t.is((await any('produce t', lines(1, 3))).code, 0);
+  t.is((await any('consume t -g late -o end -e')).stdout, '');
+  t.like((await rows('group lag late'))[0], { committed: '3', records: '0' });
+  const none = await any('consume -g nobody --pattern zzz.* -e');
+  t.is(none.code, 0);
+  t.regex(none.stderr, /there is no topic yet for group nobody\n/);
+  const beyond = await any('consume t -g far -o 100 -e');
+  t.is(beyond.code, 1);
+  t.regex(beyond.stderr, /t\/0: offset 100 is outside 0…3/);
 });
 
 test('a member by pattern, under a name: where it reads is shown before anything is committed there', async (t) => {
   const { env, any, rows } = await cluster(t);
   for (const topic of ['eu-1', 'eu-2', 'us-1']) t.is((await any(`topic create ${topic} -p 1`)).code, 0);
-  t.is((await any('produce eu-1', lines(1, 3))).code, 0);
   const args = ['consume', '-g', 'all', '--pattern', 'eu-.*', '--instance-id', 'desk'];
-  const reading = start([...args, '--key', 'none'], { env });
+  const reading = start(args, { env });
   const lag = async () => (await rows('group lag all').catch(() => [])) as { partition: string; member_id: string }[];
   let shown = await lag();
   while (shown.length < 2) shown = await lag();
-  t.like(shown[1], { partition: 'eu-2/0', end_offset: '0', committed: null, records: null });
+  const nothingYet = { end_offset: '0', committed: null, records: null };
+  t.like(shown, [
+    { partition: 'eu-1/0', ...nothingYet },
+    { partition: 'eu-2/0', ...nothingYet },
+  ]);
   const [described] = (await rows('group describe all --output jsonl')) as {
     members: { member_id: string; instance_id: string }[];
   }[];

@@ -249,8 +249,7 @@ export class Reader {
 
   #break(source: FetchSource, error: unknown): void {
     if (!this.#sources.has(source) || this.#closing.signal.aborted) return;
-    const reason =
-      error instanceof MoldauError ? error : new MoldauError('INTERNAL', String(error), {}, { cause: error });
+    const reason = ofPartition(source.name, error);
     if (this.#tolerates(reason)) {
       this.#ports.logger.warn('a partition can not be read any more', { partition: source.name, error: reason });
       return;
@@ -261,3 +260,11 @@ export class Reader {
 }
 
 const isCurable = ({ retriable, reason }: MoldauError): boolean => retriable || reason === 'UNKNOWN_TOPIC';
+
+/** The same, and says of which partition. */
+function ofPartition(name: string, error: unknown): MoldauError {
+  if (!(error instanceof MoldauError)) return new MoldauError('INTERNAL', `${name}: ${error}`, {}, { cause: error });
+  const { reason, message, fields } = error;
+  const saysSo = reason === 'UNKNOWN_TOPIC' || message.includes(name);
+  return saysSo ? error : new MoldauError(reason, `${name}: ${message}`, fields, { cause: error });
+}

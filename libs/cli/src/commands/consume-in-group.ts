@@ -1,6 +1,6 @@
 import { codec, type GroupBatch, type GroupConsumer, type Moldau } from '@moldau/client';
 import { bufferBytes, type ConsumeOptions, recordFilter } from '../consuming.ts';
-import { usage } from '../exit-code.ts';
+import { ended, exitCode, usage } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { numberOf } from '../numbers.ts';
 import { OutputBuffer } from '../output-buffer.ts';
@@ -35,9 +35,15 @@ export async function consumeInGroup(
       ...(pattern !== undefined && { pattern }),
       ...(instanceId !== undefined && { instanceId }),
     });
-    const close = (): void => void consumer.close().catch(() => {});
+    // Where it began is where the group stands from now on, though nothing may have come.
+    const close = (): void =>
+      void consumer
+        .commit()
+        .catch(() => {})
+        .then(() => consumer.close())
+        .catch(() => {});
     io.interrupted.addEventListener('abort', close, { once: true });
-    const stopLooking = watchEnd(client, consumer, options, { io, close });
+    const watch = watchEnd(client, consumer, options, { io, close });
     let count = 0;
     try {
       const maxRecords = (): number => Math.min(batchMax, limit - count);
@@ -54,16 +60,23 @@ export async function consumeInGroup(
         if (count >= limit) break;
       }
     } finally {
-      stopLooking();
+      watch.stop();
       io.interrupted.removeEventListener('abort', close);
       await consumer.close();
       await out.flush();
     }
+    if (watch.leftToOthers > 0n) throw ended(exitCode.partly);
     return count;
   });
 }
 
 type Member = GroupConsumer<Uint8Array, Uint8Array>;
+
+interface EndWatch {
+  stop(): void;
+  /** Records that are not read, when the member ends because it has no partition. */
+  readonly leftToOthers: bigint;
+}
 
 /** Looks whether the member has come to the end, or has nothing to read at all. */
 function watchEnd(
@@ -71,20 +84,28 @@ function watchEnd(
   consumer: Member,
   { exit = false, quiet = false }: ConsumeOptions,
   { io, close }: { readonly io: Io; readonly close: () => void },
-): () => void {
+): EndWatch {
   let looks = 0;
   let hasSaidIdle = false;
+  let leftToOthers = 0n;
   const lookForShare = async (): Promise<void> => {
-    const { members, epoch, assignmentEpoch } = await admin.describeGroup(consumer.group);
+    const { members, positions, epoch, assignmentEpoch } = await admin.describeGroup(consumer.group);
     const me = members.find(({ memberId }) => memberId === consumer.memberId);
     const isIdle = me !== undefined && [me.assigned, me.revoking, me.pending].every((some) => some.length === 0);
     if (!isIdle || assignmentEpoch !== epoch) return;
+    const unread = positions.reduce((sum, { lag = 0n }) => sum + lag, 0n);
     if (!hasSaidIdle && !quiet) {
-      const said = `no partition is left for this one of ${members.length} members of group ${consumer.group}`;
-      io.stderr.write(`${said}${exit ? '' : ': waiting for one'}\n`);
+      const hasNone = members.every(({ assigned }) => assigned.length === 0);
+      const why = hasNone
+        ? `there is no topic yet for group ${consumer.group}`
+        : `no partition is left for this one of ${members.length} members of group ${consumer.group}`;
+      const ending = unread === 0n ? '' : `, ${unread} records are left to the others`;
+      io.stderr.write(`${why}${exit ? ending : ': waiting for one'}\n`);
     }
     hasSaidIdle = true;
-    if (exit) close();
+    if (!exit) return;
+    leftToOthers = unread;
+    close();
   };
   const timer = setInterval(() => {
     if (exit && consumer.isAtEnd) return close();
@@ -93,7 +114,12 @@ function watchEnd(
     // Whether it is out of reach is for the member to say.
     if (isDue) lookForShare().catch(() => {});
   }, lookEveryMs);
-  return () => clearInterval(timer);
+  return {
+    stop: () => clearInterval(timer),
+    get leftToOthers() {
+      return leftToOthers;
+    },
+  };
 }
 
 /** Every second. */
