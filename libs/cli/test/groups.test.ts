@@ -27,7 +27,7 @@ test('a group goes on where it stood, and is looked at, moved and deleted', asyn
   t.is((await moldau(['consume', 'orders', '-g', 'billing', '-n', '4'], { env })).stdout, lines(1, 4));
   t.is((await moldau(['consume', 'orders', '-g', 'billing', '-e'], { env })).stdout, lines(5, 10));
   await ok('produce orders', lines(11, 12));
-  t.deepEqual(await rows('group list'), [{ group: 'billing' }]);
+  t.deepEqual(await rows('group list'), [{ group: 'billing', members: 0 }]);
   t.like((await rows('group lag billing'))[0], {
     group: 'billing',
     partition: 'orders/0',
@@ -63,6 +63,7 @@ test('a group with a member is shown with it, and is neither moved nor deleted',
     members.map(({ assigned }) => assigned),
     [['orders/0', 'orders/1']],
   );
+  t.deepEqual(await rows('group list'), [{ group: 'billing', members: 1 }]);
   const seek = await any('group seek billing --to end --yes');
   t.is(seek.code, 1);
   t.regex(seek.stderr, /has a member: stop it first/);

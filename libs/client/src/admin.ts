@@ -14,7 +14,7 @@ import { retrying } from '@moldau/routing';
 import { type Channel, fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from './client-ports.ts';
 import { GroupAdmin, type GroupPlace, type SeekOptions, type SoughtPosition } from './group/group-admin.ts';
-import type { GroupInfo, GroupPosition } from './group/group-info.ts';
+import type { GroupInfo, GroupPosition, GroupSummary } from './group/group-info.ts';
 import { checkPlace, type Place, positionOf } from './place.ts';
 import { type Duration, toMs } from './quantities.ts';
 
@@ -160,8 +160,8 @@ export class Admin {
     });
   }
 
-  /** The ids of all consumer groups, in order. */
-  listGroups(): Promise<string[]> {
+  /** All consumer groups, by their ids. */
+  listGroups(): Promise<GroupSummary[]> {
     return this.#groups.list();
   }
 

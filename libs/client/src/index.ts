@@ -16,7 +16,7 @@ export { CommitFailed, type CommitFailure } from './group/commit-failed.ts';
 export type { GroupPlace, SeekOptions, SoughtPosition } from './group/group-admin.ts';
 export { type GroupBatch, GroupConsumer, type GroupRecord } from './group/group-consumer.ts';
 export type { GroupEvent, GroupListener, PartitionsChanged } from './group/group-events.ts';
-export type { GroupInfo, GroupMemberInfo, GroupPosition } from './group/group-info.ts';
+export type { GroupInfo, GroupMemberInfo, GroupPosition, GroupSummary } from './group/group-info.ts';
 export type { GroupConsumerOptions } from './group/group-options.ts';
 export type { PartitionLag } from './group/group-positions.ts';
 export type { RunOptions } from './group/group-run.ts';

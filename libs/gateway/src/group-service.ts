@@ -103,9 +103,15 @@ async function listGroups(
     isAboutPlaceOrLost,
   );
   // A shard that moves may be with two of them.
-  const found = [...new Set(pages.flatMap(({ groups }) => groups))].sort();
-  const groups = found.slice(0, limit);
-  const hasMore = found.length > limit || pages.some(({ nextPageToken }) => nextPageToken !== '');
+  const found = new Map(pages.flatMap((page) => page.groups.map((group, i) => [group, page.members[i] ?? 0] as const)));
+  const groups = [...found.keys()].sort().slice(0, limit);
+  const hasMore = found.size > limit || pages.some(({ nextPageToken }) => nextPageToken !== '');
   const shards = [...new Set(pages.flatMap((page) => page.shards))].sort((a, b) => a - b);
-  return { groups, nextPageToken: hasMore ? (groups.at(-1) ?? '') : '', shards, shardCount: groupsTopic.partitions };
+  return {
+    groups,
+    members: groups.map((group) => found.get(group) ?? 0),
+    nextPageToken: hasMore ? (groups.at(-1) ?? '') : '',
+    shards,
+    shardCount: groupsTopic.partitions,
+  };
 }

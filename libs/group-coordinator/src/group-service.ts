@@ -128,11 +128,17 @@ async function listGroups(
       return shards.ask(one, { kind: 'list', after, limit }, true);
     }),
   );
-  const found = pages.flatMap((page) => (page.kind === 'groups' ? page.groups : [])).sort();
-  const groups = found.slice(0, limit);
+  const found = pages.flatMap((page) => (page.kind === 'groups' ? page.groups : []));
+  const listed = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
   const hasMore = found.length > limit || pages.some((page) => page.kind === 'groups' && page.hasMore);
-  const nextPageToken = hasMore ? (groups.at(-1) ?? '') : '';
-  return { groups, nextPageToken, shards: owned.map(({ shard }) => shard), shardCount: shards.count };
+  const nextPageToken = hasMore ? (listed.at(-1)?.id ?? '') : '';
+  return {
+    groups: listed.map(({ id }) => id),
+    members: listed.map(({ members }) => members),
+    nextPageToken,
+    shards: owned.map(({ shard }) => shard),
+    shardCount: shards.count,
+  };
 }
 
 async function describeGroup(

@@ -59,5 +59,6 @@ export function readOffsets(group: GroupState, partitions: readonly PartitionKey
 
 export function listGroups(shard: ShardState, after: GroupId | undefined, limit: number): Reply {
   const ids = [...shard.groups.keys()].filter((id) => after === undefined || id > after).sort();
-  return { kind: 'groups', groups: ids.slice(0, limit), hasMore: ids.length > limit };
+  const groups = ids.slice(0, limit).map((id) => ({ id, members: shard.groups.get(id)?.members.size ?? 0 }));
+  return { kind: 'groups', groups, hasMore: ids.length > limit };
 }

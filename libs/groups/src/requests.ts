@@ -138,6 +138,12 @@ export interface GroupDescription {
   readonly offsets: ReadonlyMap<PartitionKey, StoredOffset>;
 }
 
+/** A group in a list. */
+export interface GroupListing {
+  readonly id: GroupId;
+  readonly members: number;
+}
+
 export type Reply =
   | { readonly kind: 'done' }
   /** Nothing was changed. A membership goes on. */
@@ -151,7 +157,7 @@ export type Reply =
     }
   | { readonly kind: 'described'; readonly description: GroupDescription }
   | { readonly kind: 'offsets'; readonly offsets: ReadonlyMap<PartitionKey, StoredOffset> }
-  | { readonly kind: 'groups'; readonly groups: readonly GroupId[]; readonly hasMore: boolean }
+  | { readonly kind: 'groups'; readonly groups: readonly GroupListing[]; readonly hasMore: boolean }
   | { readonly kind: 'forgotten'; readonly more: boolean };
 
 /**

@@ -82,12 +82,12 @@ test('groups are listed by page, and described with all that they have', (t) => 
     });
   t.deepEqual(world.after({ kind: 'list', after: undefined, limit: 2 }).last.reply, {
     kind: 'groups',
-    groups: ['x', 'y'].map(groupId),
+    groups: ['x', 'y'].map((id) => ({ id: groupId(id), members: 0 })),
     hasMore: true,
   });
   t.deepEqual(world.after({ kind: 'list', after: groupId('y'), limit: 2 }).last.reply, {
     kind: 'groups',
-    groups: [groupId('z')],
+    groups: [{ id: groupId('z'), members: 0 }],
     hasMore: false,
   });
   const { reply } = new World().after(hello(), ack(a, 1, [t0, t1]), hello(b), { kind: 'describe', group }).last;

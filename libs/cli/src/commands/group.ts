@@ -14,7 +14,7 @@ import { watching } from '../watching.ts';
 /** `moldau group list` */
 export async function list(options: GlobalOptions, io: Io): Promise<void> {
   await withClient(options, io, async ({ admin }, { output }) => {
-    const rows = (await admin.listGroups()).map((group) => ({ group }));
+    const rows = (await admin.listGroups()).map(({ group, members }) => ({ group, members }));
     await printRows(rows, 'group', output, io);
     sayNone(rows, output, options, io);
   });

@@ -9,7 +9,7 @@ export function addGroups(root: Command, io: Io): void {
 
   group
     .command('list')
-    .description('all groups')
+    .description('all groups, and how many members they have')
     .addHelpText('after', examples('moldau group list', 'moldau group list --output name'))
     .action(async (_options, command: Command) =>
       (await import('../commands/group.ts')).list(command.optsWithGlobals(), io),

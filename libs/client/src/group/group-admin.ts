@@ -12,7 +12,15 @@ import type { ClientPorts } from '../client-ports.ts';
 import type { TopicPartition } from '../consumer.ts';
 import { checkPlace, type Place, positionOf } from '../place.ts';
 import { GroupCoordinators } from './group-coordinators.ts';
-import { describedGroup, type GroupInfo, type GroupPosition, inOrder, nameOf, topicIdsOf } from './group-info.ts';
+import {
+  describedGroup,
+  type GroupInfo,
+  type GroupPosition,
+  type GroupSummary,
+  inOrder,
+  nameOf,
+  topicIdsOf,
+} from './group-info.ts';
 
 /** Where a group is to go on: a place, or so many records on from where it stands, or back. */
 export type GroupPlace = Place | { readonly shift: bigint | number };
@@ -47,15 +55,15 @@ export class GroupAdmin {
     this.#coordinators = new GroupCoordinators(ports);
   }
 
-  /** The ids of all groups, in order. */
-  async list(): Promise<string[]> {
+  /** All groups, by their ids. */
+  async list(): Promise<GroupSummary[]> {
     return retrying(this.#ports, this.#ports.timeoutMs, async (leftMs) => {
-      const groups = new Set<string>();
+      const groups = new Map<string, number>();
       const shards = new Set<number>();
       let shardCount = 0;
       for (const address of await this.#coordinators.addresses(leftMs)) {
         for await (const page of this.#pagesOf(address, leftMs)) {
-          for (const group of page.groups) groups.add(group);
+          for (const [i, group] of page.groups.entries()) groups.set(group, page.members[i] ?? 0);
           for (const shard of page.shards) shards.add(shard);
           shardCount = page.shardCount;
         }
@@ -63,7 +71,7 @@ export class GroupAdmin {
       // Of a shard that moves, or whose owner died, nobody may have told: its groups would be missing.
       const missing = shardCount - shards.size;
       if (missing > 0) throw faults.notServing(`${missing} of ${shardCount} shards of the groups`, 'away');
-      return [...groups].sort();
+      return [...groups.keys()].sort().map((group) => ({ group, members: groups.get(group) ?? 0 }));
     });
   }
 

@@ -7,6 +7,13 @@ import type {
 } from '@moldau/proto/moldau/group/v1/group_pb';
 import type { TopicPartition } from '../consumer.ts';
 
+/** A group in a list. */
+export interface GroupSummary {
+  readonly group: string;
+  /** How many it has now. 0: it is empty, and may be moved and deleted. */
+  readonly members: number;
+}
+
 /** Where a group stands on one partition. */
 export interface GroupPosition extends TopicPartition {
   /** The next offset to read. `undefined`: nothing is committed, but a member has the partition. */
