@@ -196,6 +196,19 @@ test('a tombstone stays for its time from the compaction on that has removed wha
   t.is((await bench.reopen()).tombstoneEnd, offset(2));
 });
 
+test('a clock that was behind, or is ahead, takes nothing from the time of a tombstone', async (t) => {
+  const { bench, log } = await compactedLog();
+  await commit(bench, log, keyed([['a', '1']]), keyed([['a', null]]));
+  await roll(bench, log);
+  const rightMs = bench.time.wallMs();
+  await bench.run(compact(bench, log, { nowMs: rightMs - 48 * hourMs, latestMs: rightMs }));
+  await bench.run(compact(bench, log, { nowMs: rightMs + 23 * hourMs, latestMs: rightMs + 48 * hourMs }));
+  const tombstone = [1, 'a', null] as const;
+  t.deepEqual((await readAll(bench, log))[0], tombstone);
+  await bench.run(compact(bench, log, { nowMs: rightMs + 25 * hourMs }));
+  t.notDeepEqual((await readAll(bench, log))[0], tombstone);
+});
+
 test('a tombstone that a newer record follows is nothing to be remembered', async (t) => {
   const { bench, log } = await compactedLog();
   await commit(bench, log, keyed([['a', null]]), keyed([['a', '1']]));

@@ -75,6 +75,8 @@ export const emptyTally = (): CompactionTally => ({
 
 export interface CompactOptions {
   readonly nowMs?: Millis;
+  /** By a clock that is ahead. Default: there is none. */
+  readonly latestMs?: Millis;
   readonly keyMemoryBytes?: number;
   readonly bytesPerSecondMax?: number;
   readonly signal?: AbortSignal;
@@ -82,11 +84,16 @@ export interface CompactOptions {
 
 /** Compacts a log, whether that is due or not. */
 export async function compact(bench: Bench, log: PartitionLog, options: CompactOptions = {}): Promise<CompactionTally> {
-  const { nowMs = bench.time.wallMs(), keyMemoryBytes = 1 << 20, bytesPerSecondMax = 1 << 30 } = options;
+  const {
+    nowMs: earliestMs = bench.time.wallMs(),
+    latestMs = earliestMs,
+    keyMemoryBytes = 1 << 20,
+    bytesPerSecondMax = 1 << 30,
+  } = options;
   const { signal = new AbortController().signal } = options;
   const tally = emptyTally();
   const pace = new Pace(bench.time, bench.time, bytesPerSecondMax, signal);
-  await log.compact({ pace, now: () => nowMs, keyMemoryBytes, tally, progressed() {} });
+  await log.compact({ pace, now: () => ({ earliestMs, latestMs }), keyMemoryBytes, tally, progressed() {} });
   return tally;
 }
 

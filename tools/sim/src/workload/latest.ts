@@ -1,6 +1,6 @@
 import type { Producer } from '@moldau/client';
 import { FileError } from '@moldau/kernel';
-import { CompactionAbandoned } from '@moldau/log/compaction/compaction-run';
+import { CompactionAbandoned, type TimeRange } from '@moldau/log/compaction/compaction-run';
 import { Pace } from '@moldau/log/compaction/pace';
 import type { Operator } from '../operator.ts';
 import { LatestOracle } from '../oracle/latest-oracle.ts';
@@ -78,8 +78,13 @@ export class Latest {
   #compactOn({ name, node }: Operator): void {
     const { cluster, random, trace } = this.#world;
     for (const { topic, log } of node.service.partitions) {
-      const now = (): number => node.clock.wallMs();
-      if (topic !== latestTopic || this.#compacting.has(log) || !log.isCompactionDue(now())) continue;
+      if (topic !== latestTopic || this.#compacting.has(log)) continue;
+      // As a node sees it whose coordinator's clock is right.
+      const now = (): TimeRange => {
+        const [ownMs, rightMs] = [node.clock.wallMs(), cluster.time.wallMs()];
+        return { earliestMs: Math.min(ownMs, rightMs), latestMs: Math.max(ownMs, rightMs) };
+      };
+      if (!log.isCompactionDue(now().earliestMs)) continue;
       this.#compacting.add(log);
       trace.note(`${name} compacts ${log.key}`);
       const tally = { readBytes: 0, removedBytes: 0, unkeyedRecords: 0, unreadableBatches: 0 };
