@@ -3,7 +3,7 @@ import { BatchBuilder, BatchHeader, type Compression, readRecords } from '@molda
 import type { CompactionTally } from '../../src/compaction/compaction-run.ts';
 import { Pace } from '../../src/compaction/pace.ts';
 import type { LogSlice, PartitionLog } from '../../src/index.ts';
-import { type Bench, headersOf } from './bench.ts';
+import { Bench, epoch, headersOf } from './bench.ts';
 
 /** A record as tests write it: a null value is a tombstone. */
 export type KeyedRecord = readonly [key: string | null, value: string | null];
@@ -112,4 +112,15 @@ export async function roll(bench: Bench, log: PartitionLog): Promise<void> {
   log.configure(config);
   // The checkpoint's synced end follows, once the epochs are saved.
   await bench.time.runFor(10);
+}
+
+export const hourMs = 3_600_000;
+
+/** A log that is led, of a topic that is compacted, and read from the disk alone. */
+export async function compactedLog(segmentBytes = 4_000, seed = 1): Promise<{ bench: Bench; log: PartitionLog }> {
+  const bench = new Bench(seed, { tailCacheBytes: 1, maxOpenFiles: seed % 2 === 0 ? 2 : 64 });
+  bench.config = { ...bench.config, segmentBytes, compaction: { deleteRetentionMs: 24 * hourMs } };
+  const log = await bench.log();
+  log.lead(epoch(1));
+  return { bench, log };
 }
