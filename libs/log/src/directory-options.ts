@@ -20,6 +20,6 @@ export interface DirectoryOptions {
   readonly retentionEveryMs?: Millis | undefined;
   /** What compaction may take of the disk and of memory; default {@link defaultCompactionLimits}. */
   readonly compaction?: CompactionLimits | undefined;
-  /** The coordinator's time, where it is known: retention takes the earlier of it and the own clock. */
+  /** The coordinator's time, where it is known: nothing goes before its time has come by that and by the own clock. */
   readonly coordinatorMs?: (() => Millis | undefined) | undefined;
 }

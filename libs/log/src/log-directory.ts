@@ -4,7 +4,6 @@ import {
   type DirectoryLock,
   type FileError,
   type LeaderEpoch,
-  type Millis,
   type PartitionKey,
   partitionKey,
   type Revision,
@@ -13,6 +12,7 @@ import {
 } from '@moldau/kernel';
 import { CheckpointFile } from './checkpoint-file.ts';
 import { writeCleanMarker } from './clean-marker.ts';
+import type { TimeRange } from './compaction/compaction-run.ts';
 import { Compactor, defaultCompactionLimits } from './compaction/compactor.ts';
 import type { DirectoryContext } from './directory-context.ts';
 import type { DirectoryOptions } from './directory-options.ts';
@@ -190,7 +190,7 @@ export class LogDirectory {
     }
     this.#cancelRetention = repeat(this.#ports.timers, this.#options.retentionEveryMs ?? retentionEveryMs, () => {
       this.#retaining = this.#retaining.then(() => this.#retainAll());
-      this.#compactor.look(this.#partitions.values(), () => this.#earlierMs());
+      this.#compactor.look(this.#partitions.values(), () => this.#now());
     });
   }
 
@@ -278,7 +278,8 @@ export class LogDirectory {
 
   /** Never rejects: what fails for one partition is logged. */
   async #retainAll(): Promise<void> {
-    const nowMs = this.#earlierMs();
+    // A clock that runs ahead removes nothing early.
+    const nowMs = this.#now().earliestMs;
     for (const log of this.#partitions.values()) {
       if (this.#closing) return;
       try {
@@ -289,9 +290,11 @@ export class LogDirectory {
     }
   }
 
-  /** A clock that runs ahead removes nothing early. */
-  #earlierMs(): Millis {
-    return Math.min(this.#ports.clock.wallMs(), this.#options.coordinatorMs?.() ?? Number.POSITIVE_INFINITY);
+  /** Our own clock and the coordinator's. */
+  #now(): TimeRange {
+    const ownMs = this.#ports.clock.wallMs();
+    const coordinatorMs = this.#options.coordinatorMs?.() ?? ownMs;
+    return { earliestMs: Math.min(ownMs, coordinatorMs), latestMs: Math.max(ownMs, coordinatorMs) };
   }
 
   async #noteFailure(error: FileError): Promise<void> {

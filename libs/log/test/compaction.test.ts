@@ -1,22 +1,11 @@
 import { offset } from '@moldau/kernel';
 import { BatchHeader, compressions } from '@moldau/records';
 import test from 'ava';
-import type { PartitionLog } from '../src/index.ts';
 import { testBatch } from './support/batches.ts';
 import { Bench, epoch, headersOf, offsetsOf } from './support/bench.ts';
-import { allHeaders, commit, compact, keyed, readAll, recordsOf, roll } from './support/keyed.ts';
+import { allHeaders, commit, compact, compactedLog, hourMs, keyed, readAll, recordsOf, roll } from './support/keyed.ts';
 
-const hourMs = 3_600_000;
 const partition = '/data/partitions/t0-0';
-
-/** A log that is led, of a topic that is compacted, and read from the disk alone. */
-async function compactedLog(segmentBytes = 4_000, seed = 1): Promise<{ bench: Bench; log: PartitionLog }> {
-  const bench = new Bench(seed, { tailCacheBytes: 1, maxOpenFiles: seed % 2 === 0 ? 2 : 64 });
-  bench.config = { ...bench.config, segmentBytes, compaction: { deleteRetentionMs: 24 * hourMs } };
-  const log = await bench.log();
-  log.lead(epoch(1));
-  return { bench, log };
-}
 
 const logFiles = (bench: Bench): string[] =>
   bench.disk.filesBelow(partition).filter((path) => !path.endsWith('.index') && !path.endsWith('.producers'));
@@ -157,55 +146,6 @@ test('what lies in the active segment, or at the high watermark or above, is not
     [3, 'a', '4'],
     [4, 'a', '5'],
   ]);
-});
-
-test('a tombstone stays for its time from the compaction on that has removed what was before it, and then goes', async (t) => {
-  const { bench, log } = await compactedLog();
-  await commit(
-    bench,
-    log,
-    keyed([['a', '1']]),
-    keyed(
-      [
-        ['a', null],
-        ['b', '1'],
-      ],
-      { timestampMs: 1 },
-    ),
-  );
-  await roll(bench, log);
-  const nowMs = bench.time.wallMs();
-  await bench.run(compact(bench, log, { nowMs }));
-  const kept = [
-    [1, 'a', null],
-    [2, 'b', '1'],
-    [3, 'roll', '3'],
-  ];
-  t.deepEqual(await readAll(bench, log), kept as never, 'however old the tombstone itself is');
-  t.like(await bench.run(log.offsetForTimestamp(0)), { timestampMs: 1 }, 'its time is what it was');
-  await bench.run(compact(bench, log, { nowMs: nowMs + 23 * hourMs }));
-  t.deepEqual(await readAll(bench, log), kept as never);
-  t.is(log.tombstoneEnd, offset(0));
-  t.false(log.isCompactionDue(nowMs + 23 * hourMs));
-  t.true(log.isCompactionDue(nowMs + 25 * hourMs), 'the time of the last tombstone has come');
-  await bench.run(compact(bench, log, { nowMs: nowMs + 25 * hourMs }));
-  t.deepEqual(await readAll(bench, log), kept.slice(1) as never);
-  t.is(log.tombstoneEnd, offset(2));
-  t.false(log.isCompactionDue(nowMs + 99 * hourMs));
-  await bench.close();
-  t.is((await bench.reopen()).tombstoneEnd, offset(2));
-});
-
-test('a tombstone that a newer record follows is nothing to be remembered', async (t) => {
-  const { bench, log } = await compactedLog();
-  await commit(bench, log, keyed([['a', null]]), keyed([['a', '1']]));
-  await roll(bench, log);
-  await bench.run(compact(bench, log));
-  t.deepEqual(await readAll(bench, log), [
-    [1, 'a', '1'],
-    [2, 'roll', '2'],
-  ]);
-  t.is(log.tombstoneEnd, offset(0));
 });
 
 test('records without a key are dropped and counted; what is no record at all stays', async (t) => {

@@ -26,6 +26,7 @@ export async function liveCompacted(world: World): Promise<void> {
   const using = [
     ...[1, 2, 3].map((n) => world.background(() => latest.write(`writer-${n}`))),
     ...[1, 2].map((n) => world.background(() => latest.read(`reader-${n}`))),
+    world.background(() => latest.follow('follower')),
     world.background(() => latest.compact()),
   ];
   const plagued = world.background(() => plague(world, 7_000 + random.below(12_000)));

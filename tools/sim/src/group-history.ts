@@ -31,12 +31,18 @@ export async function liveInGroups(world: World): Promise<void> {
   );
   if (random.chance(0.5)) slots.push(new MemberSlot(world, group, 'member-fickle', true));
   const living = slots.map((slot) => world.background(() => slot.run()));
-  const writing = [
-    ...topics.map(({ name }, i) => world.background(() => produce(world, `p${i}`, name, true))),
+  // Whoever asks where a group stands, or commits, tells an owner of its shard that was overtaken: in quiet nobody does for long.
+  const isQuiet = random.chance(0.4);
+  const asking = () => [
     world.background(() => askForOffsets(world, 'asker', group)),
     world.background(() => commitForOthers(world, 'impostor', group)),
-    world.background(() => standAlone(world, 'alone', first)),
     ...(random.chance(0.3) ? [world.background(() => seekBack(world, 'seeker', group))] : []),
+  ];
+  const most = isQuiet ? 10 + random.below(60) : undefined;
+  const writing = [
+    ...topics.map(({ name }, i) => world.background(() => produce(world, `p${i}`, name, true, most))),
+    world.background(() => standAlone(world, 'alone', first)),
+    ...(isQuiet ? [] : asking()),
   ];
   const plagued = world.background(() => plague(world, 7_000 + random.below(15_000)));
   await world.until('the faults end', () => plagued.isOver, 300_000);

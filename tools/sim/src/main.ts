@@ -1,3 +1,4 @@
+import { seedsOf } from './kinds.ts';
 import { planted } from './mutations/planted-bugs.ts';
 import { catchAll } from './mutations/suite.ts';
 import { readOptions, type SimOptions } from './options.ts';
@@ -6,10 +7,6 @@ import { runSeeds } from './seed-pool.ts';
 
 const say = (text: string): void => console.log(text);
 const threads = 2;
-
-function* seedsOf({ first, count }: SimOptions): Generator<number> {
-  for (let seed = first; seed < first + count; seed += 1) yield seed;
-}
 
 function tell({ seed, digest, broken }: Outcome, trace: boolean): void {
   if (broken === undefined) return;
@@ -47,7 +44,7 @@ async function runMany(options: SimOptions): Promise<boolean> {
   const broken: number[] = [];
   const sums = { ok: 0, refused: 0, unknown: 0, virtualMs: 0 };
   await runSeeds({
-    seeds: seedsOf(options),
+    seeds: seedsOf(options.kind, options.first, options.count),
     threads,
     onOutcome: (outcome) => {
       done += 1;
@@ -71,7 +68,7 @@ async function runMany(options: SimOptions): Promise<boolean> {
 
 async function main(): Promise<boolean> {
   const options = readOptions(process.argv.slice(2));
-  if (options.mutations) return catchAll(planted(options.mutation), options, threads, say);
+  if (options.mutations) return catchAll(planted(options), options, threads, say);
   return options.count === 1 ? runTwice(options) : runMany(options);
 }
 

@@ -50,7 +50,7 @@ const caughtWithin = {
 
 for (const [name, count] of Object.entries(caughtWithin)) {
   test.serial(`a planted bug is caught: ${name}`, async (t) => {
-    const [bug] = planted(name);
+    const [bug] = planted({ mutation: name });
     if (bug === undefined) return t.fail();
     const { within } = await catchOne(bug, { first: 1, count }, threads);
     t.true(within !== undefined, `${name} was not caught in ${count} seeds`);
@@ -77,5 +77,5 @@ test('every patch fits the source as it is now', (t) => {
 
 test('planted bugs have names of their own, and an unknown one is refused', (t) => {
   t.is(new Set(plantedBugs.map(({ name }) => name)).size, plantedBugs.length);
-  t.throws(() => planted('none'), { message: /no planted bug none/ });
+  t.throws(() => planted({ mutation: 'none' }), { message: /no planted bug none/ });
 });

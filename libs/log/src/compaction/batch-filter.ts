@@ -3,20 +3,22 @@ import { type BatchHeader, noProducer } from '@moldau/records';
 import { windowBatches } from '../producers/producer-window.ts';
 import { hasKeyedRecords, walkRecords } from './batch-records.ts';
 import { rewriteBatch } from './batch-rewrite.ts';
-import type { CompactionRun } from './compaction-run.ts';
+import type { CompactionRun, TimeRange } from './compaction-run.ts';
 import { emptiedBatch } from './empty-batch.ts';
 import type { NewestKeys } from './newest-keys.ts';
 import type { RecordWalk } from './record-walk.ts';
 
 // The delete horizon is Kafka's (KIP-534): the first pass that leaves a tombstone as the oldest record of its key writes into
 // its batch, in place of the base timestamp, when it may go, and says so by a bit. Times of records count from there, then.
+// That time counts from the latest that it may be, and has come when it has by the earliest: a clock that was put right in
+// between must not take it from readers.
 
 /** What a pass leaves of a log, batch by batch. */
 export class BatchFilter {
   readonly #run: CompactionRun;
   readonly #newest: NewestKeys;
   /** The same for all that is asked of one batch: it is gone through twice. */
-  #nowMs: Millis = 0;
+  #now: TimeRange = { earliestMs: 0, latestMs: 0 };
   /** Behind the highest tombstone that was dropped; 0: none was. */
   tombstoneEnd = 0n as Offset;
   /** The latest time at which a tombstone that was kept may go. */
@@ -37,7 +39,7 @@ export class BatchFilter {
     if (header.baseOffset >= this.#newest.end) return batch;
     if (header.recordsCount === 0) return header.isControl || this.#isWindowed(header) ? batch : undefined;
     if (!hasKeyedRecords(header)) return batch;
-    this.#nowMs = this.#run.now();
+    this.#now = this.#run.now();
     const counted = new KeptRecords(header);
     const unfolded = await walkRecords(batch, header, this.#run.pace, (record) => {
       if (this.#keeps(record, header)) counted.keep(record, this.#isNewest(record));
@@ -66,7 +68,7 @@ export class BatchFilter {
     if (record.key === undefined) return false;
     if (!keys.takes(record.key)) return true;
     if (this.#isOlder(record, header)) return false;
-    return !(record.isTombstone && header.hasDeleteHorizon && header.baseTimestamp < this.#nowMs);
+    return !(record.isTombstone && header.hasDeleteHorizon && header.baseTimestamp < this.#now.earliestMs);
   }
 
   /** Whether what was before a record that is kept is gone for sure. Of a key that no memory takes nothing goes. */
@@ -86,7 +88,7 @@ export class BatchFilter {
     }
     // Of a batch that this pass divides the last tombstones may still have older records before them.
     if (header.nextOffset > this.#newest.end) return undefined;
-    const horizonMs = Math.floor(this.#nowMs + this.#run.deleteRetentionMs);
+    const horizonMs = Math.floor(this.#now.latestMs + this.#run.deleteRetentionMs);
     this.horizonMs = Math.max(this.horizonMs, horizonMs);
     return horizonMs;
   }

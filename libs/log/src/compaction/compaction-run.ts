@@ -16,6 +16,12 @@ export interface CompactionTally {
   unreadableBatches: number;
 }
 
+/** What time it is, as far as anybody knows: any clock may be wrong. */
+export interface TimeRange {
+  readonly earliestMs: Millis;
+  readonly latestMs: Millis;
+}
+
 /** One compaction of one log, and what it needs to know. */
 export interface CompactionRun {
   readonly context: DirectoryContext;
@@ -27,7 +33,7 @@ export interface CompactionRun {
   readonly segmentBytes: number;
   readonly tally: CompactionTally;
   /** What time it is, for tombstones. */
-  now(): Millis;
+  now(): TimeRange;
   /** Called when another part of the log is done. */
   progressed(): void;
   /** Runs alone: nothing is written, synced or cut meanwhile. */

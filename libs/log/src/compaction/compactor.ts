@@ -1,7 +1,7 @@
-import { type Counter, FileError, type Logger, type Meter, type Millis } from '@moldau/kernel';
+import { type Counter, FileError, type Logger, type Meter } from '@moldau/kernel';
 import type { DirectoryContext } from '../directory-context.ts';
 import type { PartitionLog } from '../partition-log.ts';
-import { CompactionAbandoned, type CompactionTally } from './compaction-run.ts';
+import { CompactionAbandoned, type CompactionTally, type TimeRange } from './compaction-run.ts';
 import { Pace } from './pace.ts';
 
 /** What compactions may take. */
@@ -34,7 +34,7 @@ export class Compactor {
   }
 
   /** Looks through all logs, unless the last look is still going on. */
-  look(logs: Iterable<PartitionLog>, now: () => Millis): void {
+  look(logs: Iterable<PartitionLog>, now: () => TimeRange): void {
     this.#running ??= this.#compactAll([...logs], now).finally(() => {
       this.#running = undefined;
     });
@@ -47,14 +47,14 @@ export class Compactor {
   }
 
   /** Never rejects: what fails for one log is logged. */
-  async #compactAll(logs: readonly PartitionLog[], now: () => Millis): Promise<void> {
+  async #compactAll(logs: readonly PartitionLog[], now: () => TimeRange): Promise<void> {
     for (const log of logs) {
       if (this.#stopping.signal.aborted || this.#context.fs.failure !== undefined) return;
-      if (log.isCompactionDue(now())) await this.#compact(log, now);
+      if (log.isCompactionDue(now().earliestMs)) await this.#compact(log, now);
     }
   }
 
-  async #compact(log: PartitionLog, now: () => Millis): Promise<void> {
+  async #compact(log: PartitionLog, now: () => TimeRange): Promise<void> {
     const { clock, timers } = this.#context;
     const { signal } = this.#stopping;
     const tally = { readBytes: 0, removedBytes: 0, unkeyedRecords: 0, unreadableBatches: 0 };

@@ -3,7 +3,7 @@ import { BatchBuilder, BatchHeader, type Compression, readRecords } from '@molda
 import type { CompactionTally } from '../../src/compaction/compaction-run.ts';
 import { Pace } from '../../src/compaction/pace.ts';
 import type { LogSlice, PartitionLog } from '../../src/index.ts';
-import { type Bench, headersOf } from './bench.ts';
+import { Bench, epoch, headersOf } from './bench.ts';
 
 /** A record as tests write it: a null value is a tombstone. */
 export type KeyedRecord = readonly [key: string | null, value: string | null];
@@ -75,6 +75,8 @@ export const emptyTally = (): CompactionTally => ({
 
 export interface CompactOptions {
   readonly nowMs?: Millis;
+  /** By a clock that is ahead. Default: there is none. */
+  readonly latestMs?: Millis;
   readonly keyMemoryBytes?: number;
   readonly bytesPerSecondMax?: number;
   readonly signal?: AbortSignal;
@@ -82,11 +84,16 @@ export interface CompactOptions {
 
 /** Compacts a log, whether that is due or not. */
 export async function compact(bench: Bench, log: PartitionLog, options: CompactOptions = {}): Promise<CompactionTally> {
-  const { nowMs = bench.time.wallMs(), keyMemoryBytes = 1 << 20, bytesPerSecondMax = 1 << 30 } = options;
+  const {
+    nowMs: earliestMs = bench.time.wallMs(),
+    latestMs = earliestMs,
+    keyMemoryBytes = 1 << 20,
+    bytesPerSecondMax = 1 << 30,
+  } = options;
   const { signal = new AbortController().signal } = options;
   const tally = emptyTally();
   const pace = new Pace(bench.time, bench.time, bytesPerSecondMax, signal);
-  await log.compact({ pace, now: () => nowMs, keyMemoryBytes, tally, progressed() {} });
+  await log.compact({ pace, now: () => ({ earliestMs, latestMs }), keyMemoryBytes, tally, progressed() {} });
   return tally;
 }
 
@@ -105,4 +112,15 @@ export async function roll(bench: Bench, log: PartitionLog): Promise<void> {
   log.configure(config);
   // The checkpoint's synced end follows, once the epochs are saved.
   await bench.time.runFor(10);
+}
+
+export const hourMs = 3_600_000;
+
+/** A log that is led, of a topic that is compacted, and read from the disk alone. */
+export async function compactedLog(segmentBytes = 4_000, seed = 1): Promise<{ bench: Bench; log: PartitionLog }> {
+  const bench = new Bench(seed, { tailCacheBytes: 1, maxOpenFiles: seed % 2 === 0 ? 2 : 64 });
+  bench.config = { ...bench.config, segmentBytes, compaction: { deleteRetentionMs: 24 * hourMs } };
+  const log = await bench.log();
+  log.lead(epoch(1));
+  return { bench, log };
 }

@@ -1,6 +1,7 @@
+import { groupsTopic } from '@moldau/metadata';
 import type { SimulatedGroupCoordinator } from '@moldau/testing';
 import type { World } from '../world.ts';
-import { between, type Fault, until } from './fault.ts';
+import { between, type Fault, shuffled, until } from './fault.ts';
 
 const one = ({ cluster, random }: World): SimulatedGroupCoordinator | undefined =>
   cluster.groupCoordinators[random.below(cluster.groupCoordinators.length)];
@@ -77,15 +78,50 @@ const logless = async (world: World): Promise<void> => {
   for (const [from, to] of ways) weather.release(cluster.network, from, to);
 };
 
+/**
+ * One comes back, and is given half of the shards of the other, which does not hear of it. The network is divided: some members
+ * reach the old owner alone, and all others the new one.
+ */
+const overtaken = async (world: World): Promise<void> => {
+  const { weather, cluster, trace, random } = world;
+  const [stays, comes] = shuffled(cluster.groupCoordinators, random);
+  if (stays === undefined || comes === undefined) return;
+  const hasAll = (): boolean => stays.isRunning && stays.service.servedShards.length === groupsTopic.partitions;
+  trace.note(`${comes.address} kill`);
+  comes.kill();
+  await until(world, hasAll, { everyMs: 100, maxMs: 15_000 });
+  await world.sleep(between(world, 200, 3_000));
+  const members = theNewest(world);
+  const old = members.filter(() => random.chance(0.5));
+  const left = [stays.address, ...old];
+  const coordinators = cluster.coordinators.map(({ address }) => address);
+  const right = [...coordinators, comes.address, ...members.filter((name) => !old.includes(name))];
+  // What old members do not read they do not commit.
+  const nodes = cluster.nodes.map(({ address }) => address);
+  const ways = [
+    ...left.flatMap((one) => right.flatMap((other) => [[one, other] as const, [other, one] as const])),
+    ...old.flatMap((name) => nodes.map((node) => [node, name] as const)),
+  ];
+  trace.note(`apart from all others: ${left.join(' ')}`);
+  for (const [from, to] of ways) weather.hold(from, to);
+  world.startGroupCoordinator(comes);
+  await world.sleep(between(world, 5_000, 12_000));
+  for (const [from, to] of ways) weather.release(cluster.network, from, to);
+  trace.note('together again');
+};
+
+/** Of the members those that joined last; some of them may be dead. */
+const theNewest = ({ people }: World): string[] =>
+  people.flatMap(({ name }) => (name.startsWith('member-') ? [name] : [])).slice(-6);
+
 /** What members say stays on its way for a while, and they hear all that they are told. */
 const unheard = async (world: World): Promise<void> => {
   const { weather, cluster, trace, random } = world;
-  // Those that joined last; some of them may be dead.
-  const members = world.people.filter(({ name }) => name.startsWith('member-')).slice(-6);
+  const members = theNewest(world);
   for (let times = 1 + random.below(4); times > 0; times -= 1) {
     const some = members.filter(() => random.chance(0.4));
-    const ways = some.flatMap(({ name }) => cluster.groupCoordinators.map(({ address }) => [name, address] as const));
-    trace.note(`unheard: ${some.map(({ name }) => name).join(' ')}`);
+    const ways = some.flatMap((name) => cluster.groupCoordinators.map(({ address }) => [name, address] as const));
+    trace.note(`unheard: ${some.join(' ')}`);
     for (const [from, to] of ways) weather.hold(from, to);
     await world.sleep(between(world, 100, random.chance(0.3) ? 9_000 : 2_500));
     for (const [from, to] of ways) weather.release(cluster.network, from, to);
@@ -100,6 +136,7 @@ export const groupFaults: readonly Fault[] = [
   { name: 'group-stop', weight: 3, run: stop },
   { name: 'group-pause', weight: 5, run: pause },
   { name: 'group-deaf', weight: 5, run: deaf },
+  { name: 'group-overtaken', weight: 4, run: overtaken },
   { name: 'group-logless', weight: 4, run: logless },
   { name: 'unheard-members', weight: 6, run: unheard },
 ];

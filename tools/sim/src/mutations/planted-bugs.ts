@@ -1,3 +1,4 @@
+import type { Kind } from '../kinds.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { plantedCompactionBugs } from './planted-compaction-bugs.ts';
 import { plantedGroupBugs } from './planted-group-bugs.ts';
@@ -368,10 +369,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedCompactionBugs,
 ];
 
-/** All of them, or the one of this name. Throws an Error that lists them. */
-export function planted(name: string | undefined): readonly PlantedBug[] {
-  if (name === undefined) return plantedBugs;
-  const found = plantedBugs.filter((bug) => bug.name === name);
+/** All of them, those that histories of one kind may meet, or the one of this name. Throws an Error that lists them. */
+export function planted({
+  mutation,
+  kind,
+}: {
+  readonly mutation?: string | undefined;
+  readonly kind?: Kind | undefined;
+}): readonly PlantedBug[] {
+  const ofKind = plantedBugs.filter((bug) => kind === undefined || (bug.kind ?? 'log') === kind);
+  const found = mutation === undefined ? ofKind : ofKind.filter(({ name }) => name === mutation);
   if (found.length > 0) return found;
-  throw new Error(`no planted bug ${name}: there are ${plantedBugs.map((bug) => bug.name).join(', ')}`);
+  throw new Error(`no planted bug ${mutation}: there are ${ofKind.map(({ name }) => name).join(', ')}`);
 }

@@ -30,7 +30,7 @@ export const plantedCompactionBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'log/src/compaction/batch-filter.ts',
-        from: 'return !(record.isTombstone && header.hasDeleteHorizon && header.baseTimestamp < this.#nowMs);',
+        from: 'return !(record.isTombstone && header.hasDeleteHorizon && header.baseTimestamp < this.#now.earliestMs);',
         to: 'return !record.isTombstone;',
       },
     ],

@@ -1,4 +1,4 @@
-import { type Kind, kindOf } from '../kinds.ts';
+import { seedsOf } from '../kinds.ts';
 import { runSeeds } from '../seed-pool.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
@@ -31,15 +31,6 @@ export async function catchOne(bug: PlantedBug, { first, count }: Trial, threads
     },
   });
   return caught;
-}
-
-function* seedsOf(kind: Kind, first: number, count: number): Generator<number> {
-  let left = count;
-  for (let seed = first; left > 0; seed += 1) {
-    if (kindOf(seed) !== kind) continue;
-    left -= 1;
-    yield seed;
-  }
 }
 
 /** Every bug must be caught. */

@@ -1,4 +1,6 @@
+import type { Millis } from '@moldau/kernel';
 import type { SeededRandom } from '@moldau/testing';
+import type { CopyContent } from './copy-content.ts';
 import { Violation } from './violation.ts';
 import type { WriteState } from './write.ts';
 
@@ -9,6 +11,7 @@ export interface LatestWrite {
   readonly number: number;
   /** Null: a tombstone. */
   readonly text: string | null;
+  readonly invokedMs: Millis;
   state: WriteState;
   offset: bigint | undefined;
 }
@@ -19,12 +22,12 @@ export class LatestOracle {
   /** What was read at an offset, or acknowledged there. */
   readonly #content = new Map<bigint, string>();
 
-  invoke(key: string, isTombstone: boolean, bytes: number): LatestWrite {
+  invoke(key: string, isTombstone: boolean, bytes: number, invokedMs: Millis): LatestWrite {
     const all = this.#writes.get(key) ?? [];
     this.#writes.set(key, all);
     const number = all.length;
     const text = isTombstone ? null : `${key}|${number}|${'~'.repeat(bytes)}`;
-    const write: LatestWrite = { key, number, text, state: 'pending', offset: undefined };
+    const write: LatestWrite = { key, number, text, invokedMs, state: 'pending', offset: undefined };
     all.push(write);
     return write;
   }
@@ -53,20 +56,49 @@ export class LatestOracle {
 
   /** Somebody begins to read. */
   begin(from: bigint): LatestReading {
+    return new LatestReading(this, from, this.newest());
+  }
+
+  /** Of each key what was acknowledged last. */
+  newest(): ReadonlyMap<string, LatestWrite> {
     const newest = new Map<string, LatestWrite>();
     for (const [key, all] of this.#writes) {
       const write = all.findLast(({ state, offset }) => state === 'ok' && offset !== undefined);
       if (write !== undefined) newest.set(key, write);
     }
-    return new LatestReading(this, from, newest);
+    return newest;
+  }
+
+  /**
+   * One copy was compacted. `committed`: what lies below is. `youngMs`: a tombstone that was asked for since then has not had its
+   * time.
+   */
+  compacted(node: string, { offsets, logStart, highWatermark }: CopyContent, committed: bigint, youngMs: Millis): void {
+    for (const [key, newest] of this.newest()) {
+      const { number, offset = 0n, text, invokedMs } = newest;
+      if (offset < logStart || offset >= highWatermark) continue;
+      const first = offsets.get(key)?.find((one) => one >= offset);
+      if (first === offset) continue;
+      const later = this.writes(key).filter((one) => one.number > number && one.state !== 'not-written');
+      if (text === null) {
+        if (later.length > 0 || invokedMs < youngMs) continue;
+        throw new Violation('I22', `${nameOf(newest)} at ${offset} is gone from ${node} before its time`);
+      }
+      // A tombstone may have taken its place, and be gone as well.
+      if (first === undefined || first < committed || later.some((one) => one.text === null)) continue;
+      throw new Violation(
+        'I22',
+        `${nameOf(newest)} at ${offset} is gone from ${node} for a record at ${first}, and ${committed} is committed`,
+      );
+    }
   }
 }
 
-/** One read, in the order of offsets. */
+/** One read, in the order of offsets; it may go on where it ended. */
 export class LatestReading {
   readonly #oracle: LatestOracle;
-  /** What was acknowledged last when it began. */
-  readonly #newest: ReadonlyMap<string, LatestWrite>;
+  /** What was acknowledged last when it began, or went on. */
+  #newest: ReadonlyMap<string, LatestWrite>;
   readonly #last = new Map<string, bigint>();
   #next: bigint;
   count = 0;
@@ -75,6 +107,16 @@ export class LatestReading {
     this.#oracle = oracle;
     this.#newest = newest;
     this.#next = from;
+  }
+
+  /** What comes next. */
+  get next(): bigint {
+    return this.#next;
+  }
+
+  /** It came to the end, and goes on from there. */
+  goOn(): void {
+    this.#newest = this.#oracle.newest();
   }
 
   take(key: string, value: string | null, offset: bigint): void {

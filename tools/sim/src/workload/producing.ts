@@ -3,8 +3,14 @@ import { MoldauError } from '@moldau/kernel';
 import type { Write } from '../oracle/write.ts';
 import type { World } from '../world.ts';
 
-/** Pushes records through the library's producer until the world is no longer busy, then flushes. */
-export async function produce(world: World, name: string, topic: string, idempotent: boolean): Promise<void> {
+/** Pushes records through the library's producer until the world is no longer busy, or it has pushed `most`, then flushes. */
+export async function produce(
+  world: World,
+  name: string,
+  topic: string,
+  idempotent: boolean,
+  most = 400,
+): Promise<void> {
   const { random, oracle } = world;
   const person = world.person(name);
   const producer = person.client.producer({
@@ -19,7 +25,7 @@ export async function produce(world: World, name: string, topic: string, idempot
   const keys = 1 + random.below(6);
   const paceMs = 25 + random.below(120);
   const sizeBytes = 20 + random.below(1_500);
-  for (let number = 0; world.isBusy && number < 400; number += 1) {
+  for (let number = 0; world.isBusy && number < most; number += 1) {
     const lane = idempotent ? { name, number } : undefined;
     const write = oracle.invoke(`${name}.${number}`, topic, random.below(sizeBytes), lane);
     await push(world, producer, write, `k${random.below(keys)}`);
