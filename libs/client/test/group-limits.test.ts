@@ -27,6 +27,20 @@ test('a group that is full says so, and the loop ends with it', async (t) => {
   t.is(member.owned.length, 4);
 });
 
+test('what a member has is shown before anything is committed there', async (t) => {
+  const { time, client, write } = await world();
+  await write(8);
+  const member = new Reading(client, { commit: 'manual' });
+  await time.runUntil(() => member.values.length === 8, 30_000);
+  const { positions } = await time.run(client.admin.describeGroup('g'));
+  const { memberId } = member.consumer;
+  const nothingYet = { committed: undefined, end: 2n, lag: undefined, behindMs: undefined, metadata: '', memberId };
+  t.deepEqual(
+    positions,
+    [0, 1, 2, 3].map((partition) => ({ topic: 't', partition, ...nothingYet })),
+  );
+});
+
 test('a topic that is deleted and made again is another one: its members read it from where they begin', async (t) => {
   const { time, client, write } = await world();
   await write(40);

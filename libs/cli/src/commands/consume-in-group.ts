@@ -110,9 +110,10 @@ function watchEnd(
   const timer = setInterval(() => {
     if (exit && consumer.isAtEnd) return close();
     looks += 1;
-    const isDue = looks % looksForShare === 0 && consumer.assignment.length === 0 && (exit || !hasSaidIdle);
-    // Whether it is out of reach is for the member to say.
-    if (isDue) lookForShare().catch(() => {});
+    if (looks % looksASecond > 0) return;
+    // Where it begins is where the group stands, before anything comes. Whether it is out of reach is for the member to say.
+    consumer.commit().catch(() => {});
+    if (consumer.assignment.length === 0 && (exit || !hasSaidIdle)) lookForShare().catch(() => {});
   }, lookEveryMs);
   return {
     stop: () => clearInterval(timer),
@@ -122,8 +123,7 @@ function watchEnd(
   };
 }
 
-/** Every second. */
-const looksForShare = 1_000 / lookEveryMs;
+const looksASecond = 1_000 / lookEveryMs;
 
 /** Batches, each of as many records as are wanted then at most. */
 async function* handfuls(

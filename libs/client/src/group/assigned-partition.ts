@@ -25,7 +25,7 @@ export class AssignedPartition implements NamedPartition {
   #done: bigint | undefined;
   #committed: bigint | undefined;
   /** What the coordinator has refused for good: it is not asked again. */
-  #refused: bigint | undefined;
+  #refused: { readonly offset: bigint; readonly error: MoldauError } | undefined;
   #taken: bigint | undefined;
   #overWith: MoldauError | undefined;
 
@@ -66,12 +66,14 @@ export class AssignedPartition implements NamedPartition {
    */
   get uncommitted(): bigint | undefined {
     const offset = this.#done ?? (this.#committed === undefined ? this.source.beginsAt : undefined);
-    return offset === this.#committed || offset === this.#refused ? undefined : offset;
+    return offset === this.#committed || offset === this.#refused?.offset ? undefined : offset;
   }
 
-  /** Whether the commit of a record was accepted. */
-  hasCommitted({ offset }: InHand): boolean {
-    return this.#committed !== undefined && this.#committed > offset;
+  /** Why the commit of a record was not accepted. `undefined`: it was, or it was not asked for. */
+  whyNotCommitted({ offset }: InHand): MoldauError | undefined {
+    if (this.#committed !== undefined && this.#committed > offset) return undefined;
+    const refused = this.#refused !== undefined && this.#refused.offset > offset ? this.#refused.error : undefined;
+    return this.#overWith ?? refused;
   }
 
   /** A record is handed out. */
@@ -117,8 +119,8 @@ export class AssignedPartition implements NamedPartition {
     this.#committed = offset;
   }
 
-  refused(offset: bigint): void {
-    this.#refused = offset;
+  refused(offset: bigint, error: MoldauError): void {
+    this.#refused = { offset, error };
   }
 
   /** Resolves when nothing is in anybody's hand. */

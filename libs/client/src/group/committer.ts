@@ -105,9 +105,10 @@ export class Committer {
         assigned.committed(offset);
         return [];
       }
-      assigned.refused(offset);
       const { topic, partition } = assigned;
-      return [{ topic, partition, error: refusal(refused.get(assigned.key)) }];
+      const error = refusal(refused.get(assigned.key));
+      assigned.refused(offset, error);
+      return [{ topic, partition, error }];
     });
   }
 

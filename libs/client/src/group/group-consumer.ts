@@ -400,8 +400,11 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     for (const { assigned, record } of handed) assigned.finish(record);
     this.#session.look();
     await this.commit();
-    for (const { assigned, record } of handed)
-      if (assigned.overWith !== undefined && !assigned.hasCommitted(record)) throw assigned.overWith;
+    // Another commit may have been asked for it, and has told its own caller.
+    for (const { assigned, record } of handed) {
+      const error = assigned.whyNotCommitted(record);
+      if (error !== undefined) throw error;
+    }
   }
 
   #of(at: TopicPartition): AssignedPartition {
