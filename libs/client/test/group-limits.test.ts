@@ -120,3 +120,25 @@ test('a partition is not given up before a commit that somebody waits for is ans
   await time.run(sleep(time, 1_000));
   t.deepEqual(next.values, [], 'it begins behind what was committed');
 });
+
+test('a commit waits for a coordinator that is away, as long as the session lasts', async (t) => {
+  const { cluster, time, write } = await world();
+  await write(20);
+  const member = new Reading(cluster.client('patient', 1_000), { commit: 'manual' });
+  await time.runUntil(() => member.values.length === 20, 30_000);
+  const beAwayFor = async (ms: number): Promise<void> => {
+    for (const one of cluster.groupCoordinators) one.kill();
+    await time.run(sleep(time, ms));
+    for (const one of cluster.groupCoordinators) await time.run(one.start());
+  };
+  const committing = member.consumer.commit();
+  await beAwayFor(20_000);
+  await time.run(committing);
+  t.deepEqual(member.events, ['assigned 0,1,2,3']);
+  await write(20, 20);
+  await time.runUntil(() => member.values.length === 40, 30_000);
+  const late = t.throwsAsync(member.consumer.commit());
+  await beAwayFor(60_000);
+  const error = await time.run(late);
+  t.true(hasReason(error, 'UNKNOWN_MEMBER'), String(error));
+});

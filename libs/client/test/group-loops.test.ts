@@ -183,6 +183,19 @@ test('run: without a dead letter the failure ends it, and what failed is not don
   await time.run(consumer.close());
 });
 
+test('run: what is dead and fails again ends the run: it is not put aside behind itself', async (t) => {
+  const { time, join } = await world();
+  const consumer = join({ topics: ['t'] });
+  let calls = 0;
+  const run = consumer.run({ deadLetter: 't' }, () => {
+    calls += 1;
+    throw new Error('never');
+  });
+  await t.throwsAsync(time.run(run), { message: 'never' });
+  t.is(calls, 1);
+  await time.run(consumer.close());
+});
+
 test('a handler of minutes keeps its partitions; one that is asked to give up is told, and waited for', async (t) => {
   const { cluster, time, join } = await world();
   const slow = join();

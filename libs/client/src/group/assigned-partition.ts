@@ -69,10 +69,10 @@ export class AssignedPartition implements NamedPartition {
     return offset === this.#committed || offset === this.#refused?.offset ? undefined : offset;
   }
 
-  /** Why the commit of a record was not accepted. `undefined`: it was, or it was not asked for. */
-  whyNotCommitted({ offset }: InHand): MoldauError | undefined {
-    if (this.#committed !== undefined && this.#committed > offset) return undefined;
-    const refused = this.#refused !== undefined && this.#refused.offset > offset ? this.#refused.error : undefined;
+  /** Why it is not committed up to an offset. `undefined`: it is, or that was not asked for. */
+  whyNotCommitted(offset: bigint): MoldauError | undefined {
+    if (this.#committed !== undefined && this.#committed >= offset) return undefined;
+    const refused = this.#refused !== undefined && this.#refused.offset >= offset ? this.#refused.error : undefined;
     return this.#overWith ?? refused;
   }
 

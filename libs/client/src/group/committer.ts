@@ -1,4 +1,4 @@
-import { Gate, MoldauError } from '@moldau/kernel';
+import { Gate, type Millis, MoldauError } from '@moldau/kernel';
 import { retrying } from '@moldau/routing';
 import { fromWireError } from '@moldau/rpc';
 import type { ClientPorts } from '../client-ports.ts';
@@ -9,6 +9,9 @@ import { fromNamed, keyOf } from './membership-wire.ts';
 
 /** Offsets of one commit. */
 const offsetsMax = 10_000;
+
+/** Longer than a session: a coordinator that is away is waited for until the membership is over, and a commit with it. */
+const patienceMs: Millis = 600_000;
 
 /** A partition, and the offset behind what is done of it. */
 export interface Position {
@@ -39,7 +42,12 @@ export class Committer {
   async commit(exactly?: readonly Position[]): Promise<void> {
     this.#asked += 1;
     try {
-      await this.#oneAtATime(exactly);
+      // What is done by then, and no less when it is lost meanwhile: whoever waits is told.
+      let positions = exactly;
+      await this.#oneAtATime(() => {
+        positions ??= this.#uncommitted();
+        return positions;
+      });
     } finally {
       this.#asked -= 1;
       if (this.#asked === 0) this.#idle.open();
@@ -51,10 +59,10 @@ export class Committer {
     while (this.#asked > 0) await this.#idle.wait();
   }
 
-  /** The same, when nobody waits for it: what was refused for good is kept for `unheard`. */
+  /** Commits all that is done, when nobody waits for it: what was refused for good is kept for `unheard`. */
   async commitUnheard(): Promise<void> {
     try {
-      await this.#oneAtATime(undefined);
+      await this.#oneAtATime(() => this.#uncommitted());
     } catch (error) {
       if (!(error instanceof MoldauError)) throw error;
       this.#ports.logger.warn('a commit of a consumer has failed', { group: this.#group, error });
@@ -69,10 +77,9 @@ export class Committer {
     return error;
   }
 
-  async #oneAtATime(exactly: readonly Position[] | undefined): Promise<void> {
+  async #oneAtATime(positions: () => readonly Position[]): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => {});
-    const attempt = (): Promise<void> => this.#commitEach(exactly ?? this.#uncommitted());
-    const running = retrying(this.#ports, this.#ports.timeoutMs, attempt).finally(() => {
+    const running = retrying(this.#ports, patienceMs, () => this.#commitEach(positions())).finally(() => {
       this.#running = undefined;
     });
     this.#running = running;
@@ -80,9 +87,14 @@ export class Committer {
   }
 
   async #commitEach(positions: readonly Position[]): Promise<void> {
-    const failures: CommitFailure[] = [];
-    for (let at = 0; at < positions.length; at += offsetsMax)
-      failures.push(...(await this.#send(positions.slice(at, at + offsetsMax))));
+    const failures: CommitFailure[] = positions.flatMap(({ assigned, offset }) => {
+      const { topic, partition, overWith } = assigned;
+      const error = overWith && assigned.whyNotCommitted(offset);
+      return error === undefined ? [] : [{ topic, partition, error }];
+    });
+    const ours = positions.filter(({ assigned }) => assigned.overWith === undefined);
+    for (let at = 0; at < ours.length; at += offsetsMax)
+      failures.push(...(await this.#send(ours.slice(at, at + offsetsMax))));
     throwAny(failures);
   }
 

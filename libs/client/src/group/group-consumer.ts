@@ -233,8 +233,8 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   }
 
   /**
-   * Commits all that is done; or exactly these positions, whatever is handed out. Throws {@link CommitFailed}, of a commit in the
-   * background too, and what else keeps it from being committed.
+   * Commits all that is done; or exactly these positions, whatever is handed out. Waits for a coordinator that is away, as long as
+   * the session lasts. Throws {@link CommitFailed}, of a commit in the background too, and what else keeps it from being committed.
    */
   async commit(positions?: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
     const exactly = positions?.map((at) => ({ assigned: this.#of(at), offset: at.offset }));
@@ -402,7 +402,7 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
     await this.commit();
     // Another commit may have been asked for it, and has told its own caller.
     for (const { assigned, record } of handed) {
-      const error = assigned.whyNotCommitted(record);
+      const error = assigned.whyNotCommitted(record.offset + 1n);
       if (error !== undefined) throw error;
     }
   }

@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly retry?: { readonly attempts: number; readonly backoff?: Duration };
   /**
    * A topic for records whose handler has failed for good, or that can't be decoded, with the reason in their headers. Made when
-   * the first of them comes, if it does not exist.
+   * the first of them comes, if it does not exist. A record of that topic itself ends the run when its handler has failed for good.
    */
   readonly deadLetter?: string;
   /** Aborted: nothing new is begun, and `run` resolves when what was begun has ended. */
@@ -99,7 +99,7 @@ export async function runGroup<K, V>(run: GroupRun<K, V>, options: RunOptions, h
 async function handled<K, V>(
   run: GroupRun<K, V>,
   taken: Taken,
-  { retry }: RunOptions,
+  { retry, deadLetter }: RunOptions,
   handle: Handle<K, V>,
   deadLetters: Producer<Uint8Array, Uint8Array> | undefined,
 ): Promise<boolean> {
@@ -113,7 +113,8 @@ async function handled<K, V>(
     } catch (error) {
       if (signal.aborted) return false;
       if (attempt >= attempts) {
-        if (deadLetters === undefined) throw error;
+        // What is dead already has no better place: it would come again for ever.
+        if (deadLetters === undefined || taken.assigned.topic === deadLetter) throw error;
         await deadLetters.send(deadLetterOf(run.group, taken, error, attempt));
         return true;
       }
