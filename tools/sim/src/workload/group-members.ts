@@ -13,6 +13,8 @@ export class MemberSlot {
   readonly #group: GroupUnderTest;
   readonly #name: string;
   readonly #isFickle: boolean;
+  /** All its members have one instance id. `undefined`: none has one. */
+  readonly #instanceId: string | undefined;
   #lives = 0;
   #consumer: GroupConsumer | undefined;
 
@@ -22,6 +24,7 @@ export class MemberSlot {
     this.#group = group;
     this.#name = name;
     this.#isFickle = isFickle;
+    this.#instanceId = !isFickle && world.random.chance(0.3) ? name : undefined;
   }
 
   /** While faults last, members come and go. The last one stays. */
@@ -71,6 +74,7 @@ export class MemberSlot {
       revokeTimeout: 200 + random.below(4_000),
       rebalanceTimeout: '30s',
       assignor: random.chance(0.5) ? 'uniform' : 'range',
+      ...(this.#instanceId !== undefined && { instanceId: this.#instanceId }),
     });
     this.#consumer = consumer;
     try {
@@ -97,6 +101,8 @@ export class MemberSlot {
       await living;
     });
     for (let waitedMs = 0; waitedMs < 10_000 && !leaving.isOver; waitedMs += 100) await this.#world.sleep(100);
+    // Whoever takes over an instance id makes sure that nobody else has it.
+    if (this.#instanceId !== undefined) this.#die(person, life);
     life.isOver = true;
   }
 
