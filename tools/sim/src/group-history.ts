@@ -29,10 +29,11 @@ export async function liveInGroups(world: World): Promise<void> {
     { length: 2 + random.below(3) },
     (_, i) => new MemberSlot(world, group, `member-${i + 1}`, false),
   );
-  if (random.chance(0.5)) slots.push(new MemberSlot(world, group, 'member-fickle', true));
-  const living = slots.map((slot) => world.background(() => slot.run()));
   // Whoever asks where a group stands, or commits, tells an owner of its shard that was overtaken: in quiet nobody does for long.
   const isQuiet = random.chance(0.4);
+  for (let left = isQuiet ? 0 : random.below(4); left > 0; left -= 1)
+    slots.push(new MemberSlot(world, group, `member-fickle-${left}`, true));
+  const living = slots.map((slot) => world.background(() => slot.run()));
   const asking = () => [
     world.background(() => askForOffsets(world, 'asker', group)),
     world.background(() => commitForOthers(world, 'impostor', group)),
@@ -68,7 +69,7 @@ async function makeTopics(world: World): Promise<readonly [ReadTopic, ...ReadTop
   const names = random.chance(0.5) ? ['one'] : ['one', 'two'];
   const creating = world.background(async () => {
     for (const name of names) {
-      const partitions = 1 + random.below(4);
+      const partitions = 1 + random.below(6);
       const { id } = await admin.createTopic({ name, partitions, replicas });
       made.push({ name, id, partitions });
     }

@@ -57,6 +57,25 @@ for (const [name, count] of Object.entries(caughtWithin)) {
   });
 }
 
+/** One seed shows each of these as what it is, and holds without it. */
+const shownBy = [
+  ['given-away-before-given-up', 3, 'I19'],
+  ['stale-owner-renews-sessions', 66, 'I19'],
+  ['tombstone-dropped-at-once', 1, 'I22'],
+  ['compacted-above-the-high-watermark', 115, 'I22'],
+] as const;
+
+for (const [name, seed, rule] of shownBy) {
+  test.serial(`a planted bug breaks ${rule}: ${name}`, async (t) => {
+    const [bug] = planted({ mutation: name });
+    if (bug === undefined) return t.fail();
+    const { what } = await catchOne(bug, { first: seed, count: 1 }, 1);
+    t.true(what.startsWith(`seed ${seed}: ${rule}: `), `${name} was not shown by seed ${seed}: ${what}`);
+    const [sound] = await outcomesOf(seed, 1);
+    t.is(sound?.broken, undefined);
+  });
+}
+
 test('a patch that fits nowhere, or twice, is refused', (t) => {
   const patch = { file: 'a.ts', from: 'x', to: 'y' };
   t.is(apply('bug', 'axb', patch), 'ayb');

@@ -112,7 +112,7 @@ const overtaken = async (world: World): Promise<void> => {
 
 /** Of the members those that joined last; some of them may be dead. */
 const theNewest = ({ people }: World): string[] =>
-  people.flatMap(({ name }) => (name.startsWith('member-') ? [name] : [])).slice(-6);
+  people.flatMap(({ name }) => (name.startsWith('member-') ? [name] : [])).slice(-8);
 
 /** What members say stays on its way for a while, and they hear all that they are told. */
 const unheard = async (world: World): Promise<void> => {
@@ -130,6 +130,29 @@ const unheard = async (world: World): Promise<void> => {
   }
 };
 
+/**
+ * What members have said arrives when they have been told more, and what that was when others have been told otherwise. Shorter
+ * than a session.
+ */
+const crossed = async (world: World): Promise<void> => {
+  const { weather, cluster, trace, random } = world;
+  for (let times = 1 + random.below(4); times > 0; times -= 1) {
+    const some = theNewest(world).filter(() => random.chance(0.4));
+    const pairs = some.flatMap((name) => cluster.groupCoordinators.map(({ address }) => [name, address] as const));
+    trace.note(`unheard: ${some.join(' ')}`);
+    for (const [name, address] of pairs) weather.hold(name, address);
+    await world.sleep(between(world, 50, 1_500));
+    trace.note('deaf, too');
+    for (const [name, address] of pairs) weather.hold(address, name);
+    await world.sleep(between(world, 50, 1_000));
+    for (const [name, address] of pairs) weather.release(cluster.network, name, address);
+    trace.note('heard, and deaf');
+    await world.sleep(between(world, 200, 2_500));
+    for (const [name, address] of pairs) weather.release(cluster.network, address, name);
+    await world.sleep(between(world, 20, 500));
+  }
+};
+
 /** Faults of the machines that coordinate groups, and of the way to them. */
 export const groupFaults: readonly Fault[] = [
   { name: 'group-kill', weight: 5, run: kill },
@@ -139,4 +162,5 @@ export const groupFaults: readonly Fault[] = [
   { name: 'group-overtaken', weight: 4, run: overtaken },
   { name: 'group-logless', weight: 4, run: logless },
   { name: 'unheard-members', weight: 6, run: unheard },
+  { name: 'crossed-members', weight: 6, run: crossed },
 ];

@@ -58,6 +58,7 @@ export class GroupOracle {
     const member = this.#member(memberId);
     member.said(frame, this.#now());
     this.#trace.note(`${memberId} says ${frame.case}`);
+    if (frame.case === 'hello') this.#succeed(member);
     if (frame.case !== 'commit') return;
     const offsets = new Map(
       (frame.value.offsets ?? []).map(({ partition, offset = 0n }) => [groupPlace(partition ?? {}), offset]),
@@ -134,6 +135,12 @@ export class GroupOracle {
   seekEnds(): void {
     this.#era += 1;
     this.#seeking -= 1;
+  }
+
+  #succeed({ memberId, instanceId }: WatchedMember): void {
+    if (instanceId === '') return;
+    for (const other of this.#members.values())
+      if (other.instanceId === instanceId && other.memberId !== memberId) other.succeeded();
   }
 
   /** By what it was just told it owns more, or longer: nobody else may. */

@@ -28,6 +28,8 @@ export class WatchedMember {
   readonly owned = new Map<string, Ownership>();
   readonly commits = new Map<bigint, PendingCommit>();
   epoch = 0;
+  /** Empty: none. */
+  instanceId = '';
   #sessionTimeoutMs: Millis | undefined;
   /** When the first hello was sent, or the last ping that was answered. */
   #heardOfAt: Millis = Number.NEGATIVE_INFINITY;
@@ -38,6 +40,11 @@ export class WatchedMember {
 
   constructor(memberId: string) {
     this.memberId = memberId;
+  }
+
+  /** Another one has its instance id now. Its process is gone: that is for whoever gives out instance ids to see to. */
+  succeeded(): void {
+    this.#isOver = true;
   }
 
   /** Whether it was ever told to own it. */
@@ -58,6 +65,7 @@ export class WatchedMember {
   said(frame: SaidFrame, nowMs: Millis): void {
     switch (frame.case) {
       case 'hello':
+        this.instanceId = frame.value.instanceId ?? '';
         this.#sentAt.clear();
         this.#sentAt.set(0n, nowMs);
         return this.#keep(frame.value.owned?.partitions);

@@ -1,4 +1,5 @@
 import type { GroupConsumer } from '@moldau/client';
+import type { Timers } from '@moldau/kernel';
 import { Violation } from '../oracle/violation.ts';
 import { groupPlace } from '../oracle/watched-member.ts';
 import type { Person, World } from '../world.ts';
@@ -12,6 +13,8 @@ export class MemberSlot {
   readonly #group: GroupUnderTest;
   readonly #name: string;
   readonly #isFickle: boolean;
+  /** All its members have one instance id. `undefined`: none has one. */
+  readonly #instanceId: string | undefined;
   #lives = 0;
   #consumer: GroupConsumer | undefined;
 
@@ -21,6 +24,7 @@ export class MemberSlot {
     this.#group = group;
     this.#name = name;
     this.#isFickle = isFickle;
+    this.#instanceId = !isFickle && world.random.chance(0.3) ? name : undefined;
   }
 
   /** While faults last, members come and go. The last one stays. */
@@ -49,10 +53,12 @@ export class MemberSlot {
 
   #person(): Person {
     const { random } = this.#world;
-    const manner = { isTerse: random.chance(0.5), isEager: random.chance(0.5) };
-    return this.#world.person(`${this.#name}.${this.#lives}`, (dialer) =>
-      watchedDialer(dialer, () => this.#watch(manner)),
+    const isTardy = random.chance(0.4);
+    const manner = { isTardy, isTerse: !isTardy && random.chance(0.5), isEager: !isTardy && random.chance(0.5) };
+    const person: Person = this.#world.person(`${this.#name}.${this.#lives}`, (dialer) =>
+      watchedDialer(dialer, () => this.#watch(manner, () => person.timers)),
     );
+    return person;
   }
 
   /** Follows one consumer until it ends. */
@@ -68,6 +74,7 @@ export class MemberSlot {
       revokeTimeout: 200 + random.below(4_000),
       rebalanceTimeout: '30s',
       assignor: random.chance(0.5) ? 'uniform' : 'range',
+      ...(this.#instanceId !== undefined && { instanceId: this.#instanceId }),
     });
     this.#consumer = consumer;
     try {
@@ -94,6 +101,8 @@ export class MemberSlot {
       await living;
     });
     for (let waitedMs = 0; waitedMs < 10_000 && !leaving.isOver; waitedMs += 100) await this.#world.sleep(100);
+    // Whoever takes over an instance id makes sure that nobody else has it.
+    if (this.#instanceId !== undefined) this.#die(person, life);
     life.isOver = true;
   }
 
@@ -105,19 +114,24 @@ export class MemberSlot {
   }
 
   /** As the contract allows a client to be, though ours is not. */
-  #watch({ isTerse, isEager }: Manner): StreamWatch {
+  #watch({ isTerse, isEager, isTardy }: Manner, timers: () => Timers): StreamWatch {
     const { oracle } = this.#group;
+    const { random } = this.#world;
     let memberId = '';
-    let owned: string | undefined;
+    let owned: readonly string[] | undefined;
     return {
-      said: (frame) => {
+      said: (frame, later) => {
         if (frame.case === 'hello') memberId = frame.value.memberId ?? '';
         this.#guarded(() => oracle.said(memberId, frame));
         const before = owned;
         owned = ownedIn(frame) ?? owned;
         // What is unchanged need not be said.
-        const isSame = isTerse && frame.case === 'ack' && before !== undefined && owned === before;
-        return isSame ? { case: 'ack', value: { assignment: frame.value.assignment ?? 0n } } : frame;
+        const isSame = isTerse && frame.case === 'ack' && before !== undefined && owned?.join() === before.join();
+        const words: SaidFrame = isSame ? { case: 'ack', value: { assignment: frame.value.assignment ?? 0n } } : frame;
+        const isMore = frame.case === 'ack' && (owned?.length ?? 0) > (before?.length ?? 0);
+        if (!isTardy || !isMore || this.#world.isHealed) return words;
+        timers().after(100 + random.below(2_500), () => later(words));
+        return undefined;
       },
       heard: (frame) => {
         this.#guarded(() => oracle.heard(memberId, frame));
@@ -139,10 +153,13 @@ export class MemberSlot {
   }
 }
 
-/** `isTerse`: what is unchanged is not said; `isEager`: an assignment is acknowledged before anything is given up. */
 interface Manner {
+  /** What is unchanged is not said. */
   readonly isTerse: boolean;
+  /** An assignment is acknowledged before anything is given up. */
   readonly isEager: boolean;
+  /** One that brings something is acknowledged late, whatever is said meanwhile. */
+  readonly isTardy: boolean;
 }
 
 /** One consumer's. */
@@ -151,7 +168,7 @@ class Life {
   isOver = false;
 }
 
-function ownedIn(frame: SaidFrame): string | undefined {
+function ownedIn(frame: SaidFrame): readonly string[] | undefined {
   if (frame.case !== 'ack' && frame.case !== 'hello') return undefined;
-  return frame.value.owned?.partitions?.map(groupPlace).sort().join();
+  return frame.value.owned?.partitions?.map(groupPlace).sort();
 }

@@ -12,8 +12,8 @@ export type HeardFrame = JoinSessionResponse['frame'];
 
 /** Hears what members say and are told, as it leaves them and before they look at it. */
 export interface StreamWatch {
-  /** Returns what is to be sent in its place: the same, or other words for it. */
-  said(frame: SaidFrame): SaidFrame;
+  /** Returns what is to be sent in its place: the same, or other words for it. `undefined`: nothing yet; `later` sends it. */
+  said(frame: SaidFrame, later: (frame: SaidFrame) => void): SaidFrame | undefined;
   /** Returns what is to be said at once, if anything, before the member looks at it. */
   heard(frame: HeardFrame): SaidFrame | undefined;
 }
@@ -39,13 +39,18 @@ export function watchedDialer(dialer: Dialer, watch: () => StreamWatch): Dialer 
 
 /** To be used with sessions of `JoinSession` alone. */
 function watchedSession<Out, In>(session: Session<Out, In>, watch: StreamWatch): Session<Out, In> {
-  const asSaid = (message: unknown): unknown => {
-    const { frame } = message as Request;
-    return frame === undefined ? message : { frame: watch.said(frame) };
+  const say = (frame: SaidFrame): boolean => session.send({ frame } as Out);
+  const later = (frame: SaidFrame): void => {
+    if (!session.signal.aborted) say(frame);
   };
   return {
     signal: session.signal,
-    send: (message) => session.send(asSaid(message) as Out),
+    send: (message) => {
+      const { frame } = message as Request;
+      if (frame === undefined) return session.send(message);
+      const now = watch.said(frame, later);
+      return now === undefined || say(now);
+    },
     drained: () => session.drained(),
     end: () => session.end(),
     cancel: (error) => session.cancel(error),
