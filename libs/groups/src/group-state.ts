@@ -1,6 +1,6 @@
-import type { PartitionKey } from '@moldau/kernel';
+import type { PartitionKey, TopicId } from '@moldau/kernel';
 import type { GroupHead, GroupRecord, Holding, MemberProfile, StoredOffset } from './group-records.ts';
-import type { GroupId, InstanceId, MemberId } from './ids.ts';
+import { type GroupId, type InstanceId, type MemberId, partitionOf } from './ids.ts';
 
 const noHead: GroupHead = { groupEpoch: 0, assignmentEpoch: 0, topics: '', emptySinceMs: undefined };
 const nothing: ReadonlySet<PartitionKey> = new Set();
@@ -40,6 +40,10 @@ export class GroupState {
   }
   get offsets(): ReadonlyMap<PartitionKey, StoredOffset> {
     return this.#offsets;
+  }
+  /** Those that somebody is to have a part of. */
+  get topics(): ReadonlySet<TopicId> {
+    return new Set([...this.#heirs.keys()].map((partition) => partitionOf(partition).topic));
   }
   /** Of all groups of its shard. */
   get shardPositions(): number {

@@ -1,4 +1,4 @@
-import { faults, MoldauError } from '@moldau/kernel';
+import { faults, MoldauError, type TopicId } from '@moldau/kernel';
 import { RE2JS } from 're2js';
 import type { Subscription } from './group-records.ts';
 import { limits } from './limits.ts';
@@ -26,18 +26,7 @@ export function compileTopicRegex(regex: string): (name: string) => boolean {
 
 interface Selected {
   readonly topics: readonly TopicView[];
-  /** Nothing was left out. */
-  readonly isWhole: boolean;
-}
-
-/** The first of them that have no more partitions than a subscription may. */
-function within(all: readonly TopicView[]): Selected {
-  let partitions = 0;
-  const topics = all.filter((topic) => {
-    partitions += topic.partitions;
-    return partitions <= limits.partitionsMax;
-  });
-  return { topics, isWhole: topics.length === all.length };
+  readonly partitions: number;
 }
 
 /** Which topics subscriptions select, of those that there are now. Equal subscriptions get the same list. */
@@ -51,16 +40,17 @@ export class Subscriptions {
   }
 
   /**
-   * By name, each once, as far as they have no more partitions than a subscription may. Topics of the system are selected by their
-   * name only, never by an expression.
+   * By name, each once. Topics of the system are selected by their name only, never by an expression. Of more partitions than a
+   * subscription may have, those of topics that it has already (`has`, asked only then) come first, and others are left out.
    */
-  select(subscription: Subscription): readonly TopicView[] {
-    return this.#selected(subscription).topics;
+  select(subscription: Subscription, has: () => ReadonlySet<TopicId>): readonly TopicView[] {
+    const { topics, partitions } = this.#selected(subscription);
+    return partitions <= limits.partitionsMax ? topics : fitting(topics, has());
   }
 
-  /** Throws INVALID_REQUEST when it selects more partitions than it may. Topics that come or grow later are left out where they are too many. */
+  /** Throws INVALID_REQUEST when it selects more partitions than it may. Topics may come, or grow, later. */
   check(subscription: Subscription): void {
-    if (this.#selected(subscription).isWhole) return;
+    if (this.#selected(subscription).partitions <= limits.partitionsMax) return;
     const problem = `hold more than ${limits.partitionsMax} partitions: share them among several groups`;
     throw faults.invalidRequest('topics', problem);
   }
@@ -72,7 +62,7 @@ export class Subscriptions {
     const named = topics.map((name) => this.topics.byName.get(name)).filter((topic) => topic !== undefined);
     const matched = regex === undefined ? [] : this.#match(regex);
     const all = [...new Set([...named, ...matched])].sort((a, b) => (a.name < b.name ? -1 : 1));
-    const selected = within(all);
+    const selected = { topics: all, partitions: all.reduce((sum, topic) => sum + topic.partitions, 0) };
     if (this.#lists.size >= remembered) this.#lists.clear();
     this.#lists.set(key, selected);
     return selected;
@@ -89,4 +79,16 @@ export class Subscriptions {
     this.#matches.set(regex, matched);
     return matched;
   }
+}
+
+/** As many partitions as may be: first those of topics that are there already, each from its first on. */
+function fitting(topics: readonly TopicView[], has: ReadonlySet<TopicId>): readonly TopicView[] {
+  const inOrder = [...topics.filter(({ id }) => has.has(id)), ...topics.filter(({ id }) => !has.has(id))];
+  let left: number = limits.partitionsMax;
+  const fit = inOrder.flatMap((topic) => {
+    const partitions = Math.min(left, topic.partitions);
+    left -= partitions;
+    return partitions === 0 ? [] : [{ ...topic, partitions }];
+  });
+  return fit.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

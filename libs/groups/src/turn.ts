@@ -8,7 +8,7 @@ import type { GroupOptions } from './limits.ts';
 import type { LiveGroup, Session } from './live-group.ts';
 import type { Assignment, Frame } from './requests.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import { fingerprint } from './topics.ts';
+import { fingerprint, type TopicView } from './topics.ts';
 
 /** What a turn works with. */
 export interface TurnContext {
@@ -181,8 +181,12 @@ export class Turn {
 
   /** Of all that the members want. */
   fingerprint(): string {
-    const lists = new Set([...this.group.members.values()].map((profile) => this.subscriptions.select(profile)));
+    const lists = new Set([...this.group.members.values()].map((profile) => this.#selected(profile)));
     return fingerprint([...lists].flat());
+  }
+
+  #selected(profile: MemberProfile): readonly TopicView[] {
+    return this.subscriptions.select(profile, () => this.group.topics);
   }
 
   /** New targets for the group epoch, unless the last ones are too young. */
@@ -197,7 +201,7 @@ export class Turn {
         id,
         instance: profile.instance,
         rack: profile.rack,
-        topics: this.subscriptions.select(profile),
+        topics: this.#selected(profile),
         previous: group.target(id),
       }));
       const targets = assignors[assignorOf(group)](members);

@@ -1,8 +1,10 @@
+import { type TopicId, topicId } from '@moldau/kernel';
 import test from 'ava';
 import { compileTopicRegex, Subscriptions } from '../src/subscriptions.ts';
 import { fingerprint, TopicsView } from '../src/topics.ts';
 import { topicOf } from './support/model-shard.ts';
 
+const none = () => new Set<TopicId>();
 const topics = new TopicsView([
   topicOf('orders', 2),
   topicOf('orders.eu', 1),
@@ -10,7 +12,7 @@ const topics = new TopicsView([
   topicOf('__groups', 16),
 ]);
 const select = (names: readonly string[], regex?: string): string[] =>
-  new Subscriptions(topics).select({ topics: names, regex, assignor: undefined }).map(({ name }) => name);
+  new Subscriptions(topics).select({ topics: names, regex, assignor: undefined }, none).map(({ name }) => name);
 
 test('topics are selected by name and by an expression that matches all of it, each once', (t) => {
   t.deepEqual(select(['payments', 'unknown']), ['payments']);
@@ -24,7 +26,7 @@ test('topics are selected by name and by an expression that matches all of it, e
 test('equal subscriptions get one list', (t) => {
   const subscriptions = new Subscriptions(topics);
   const wish = { topics: ['orders'], regex: 'p.*', assignor: undefined };
-  t.is(subscriptions.select(wish), subscriptions.select({ ...wish, topics: ['orders'] }));
+  t.is(subscriptions.select(wish, none), subscriptions.select({ ...wish, topics: ['orders'] }, none));
 });
 
 test('what is no expression, looks around, or unfolds too far is refused', (t) => {
@@ -46,4 +48,48 @@ test('the fingerprint is of ids and partitions, in any order', (t) => {
   t.not(fingerprint([a, b]), fingerprint([a]));
   t.not(fingerprint([a, b]), fingerprint([a, topicOf('b', 3)]));
   t.is(fingerprint([a]), fingerprint([{ ...a, racks: [['r']] }]), 'not of racks');
+});
+
+test('of too many partitions those of topics that a group has already come first, and none is taken from it', (t) => {
+  const view = (topics: readonly [string, number][]) =>
+    new Subscriptions(new TopicsView(topics.map(([name, partitions]) => topicOf(name, partitions))));
+  const wish = { topics: [], regex: '.*', assignor: undefined };
+  const has = () => new Set([topicId('b'), topicId('c')]);
+  const shares = (topics: readonly [string, number][]): string =>
+    view(topics)
+      .select(wish, has)
+      .map(({ name, partitions }) => `${name} ${partitions}`)
+      .join(', ');
+  t.is(
+    shares([
+      ['b', 60_000],
+      ['c', 30_000],
+      ['d', 10_000],
+    ]),
+    'b 60000, c 30000, d 10000',
+  );
+  t.is(
+    shares([
+      ['a', 50_000],
+      ['b', 60_000],
+      ['c', 30_000],
+    ]),
+    'a 10000, b 60000, c 30000',
+  );
+  t.is(
+    shares([
+      ['a', 5],
+      ['b', 60_000],
+      ['c', 60_000],
+    ]),
+    'b 60000, c 40000',
+  );
+  t.throws(
+    () =>
+      view([
+        ['b', 60_000],
+        ['c', 60_000],
+      ]).check(wish),
+    { message: /hold more than 100000 partitions/ },
+  );
 });

@@ -114,7 +114,7 @@ export class Subscription {
     this.#isEnding = true;
     this.#acked.open();
     if (this.#consumer === undefined) return;
-    await this.#commitAll(this.#consumer);
+    await this.#commitNow(this.#consumer);
     await this.#consumer.close();
   }
 
@@ -221,12 +221,7 @@ export class Subscription {
     }
   }
 
-  /** Everything that was acknowledged. */
-  async #commitAll(consumer: GroupConsumer<Uint8Array, Uint8Array>): Promise<void> {
-    await this.#committing;
-    await this.#commitNow(consumer);
-  }
-
+  /** Everything that was acknowledged. What is on its way already the consumer waits for itself. */
   async #commitNow(consumer: GroupConsumer<Uint8Array, Uint8Array>): Promise<void> {
     const positions = [...this.#uncommitted.values()];
     this.#uncommitted = new Map();
@@ -254,7 +249,7 @@ export class Subscription {
     const isOver = (): boolean => this.#isEnding || this.#ports.clock.monotonicMs() >= endMs;
     while (!isOver() && partitions.some((partition) => this.#window.owes(partition))) await this.#acked.wait();
     cancel();
-    await this.#commitAll(consumer);
+    await this.#commitNow(consumer);
     for (const partition of partitions) this.#window.forget(partition);
     this.#acked.open();
   }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { hasReason, silentLogger, silentMeter } from '@moldau/kernel';
+import { hasReason, silentLogger, silentMeter, sleep } from '@moldau/kernel';
 import {
   type SubscribeRequestSchema,
   type SubscribeResponse,
@@ -162,6 +162,38 @@ test('every acknowledgement is committed, one that comes while another is on its
   const { positions } = await time.run(app.admin.describeGroup('g'));
   t.is(positions.find(({ partition }) => partition === 0)?.committed, 9n);
   subscriber.stream.cancel();
+});
+
+test('a subscriber that acknowledges all the time gives up what it is asked to at once', async (t) => {
+  const { cluster, time, app, produce } = await world(10);
+  await produce(40);
+  const first = new Subscriber(cluster);
+  await time.runUntil(() => first.values.length === 40, 30_000);
+  first.ack();
+  let isOver = false;
+  const producer = app.producer({ topic: 't', linger: 0 });
+  const writing = (async () => {
+    for (let i = 0; !isOver; i += 1) {
+      await producer.push({ value: `${i}`, partition: i % partitions });
+      await sleep(time, 5);
+    }
+  })();
+  const acking = (async () => {
+    for (let seen = 0; !isOver; await sleep(time, 2)) {
+      const count = first.stream.of('records').length;
+      if (count > seen) first.ack();
+      seen = count;
+    }
+  })();
+  const beganAt = time.monotonicMs();
+  const second = new Subscriber(cluster);
+  await time.runUntil(() => second.owned.length === 2, 20_000);
+  t.true(time.monotonicMs() - beganAt < 2_000, `${time.monotonicMs() - beganAt} ms`);
+  isOver = true;
+  await time.run(Promise.all([writing, acking, producer.close()]));
+  t.is(first.stream.of('commitFailed').length, 0);
+  first.stream.cancel();
+  second.stream.cancel();
 });
 
 test('whoever does not start is ended, and takes nobody’s place', async (t) => {
