@@ -59,6 +59,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     this.#ports = ports;
     this.#options = options;
     this.#reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));
+    ports.reading.add(this);
     this.#feed = new RecordFeed(this.#reader, ports.timers);
     const [key, value] = [orText(options.key), orText(options.value)];
     this.#make = (source, record) => consumedRecord(source, record, key, value);
@@ -139,6 +140,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
 
   /** Ends every loop: what was read ahead is dropped. */
   close(): Promise<void> {
+    this.#ports.reading.delete(this);
     this.#feed.dropAll();
     this.#reader.close();
     return Promise.resolve();

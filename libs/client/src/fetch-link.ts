@@ -32,6 +32,8 @@ export class FetchLink {
   readonly #events: FetchLinkEvents;
   readonly #sources = new Map<number, FetchSource>();
   readonly #handles = new Map<FetchSource, number>();
+  /** The generations of its sources when they came here: a session counts from 0. */
+  readonly #generations = new Map<FetchSource, number>();
   readonly #liveness: SessionLiveness;
   #nextHandle = 1;
   #over = false;
@@ -59,6 +61,7 @@ export class FetchLink {
     this.#nextHandle += 1;
     this.#sources.set(handle, source);
     this.#handles.set(source, handle);
+    this.#generations.set(source, source.generation);
     this.#say({
       case: 'add',
       value: {
@@ -70,8 +73,6 @@ export class FetchLink {
         ...(source.lastEpoch !== undefined && { lastEpoch: source.lastEpoch }),
       },
     });
-    // A session counts generations from 0; a source may have been sought before it came here.
-    if (source.generation > 0) this.seek(source);
     if (source.isPaused) this.pause(source);
   }
 
@@ -96,7 +97,7 @@ export class FetchLink {
   seek(source: FetchSource): void {
     const handle = this.#handles.get(source);
     if (handle === undefined) return;
-    this.#say({ case: 'seek', value: { handle, to: source.position, generation: source.generation } });
+    this.#say({ case: 'seek', value: { handle, to: source.position, generation: this.#generationOf(source) } });
   }
 
   credit(bytes: number): void {
@@ -111,6 +112,12 @@ export class FetchLink {
   #forget(handle: number, source: FetchSource): void {
     this.#sources.delete(handle);
     this.#handles.delete(source);
+    this.#generations.delete(source);
+  }
+
+  /** How often it was sought since it came here. */
+  #generationOf(source: FetchSource): number {
+    return source.generation - (this.#generations.get(source) ?? 0);
   }
 
   #say(frame: Exclude<Request['frame'], undefined>): void {
@@ -146,13 +153,13 @@ export class FetchLink {
         return;
       case 'caughtUp': {
         const source = this.#sources.get(frame.value.handle);
-        if (source === undefined || frame.value.generation !== source.generation) return;
+        if (source === undefined || frame.value.generation !== this.#generationOf(source)) return;
         source.skipTo(frame.value.at);
         return this.#events.caughtUp(source);
       }
       case 'gap': {
         const source = this.#sources.get(frame.value.handle);
-        if (source === undefined || frame.value.generation !== source.generation) return;
+        if (source === undefined || frame.value.generation !== this.#generationOf(source)) return;
         this.#events.gap(source, frame.value.from, frame.value.to);
         return source.skipTo(frame.value.to);
       }
@@ -174,7 +181,7 @@ export class FetchLink {
 
   #batches({ handle, batches, generation, from }: FetchEntry): void {
     const source = this.#sources.get(handle);
-    if (source === undefined || generation !== source.generation) return this.credit(batches.length);
+    if (source === undefined || generation !== this.#generationOf(source)) return this.credit(batches.length);
     this.#events.fetched(source.accept(batches, from));
   }
 

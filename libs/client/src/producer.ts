@@ -230,9 +230,9 @@ export class Producer<K = string, V = string> implements AsyncDisposable {
     this.#taking += 1;
     try {
       if (this.#topic === undefined) await this.#findTopic();
-      // The topic may have more partitions by now than when it was found.
-      if (isBeyond(record, this.#topic)) await this.#lookAgain(record.partition);
       for (;;) {
+        // The topic may have more partitions by now than when it was found, and one that was made again has others.
+        if (isBeyond(record, this.#topic)) await this.#lookAgain(record.partition);
         const noted = this.#tryTake(record, nowMs, note);
         if (noted !== undefined) return noted;
         // Room comes with the next answer. Only if none is to come is what gathers sent: else each wait would make batches smaller.

@@ -34,6 +34,7 @@ export async function* readTopic<K, V>(
   const key = orText(options.key);
   const value = orText(options.value);
   const reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));
+  ports.reading.add(reader);
   try {
     for (const source of await sourcesOf(topic, options, ports, admin)) reader.add(source);
     for (;;) {
@@ -42,6 +43,7 @@ export async function* readTopic<K, V>(
       yield* recordsOf(fetched, key, value);
     }
   } finally {
+    ports.reading.delete(reader);
     reader.close();
   }
 }

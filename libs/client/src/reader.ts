@@ -45,7 +45,6 @@ export class Reader {
     this.#ports = ports;
     this.#bufferBytes = bufferBytes;
     this.#tolerates = tolerates;
-    ports.reading.add(this);
   }
 
   get sources(): Iterable<FetchSource> {
@@ -131,7 +130,6 @@ export class Reader {
   }
 
   close(): void {
-    this.#ports.reading.delete(this);
     this.#closing.abort();
     for (const link of this.#links.values()) link.close();
     this.#links.clear();

@@ -35,7 +35,7 @@ export const limits = {
   /** Text of the application beside an offset. */
   metadataBytesMax: 4_096,
   offsetsMax: 10_000,
-  /** Of one subscription: who shares them is one batch of the log, and takes up to 45 bytes of each. */
+  /** That one group shares: who has them is one batch of the log, and takes up to 45 bytes of each. */
   partitionsMax: 100_000,
   /** Of one group: what deletes it is one batch of the log, and takes up to 45 bytes of each. */
   positionsMax: 150_000,

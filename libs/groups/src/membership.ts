@@ -29,7 +29,7 @@ export function onMember(turn: Turn, request: MemberRequest): Reply {
 }
 
 function onUpdate(turn: Turn, member: MemberId, subscription: Subscription): Reply {
-  turn.subscriptions.check(subscription);
+  turn.checkShare(subscription);
   changeSubscription(turn, member, subscription);
   return done;
 }
@@ -55,7 +55,7 @@ function onHello(turn: Turn, hello: Hello): Reply {
   if (holder !== undefined && profile.instance !== undefined) {
     return succeed(turn, hello, profile, holder, profile.instance);
   }
-  turn.subscriptions.check(profile);
+  turn.checkShare(profile);
   const { membersMax } = turn.options;
   if (group.members.size >= membersMax) return { kind: 'refused', error: faults.groupFull(group.id, membersMax) };
   turn.putProfile(hello.member, profile);
@@ -77,6 +77,7 @@ function resume(turn: Turn, hello: Hello, profile: MemberProfile): Reply {
   }
   const problem = whyNoResumption(holding, hello);
   if (problem !== undefined) return fenced(faults.fencedMember(group.id, member, problem));
+  if (!isSame(before, profile)) turn.checkShare(profile);
   const older = live.sessions.get(member)?.stream;
   if (older !== undefined && older !== stream) {
     turn.fence(member, faults.fencedMember(group.id, member, 'it came back on a newer stream'));
@@ -133,18 +134,20 @@ function acknowledge(
   if (isRevoking(before) && !isRevoking(after)) turn.due(member, true);
 }
 
-function changeSubscription(turn: Turn, member: MemberId, { topics, regex, assignor }: Subscription): void {
+function changeSubscription(turn: Turn, member: MemberId, subscription: Subscription): void {
   const before = turn.group.members.get(member);
   assert(before !== undefined, 'a member has a profile');
-  const isSame =
-    before.regex === regex &&
-    before.assignor === assignor &&
-    before.topics.length === topics.length &&
-    before.topics.every((topic, i) => topic === topics[i]);
-  if (isSame) return;
+  if (isSame(before, subscription)) return;
+  const { topics, regex, assignor } = subscription;
   turn.putProfile(member, { ...before, topics, regex, assignor });
   turn.needEpoch();
 }
+
+const isSame = (a: Subscription, b: Subscription): boolean =>
+  a.regex === b.regex &&
+  a.assignor === b.assignor &&
+  a.topics.length === b.topics.length &&
+  a.topics.every((topic, i) => topic === b.topics[i]);
 
 function onLeave(turn: Turn, member: MemberId, comingBack: boolean): Reply {
   const { group, live } = turn;
@@ -167,6 +170,7 @@ function succeed(turn: Turn, hello: Hello, profile: MemberProfile, old: MemberId
   const holding = group.holding(old);
   const target = group.target(old);
   assert(before !== undefined && holding !== undefined, 'a member has a profile and a holding');
+  if (!isSame(before, profile)) turn.checkShare(profile);
   const assigned = [...holding.held].filter(([, { sentIn }]) => sentIn === holding.number);
   turn.fence(old, faults.fencedInstance(group.id, instance));
   turn.erase(old);

@@ -1,4 +1,5 @@
 import { faults, MoldauError, type PartitionKey, type TopicId } from '@moldau/kernel';
+import type { GroupState } from './group-state.ts';
 import { noHolding } from './holdings.ts';
 import { partitionOf } from './ids.ts';
 import { checkGroupId, checkMetadata, checkOffsets, limits } from './limits.ts';
@@ -39,6 +40,9 @@ export function onSeek(turn: Turn, { offsets, force, validateOnly }: Seek): Repl
     return { kind: 'refused', error: faults.groupNotEmpty(group.id, group.members.size) };
   }
   for (const one of offsets) check(turn, one);
+  // All or none.
+  const more = new Set(offsets.map(({ partition }) => partition).filter((partition) => !group.offsets.has(partition)));
+  checkRoom(group, more.size);
   return validateOnly ? { kind: 'committed', failures: [] } : store(turn, offsets, () => {});
 }
 
@@ -69,10 +73,13 @@ function check(turn: Turn, one: NewOffset): void {
   if (known === undefined) throw faults.unknownTopic(topic);
   if (!(partition < known.partitions)) throw faults.unknownPartition(known.name, partition, known.partitions);
   checkMetadata(one);
-  const { offsets, shardPositions } = turn.group;
-  if (offsets.has(one.partition)) return;
-  if (shardPositions >= limits.shardPositionsMax) throw faults.shardFull('positions', limits.shardPositionsMax);
-  if (offsets.size >= limits.positionsMax)
+  if (!turn.group.offsets.has(one.partition)) checkRoom(turn.group, 1);
+}
+
+/** Throws when so many positions more are too many. */
+function checkRoom({ offsets, shardPositions }: GroupState, more: number): void {
+  if (shardPositions + more > limits.shardPositionsMax) throw faults.shardFull('positions', limits.shardPositionsMax);
+  if (offsets.size + more > limits.positionsMax)
     throw faults.invalidRequest('offsets', `would be on more than ${limits.positionsMax} partitions in this group`);
 }
 

@@ -13,7 +13,7 @@ import { Subscriptions } from './subscriptions.ts';
 import type { TopicsView } from './topics.ts';
 import { Turn } from './turn.ts';
 
-/** A tick, and a forgotten topic, end when they have led to this many records: the next one goes on. */
+/** A tick, and a forgotten topic, end when they have led to this many records, or to shares as large: the next one goes on. */
 const recordsAtOnce = 1_000;
 
 /**
@@ -71,7 +71,7 @@ export class GroupShard {
   }
 
   #answer(request: GroupRequest, now: Instant): Step {
-    if (mayMakeGroup(request) && !this.#state.groups.has(request.group) && this.#state.groups.size >= limits.groupsMax)
+    if (makesGroup(request) && !this.#state.groups.has(request.group) && this.#state.groups.size >= limits.groupsMax)
       return {
         records: [],
         reply: { kind: 'refused', error: faults.shardFull('groups', limits.groupsMax) },
@@ -120,11 +120,15 @@ export class GroupShard {
   #tick(now: Instant): Step {
     const records: GroupRecord[] = [];
     const frames: Frame[] = [];
+    let weight = 0;
     if (now.monotonicMs >= this.#wakeAt) {
       for (const [id, live] of this.#live) {
-        if (live.wakeAt > now.monotonicMs || records.length >= recordsAtOnce) continue;
+        if (live.wakeAt > now.monotonicMs || weight >= recordsAtOnce) continue;
         const turned = this.#turn(id, now, (turn) => onTick(turn));
-        records.push(...turned.records);
+        for (const record of turned.records) {
+          records.push(record);
+          weight += weightOf(record);
+        }
         frames.push(...turned.frames);
       }
       this.#wakeAt = Number.POSITIVE_INFINITY;
@@ -150,7 +154,12 @@ export class GroupShard {
   }
 }
 
-const mayMakeGroup = ({ kind }: GroupRequest): boolean => kind === 'hello' || kind === 'commit' || kind === 'seek';
+/** Whether it makes a group that is not there. */
+function makesGroup(request: GroupRequest): boolean {
+  if (request.kind === 'hello') return request.lastMemberEpoch === undefined;
+  if (request.kind === 'commit') return request.by === undefined;
+  return request.kind === 'seek';
+}
 
 /** A refusal that is thrown comes before the first record. */
 function answer(turn: Turn, request: GroupRequest): Reply {
@@ -197,4 +206,10 @@ function onTick(turn: Turn): void {
     if (group.members.size > 0 && turn.fingerprint() !== group.head.topics) turn.needEpoch();
   }
   expireOffsets(turn, recordsAtOnce);
+}
+
+/** A share grows with its partitions. */
+function weightOf(record: GroupRecord): number {
+  if (record.kind === 'target') return 1 + (record.value?.size ?? 0);
+  return record.kind === 'holding' ? 1 + (record.value?.held.size ?? 0) : 1;
 }

@@ -48,11 +48,18 @@ export class Subscriptions {
     return partitions <= limits.partitionsMax ? topics : fitting(topics, has());
   }
 
-  /** Throws INVALID_REQUEST when it selects more partitions than it may. Topics may come, or grow, later. */
-  check(subscription: Subscription): void {
-    if (this.#selected(subscription).partitions <= limits.partitionsMax) return;
+  /** Throws INVALID_REQUEST when all of them select more partitions than one group may share. Topics may come, or grow, later. */
+  check(subscriptions: readonly Subscription[]): void {
+    const lists = new Set(subscriptions.map((one) => this.#selected(one).topics));
+    const topics = new Set([...lists].flat());
+    if ([...topics].reduce((sum, { partitions }) => sum + partitions, 0) <= limits.partitionsMax) return;
     const problem = `hold more than ${limits.partitionsMax} partitions: share them among several groups`;
     throw faults.invalidRequest('topics', problem);
+  }
+
+  /** Whether both select the same. */
+  areSame(one: Subscription, other: Subscription): boolean {
+    return this.#selected(one) === this.#selected(other);
   }
 
   #selected({ topics, regex }: Subscription): Selected {

@@ -1,6 +1,6 @@
 import { assert, type Millis, type MoldauError, type PartitionKey } from '@moldau/kernel';
 import { type AssignorName, assignors, chosenAssignor } from './assign/assignor.ts';
-import type { GroupHead, GroupRecord, Holding, MemberProfile } from './group-records.ts';
+import type { GroupHead, GroupRecord, Holding, MemberProfile, Subscription } from './group-records.ts';
 import type { GroupState } from './group-state.ts';
 import { assignedOf, isRevoking, nextAssignment, noHolding, revokingOf } from './holdings.ts';
 import type { Instant, MemberId } from './ids.ts';
@@ -183,6 +183,15 @@ export class Turn {
   fingerprint(): string {
     const lists = new Set([...this.group.members.values()].map((profile) => this.#selected(profile)));
     return fingerprint([...lists].flat());
+  }
+
+  /** Throws INVALID_REQUEST when the members would share more partitions than a group may have, one more of them with this subscription. */
+  checkShare(subscription: Subscription): void {
+    const members = [...this.group.members.values()];
+    const [first] = members;
+    // As nearly always.
+    if (first !== undefined && this.subscriptions.areSame(first, subscription)) return;
+    this.subscriptions.check([...members, subscription]);
   }
 
   #selected(profile: MemberProfile): readonly TopicView[] {

@@ -89,7 +89,7 @@ test('of too many partitions those of topics that a group has already come first
       view([
         ['b', 60_000],
         ['c', 60_000],
-      ]).check(wish),
+      ]).check([wish]),
     { message: /hold more than 100000 partitions/ },
   );
 });

@@ -1,7 +1,7 @@
 import type { Channel as LibraryChannel } from '@grpc/grpc-js';
 
 /** One TCP connection, and the calls that are open on it. */
-export interface GrpcConnection {
+interface GrpcConnection {
   readonly channel: LibraryChannel;
   calls: number;
 }
