@@ -164,8 +164,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'log/src/log-directory.ts',
-        from: 'Math.min(this.#ports.clock.wallMs(), this.#options.coordinatorMs?.() ?? Number.POSITIVE_INFINITY)',
-        to: 'this.#ports.clock.wallMs()',
+        from: 'earliestMs: Math.min(ownMs, coordinatorMs)',
+        to: 'earliestMs: ownMs',
       },
     ],
   },
