@@ -72,6 +72,12 @@ export const plantedGroupBugs: readonly PlantedBug[] = [
         from: 'this.#parked.park({ endsAt, error: undefined, appended, settle }, this.log.highWatermark);',
         to: 'settle(undefined, appended);',
       },
+      // Else it would wait for the fence when it reads what stands before it.
+      {
+        file: 'shards/src/read-log.ts',
+        from: 'until: at(end),',
+        to: "until: { at: { case: 'latest', value: {} } } as const,",
+      },
     ],
   },
   {
