@@ -14,11 +14,17 @@ export const producerBounds = {
 
 /** The bytes of an option. Throws INVALID_REQUEST, which names it and its bounds. */
 export const bytesWithin = (field: string, size: Size, bounds: Bounds): number =>
-  within(field, size, toBytes(size), bounds, formatBytes);
+  within(field, size, toBytes(quantity(field, size)), bounds, formatBytes);
 
 /** The milliseconds of an option. Throws as {@link bytesWithin} does. */
 export const msWithin = (field: string, duration: Duration, bounds: Bounds): Millis =>
-  within(field, duration, toMs(duration), bounds, formatDuration);
+  within(field, duration, toMs(quantity(field, duration)), bounds, formatDuration);
+
+/** Unchecked JavaScript may hand in anything. */
+function quantity<T>(field: string, given: T): T {
+  if (typeof given === 'number' || typeof given === 'string') return given;
+  throw faults.invalidRequest(field, `is ${given}: give a number, or a number with its unit`);
+}
 
 function within(
   field: string,

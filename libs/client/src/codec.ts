@@ -1,3 +1,5 @@
+import { faults } from '@moldau/kernel';
+
 /** Turns values of an application into bytes and back. `null` stays null: it is a tombstone. */
 export interface Codec<T> {
   encode(value: T): Uint8Array;
@@ -25,4 +27,9 @@ export const codec = {
 } as const;
 
 /** The codec that was given, or text: without one, K and V are strings. */
-export const orText = <T>(given: Codec<T> | undefined): Codec<T> => given ?? (text as Codec<unknown> as Codec<T>);
+export function orText<T>(given: Codec<T> | undefined): Codec<T> {
+  const found = given ?? (text as Codec<unknown> as Codec<T>);
+  if (typeof found.encode !== 'function' || typeof found.decode !== 'function')
+    throw faults.invalidRequest('key or value', 'is no codec: use one of `codec`, or an object with encode and decode');
+  return found;
+}

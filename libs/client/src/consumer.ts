@@ -55,7 +55,7 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
   #assigned: Promise<void> | undefined;
 
   constructor(ports: ClientPorts, options: ConsumerOptions<K, V>) {
-    check(options);
+    check({ ...options });
     this.#ports = ports;
     this.#options = options;
     this.#reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));

@@ -73,4 +73,5 @@ export class Moldau implements AsyncDisposable {
 
 const isInGroup = <K, V>(
   options: ConsumerOptions<K, V> | GroupConsumerOptions<K, V>,
-): options is GroupConsumerOptions<K, V> => 'group' in options && options.group !== undefined;
+): options is GroupConsumerOptions<K, V> =>
+  typeof options === 'object' && 'group' in options && options.group !== undefined;

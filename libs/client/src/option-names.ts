@@ -5,6 +5,8 @@ export type OptionNames<T> = Readonly<Record<keyof T, true>>;
 
 /** Refuses options that do not exist, as unchecked JavaScript may hand in. Throws INVALID_REQUEST, which says what there is. */
 export function checkOptionNames<T extends object>(what: string, options: T, names: OptionNames<T>): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw faults.invalidRequest('options', `of ${what} are no object: there are ${Object.keys(names).join(', ')}`);
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(names, name)) continue;
     throw faults.invalidRequest(name, `is no option of ${what}: there are ${Object.keys(names).join(', ')}`);

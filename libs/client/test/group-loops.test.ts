@@ -272,7 +272,7 @@ test('whoever waits inside a loop for its own end is told so', async (t) => {
     for await (const _ of consumer) await consumer.close();
   };
   await time.run(reading());
-  t.regex(warnings.join('\n'), /^close waits for a record in hand: leave the loop first/);
+  t.regex(warnings.join('\n'), /^close waits for records in hand: inside a loop or a handler, leave that first/);
 });
 
 test('a pattern selects topics; bad input says what is wrong; one loop at a time', async (t) => {
@@ -301,6 +301,10 @@ test('a pattern selects topics; bad input says what is wrong; one loop at a time
   t.true(hasReason(error, 'INVALID_REGEX'));
   const runs = (options: object) => time.run(matched.run(options, () => {}));
   await t.throwsAsync(runs({ ordering: 'keys' }), { message: /^ordering is "keys": use 'partition' or 'key'/ });
+  const below = [{ topic: 't', partition: 0, offset: -1n }];
+  await t.throwsAsync(time.run(matched.commit(below)), { message: /^offset is -1: give a bigint/ });
+  for (const options of [undefined, 't', []] as never[])
+    t.throws(() => client.consumer(options), { message: /^topics are missing|^0 is no option/ });
   await t.throwsAsync(runs({ concurency: 2 }), { message: /^concurency is no option of `run`/ });
   await t.throwsAsync(runs({ retry: { attempts: 2, backoff: -1 } }), {
     message: /^retry.backoff -1 is out of/,

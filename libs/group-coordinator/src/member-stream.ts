@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Frame, GroupId, MemberId, Reply, Request } from '@moldau/groups';
+import type { Frame, GroupId, MemberId, NewOffset, Reply, Request } from '@moldau/groups';
 import { type Clock, faults, Gate, type Millis, MoldauError, repeat, type Timers } from '@moldau/kernel';
 import type {
   JoinAck,
@@ -173,19 +173,26 @@ export class MemberStream implements ShardGuest {
 
   async #commit(joined: Joined, { offsets, memberEpoch, number }: JoinCommit): Promise<void> {
     const { group, member } = joined;
+    const refused = (error: MoldauError): void =>
+      this.#say({ case: 'committed', value: { number, error: toWireError(error) } });
+    let named: NewOffset[];
+    try {
+      named = offsets.map(toNewOffset);
+    } catch (error) {
+      return refused(this.#ports.seal(error));
+    }
     // What comes behind it waits: partitions are given up after their last commit.
-    const { good, failures } = await this.#ports.checks.check(offsets.map(toNewOffset));
+    const { good, failures } = await this.#ports.checks.check(named);
     const by = { member, epoch: memberEpoch, stream: this.#number };
     this.#ask(
       joined,
       { kind: 'commit', group, by, offsets: good },
       (reply) => {
-        if (reply.kind === 'refused')
-          return this.#say({ case: 'committed', value: { number, error: toWireError(reply.error) } });
+        if (reply.kind === 'refused') return refused(reply.error);
         const all = reply.kind === 'committed' ? [...failures, ...reply.failures] : failures;
         this.#say({ case: 'committed', value: { number, failures: fromFailures(all) } });
       },
-      (error) => this.#say({ case: 'committed', value: { number, error: toWireError(error) } }),
+      refused,
     );
   }
 

@@ -151,7 +151,7 @@ export const staleMemberEpoch = (
 export const groupNotEmpty = (group: string, members: number): MoldauError =>
   new MoldauError(
     'GROUP_NOT_EMPTY',
-    `group ${JSON.stringify(group)} has ${members === 1 ? 'a member: stop it' : `${members} members: stop them`} first`,
+    `group ${JSON.stringify(group)} has ${members === 1 ? 'a member: stop it' : `${members} members: stop them`} first; one with an instance id, or that died, counts until its session ends`,
     {
       group,
       members,

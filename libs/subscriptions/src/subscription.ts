@@ -62,6 +62,8 @@ export class Subscription {
   /** Acknowledged, and on its way to be committed. */
   #uncommitted = new Map<string, TopicPartition & { readonly offset: bigint }>();
   #committing: Promise<void> | undefined;
+  /** What is acknowledged of these may be late; of others it is a mistake. */
+  readonly #everAssigned = new Set<string>();
   #isEnding = false;
 
   constructor(session: Stream, client: Moldau, ports: SubscriptionPorts) {
@@ -140,9 +142,10 @@ export class Subscription {
       ...(instanceId !== undefined && { instanceId }),
       ...(assignor !== '' && { assignor }),
     });
-    consumer.on('assigned', ({ partitions }) =>
-      this.#say({ case: 'assigned', value: { partitions: [...partitions] } }),
-    );
+    consumer.on('assigned', ({ partitions }) => {
+      for (const { topic, partition } of partitions) this.#everAssigned.add(`${topic}/${partition}`);
+      this.#say({ case: 'assigned', value: { partitions: [...partitions] } });
+    });
     consumer.on('revoked', ({ partitions }) => this.#revoked(consumer, partitions));
     consumer.on('lost', ({ partitions }) => {
       for (const partition of partitions) this.#window.forget(partition);
@@ -197,6 +200,13 @@ export class Subscription {
 
   #ack(consumer: GroupConsumer<Uint8Array, Uint8Array>, { topic, partition, nextOffset }: SubscribeAck): void {
     const at = { topic, partition };
+    if (nextOffset < 0n || !this.#everAssigned.has(`${topic}/${partition}`)) {
+      const error = faults.invalidRequest(
+        'ack',
+        `of ${topic}/${partition} to ${nextOffset} is of nothing that was sent`,
+      );
+      return this.#say({ case: 'commitFailed', value: toWireError(error) });
+    }
     const verdict = this.#window.acked(at, nextOffset);
     if (verdict === 'beyond') {
       const error = faults.invalidRequest(

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { codec, type GroupBatch, type GroupConsumer, type Moldau } from '@moldau/client';
 import { bufferBytes, type ConsumeOptions, recordFilter } from '../consuming.ts';
 import { ended, exitCode, usage } from '../exit-code.ts';
@@ -9,6 +10,7 @@ import { recordFormatter } from '../record-format.ts';
 import { withClient } from '../session.ts';
 
 const lookEveryMs = 50;
+const lastCommitMs = 2_000;
 const batchMax = 500;
 
 /** As a member of a group: what was printed is committed. Returns how many records that were. */
@@ -32,18 +34,22 @@ export async function consumeInGroup(
     for (const topic of topics) await client.admin.describeTopic(topic);
     const consumer = client.consumer({
       ...{ group, topics, from, key: codec.bytes, value: codec.bytes, buffer: bufferBytes, commit: 'manual' as const },
+      revokeTimeout: '5s',
       ...(pattern !== undefined && { pattern }),
       ...(instanceId !== undefined && { instanceId }),
     });
+    let isClosing = false;
     // Where it began is where the group stands from now on, though nothing may have come.
-    const close = (): void =>
-      void consumer
-        .commit()
-        .catch(() => {})
-        .then(() => consumer.close())
-        .catch(() => {});
-    io.interrupted.addEventListener('abort', close, { once: true });
-    const watch = watchEnd(client, consumer, options, { io, close });
+    const close = async (): Promise<void> => {
+      if (isClosing) return;
+      isClosing = true;
+      // Unless nobody is there to hear it.
+      await Promise.race([consumer.commit(), pause(lastCommitMs)]).catch(() => {});
+      await consumer.close().catch(() => {});
+    };
+    const stop = (): void => void close();
+    io.interrupted.addEventListener('abort', stop, { once: true });
+    const watch = watchEnd(client, consumer, options, { io, close: stop });
     let count = 0;
     try {
       const maxRecords = (): number => Math.min(batchMax, limit - count);
@@ -61,7 +67,7 @@ export async function consumeInGroup(
       }
     } finally {
       watch.stop();
-      io.interrupted.removeEventListener('abort', close);
+      io.interrupted.removeEventListener('abort', stop);
       await consumer.close();
       await out.flush();
     }

@@ -113,8 +113,11 @@ export async function seek(name: string, options: SeekOptions, io: Io): Promise<
     ...(options.partition !== undefined && { partitions: [partitionOf(options.partition)] }),
   };
   await withClient(options, io, async ({ admin }, { output }) => {
-    const before = new Map((await positionsOf(admin, name)).map((at) => [`${at.topic}/${at.partition}`, at.committed]));
+    const positions = (await positionsOf(admin, name)).filter(({ committed }) => committed !== undefined);
+    const before = new Map(positions.map((at) => [`${at.topic}/${at.partition}`, at.committed]));
     const planned = await admin.seekGroup(name, to, { ...wanted, dryRun: true });
+    if (before.size === 0 && options.quiet !== true)
+      io.stderr.write(`group ${name} has committed nothing yet: this makes it, if it is not there\n`);
     if (!dryRun)
       await confirm(`move group ${name} on ${planned.length} partition${planned.length === 1 ? '' : 's'}`, options, io);
     const moved = dryRun ? planned : await admin.seekGroup(name, to, wanted);

@@ -76,6 +76,11 @@ export class AssignedPartition implements NamedPartition {
     return this.#overWith ?? refused;
   }
 
+  /** Something is in somebody's hand. */
+  get isHeld(): boolean {
+    return this.#held > 0;
+  }
+
   /** A record is handed out. */
   take(offset: bigint): InHand {
     const record: InHand = { offset, state: 'held' };

@@ -212,6 +212,8 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
    * ends with, when it is neither to be tried again nor put aside. In the order of each partition, or of each key.
    */
   async run(options: RunOptions, handle: (record: GroupRecord<K, V>, signal: AbortSignal) => unknown): Promise<void> {
+    if (typeof handle !== 'function')
+      throw faults.invalidRequest('handle', 'is no function: give options, then a handler');
     this.#enter();
     try {
       const run = {
@@ -237,7 +239,11 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
    * the session lasts. Throws {@link CommitFailed}, of a commit in the background too, and what else keeps it from being committed.
    */
   async commit(positions?: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
-    const exactly = positions?.map((at) => ({ assigned: this.#of(at), offset: at.offset }));
+    const exactly = positions?.map((at) => {
+      if (typeof at.offset !== 'bigint' || at.offset < 0n)
+        throw faults.invalidRequest('offset', `is ${at.offset}: give a bigint from 0n on`);
+      return { assigned: this.#of(at), offset: at.offset };
+    });
     const unheard = this.#committer.unheard();
     await this.#committer.commit(exactly);
     if (unheard !== undefined) throw unheard;
@@ -296,11 +302,12 @@ export class GroupConsumer<K = string, V = string> implements AsyncDisposable, A
   async #close(): Promise<void> {
     const { reading, timers, logger } = this.#ports;
     this.#cancelCommits();
+    const leaving = this.#assigned.stopAll();
     const cancelHint = timers.after(closeHintMs, () => {
-      const problem = 'close waits for a record in hand: leave the loop first, if you call it inside';
-      if (this.#inHand.length > 0) logger.warn(problem, { group: this.group });
+      const problem = 'close waits for records in hand: inside a loop or a handler, leave that first';
+      if (leaving.some((one) => one.isHeld)) logger.warn(problem, { group: this.group });
     });
-    await this.#giveUp(this.#assigned.stopAll());
+    await this.#giveUp(leaving);
     cancelHint();
     this.#reader.close();
     reading.delete(this);

@@ -33,6 +33,7 @@ export class GroupEvents {
       const there = Object.keys(this.#listeners).join(', ');
       throw faults.invalidRequest('event', `is ${JSON.stringify(event)}: there are ${there}`);
     }
+    if (typeof listener !== 'function') throw faults.invalidRequest('listener', 'is no function');
     this.#listeners[event].add(listener);
     return () => this.#listeners[event].delete(listener);
   }

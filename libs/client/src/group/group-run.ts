@@ -155,7 +155,9 @@ function laneOf({ assigned, stored }: Taken, { ordering = 'partition' }: RunOpti
 
 function checked(options: RunOptions): RunOptions {
   checkOptionNames('`run`', options, names);
-  const { concurrency = 1, ordering = 'partition', retry } = options;
+  const { concurrency = 1, ordering = 'partition', retry, deadLetter } = options;
+  if (deadLetter !== undefined && (typeof deadLetter !== 'string' || deadLetter === ''))
+    throw faults.invalidRequest('deadLetter', 'is no name of a topic');
   if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= concurrencyMax))
     throw faults.invalidRequest('concurrency', `is ${concurrency}: from 1 to ${concurrencyMax}`);
   if (retry !== undefined && !(Number.isInteger(retry.attempts) && retry.attempts >= 1))
