@@ -1,4 +1,4 @@
-import { type Clock, type Logger, type Millis, type Random, silentLogger, type Timers } from '@moldau/kernel';
+import { type Clock, faults, type Logger, type Millis, type Random, silentLogger, type Timers } from '@moldau/kernel';
 import { Bootstrap, Connections, MetadataCache } from '@moldau/routing';
 import type { Dialer } from '@moldau/rpc';
 import { Admin } from './admin.ts';
@@ -23,6 +23,7 @@ export interface ConnectPorts {
 export class Moldau implements AsyncDisposable {
   readonly admin: Admin;
   readonly #ports: ClientPorts;
+  #isClosed = false;
 
   constructor(
     endpoints: readonly string[],
@@ -38,7 +39,7 @@ export class Moldau implements AsyncDisposable {
 
   /** A writer of one topic. Close it, or what it holds is lost. Throws INVALID_REQUEST when an option is out of its bounds. */
   producer<K = string, V = string>(options: ProducerOptions<K, V>): Producer<K, V> {
-    return new Producer(this.#ports, options);
+    return new Producer(this.#open, options);
   }
 
   /**
@@ -49,17 +50,23 @@ export class Moldau implements AsyncDisposable {
   consumer<K = string, V = string>(options: ConsumerOptions<K, V>): Consumer<K, V>;
   consumer<K, V>(options: ConsumerOptions<K, V> | GroupConsumerOptions<K, V>): Consumer<K, V> | GroupConsumer<K, V> {
     if (isInGroup(options))
-      return new GroupConsumer(this.#ports, options, this.admin, (wanted) => this.producer(wanted));
-    return new Consumer(this.#ports, options);
+      return new GroupConsumer(this.#open, options, this.admin, (wanted) => this.producer(wanted));
+    return new Consumer(this.#open, options);
   }
 
   /** Reads a topic from a place to a place. */
   read<K = string, V = string>(topic: string, options: ReadOptions<K, V> = {}): AsyncGenerator<ConsumedRecord<K, V>> {
-    return readTopic(topic, options, this.#ports, this.admin);
+    return readTopic(topic, options, this.#open, this.admin);
+  }
+
+  get #open(): ClientPorts {
+    if (this.#isClosed) throw faults.invalidRequest('client', 'is closed: connect again');
+    return this.#ports;
   }
 
   /** Ends every loop as the `close` of its consumer does, and closes the connections. Close producers first. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const { reading, connections } = this.#ports;
     // Why one of them could not end well is for those who close it themselves.
     await Promise.allSettled([...reading].map(async (one) => one.close()));

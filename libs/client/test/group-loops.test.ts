@@ -259,6 +259,7 @@ test('a client that is closed ends every loop as its consumer would, and members
   await time.runUntil(() => member.assignment.length === 1 && other.assignment.length === 1, 60_000);
   await time.run(app.close());
   await time.run(Promise.all(reads));
+  t.throws(() => app.consumer({ topics: ['t'] }), { message: /^client is closed: connect again/ });
   await time.runUntil(() => other.assignment.length === 2, 1_000);
   await time.run(other.close());
   t.is(other.assignment.length, 0);

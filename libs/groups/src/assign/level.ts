@@ -12,8 +12,19 @@ export interface Pieces {
   readonly isNear: (member: number, piece: number) => boolean;
 }
 
-/** Members looked at in one run. Beyond it shares stay as even as they are: only groups where nearly all subscriptions differ get there. */
+/** Members and classes looked at in one run. Beyond it shares stay as even as they are: only groups where nearly all subscriptions differ get there. */
 const looksMax = 5_000_000;
+/** Pieces of one kind among which the best to pass on is looked for. */
+const choicesMax = 64;
+
+/** What a member holds of one class: what it had before, and the rest, which it rather passes on. */
+interface Hand {
+  readonly own: number[];
+  readonly foreign: number[];
+}
+
+/** By member, by class. */
+type Hands = readonly Map<TopicClass, Hand>[];
 
 /**
  * Moves pieces from members that hold most to members that hold at least two less, directly or by a chain of members each of
@@ -22,11 +33,12 @@ const looksMax = 5_000_000;
  */
 export function level(given: Pieces): void {
   const loads = Int32Array.from(given.held, ({ length }) => length);
+  const hands = handsOf(given);
   let looks = 0;
   let most = loads.reduce((highest, load) => Math.max(highest, load), 0);
   while (most >= 2 && looks < looksMax) {
-    const chain = findChain(given, loads, most, (members) => {
-      looks += members;
+    const chain = findChain(hands, loads, most, (seen) => {
+      looks += seen;
     });
     if (chain === undefined) {
       // Nobody who holds as much can be relieved any more: whom they could pass a piece to hold one less at most.
@@ -34,11 +46,32 @@ export function level(given: Pieces): void {
       continue;
     }
     for (const link of chain) {
-      pass(given, link);
+      pass(given, hands, link);
       loads[link.from] = (loads[link.from] ?? 0) - 1;
       loads[link.to] = (loads[link.to] ?? 0) + 1;
     }
   }
+  for (const [member, held] of given.held.entries()) {
+    held.length = 0;
+    for (const { own, foreign } of hands[member]?.values() ?? []) {
+      for (const piece of own) held.push(piece);
+      for (const piece of foreign) held.push(piece);
+    }
+  }
+}
+
+function handsOf({ held, classOf, isPrevious }: Pieces): Hands {
+  return held.map((pieces, member) => {
+    const hands = new Map<TopicClass, Hand>();
+    for (const piece of pieces) take(hands, classOf(piece), piece, isPrevious(member, piece));
+    return hands;
+  });
+}
+
+function take(hands: Map<TopicClass, Hand>, of: TopicClass, piece: number, isOwn: boolean): void {
+  const hand = hands.get(of) ?? { own: [], foreign: [] };
+  hands.set(of, hand);
+  (isOwn ? hand.own : hand.foreign).push(piece);
 }
 
 /** One step of a chain: `from` passes on a piece of this class. */
@@ -50,16 +83,16 @@ interface Link {
 
 /** The shortest chain from a member that holds `most` to one that holds at least two less. */
 function findChain(
-  { held, classOf }: Pieces,
+  hands: Hands,
   loads: Int32Array,
   most: number,
-  look: (members: number) => void,
+  look: (seen: number) => void,
 ): readonly Link[] | undefined {
-  const isReached = new Uint8Array(held.length);
+  const isReached = new Uint8Array(hands.length);
   // Links by the member that they lead to; those that hold most have none.
-  const froms = new Int32Array(held.length).fill(-1);
+  const froms = new Int32Array(hands.length).fill(-1);
   const classes: TopicClass[] = [];
-  const classAt = new Int32Array(held.length);
+  const classAt = new Int32Array(hands.length);
   const tried = new Set<TopicClass>();
   const queue: number[] = [];
   for (const [member, load] of loads.entries()) {
@@ -68,9 +101,9 @@ function findChain(
     queue.push(member);
   }
   for (const from of queue) {
-    for (const piece of held[from] ?? []) {
-      const by = classOf(piece);
-      if (tried.has(by)) continue;
+    for (const [by, { own, foreign }] of hands[from] ?? []) {
+      look(1);
+      if (tried.has(by) || own.length + foreign.length === 0) continue;
       tried.add(by);
       classes.push(by);
       look(by.subscribers.length);
@@ -103,21 +136,20 @@ function backFrom(end: number, froms: Int32Array, classOf: (to: number) => Topic
 }
 
 /** Passes on one piece: rather one that the giver did not have before, then one that comes nearer to a copy. */
-function pass({ held, classOf, isPrevious, isNear }: Pieces, { from, by, to }: Link): void {
-  const given = held[from];
-  assert(given !== undefined, 'a chain leads over members');
-  let best = -1;
+function pass({ isPrevious, isNear }: Pieces, hands: Hands, { from, by, to }: Link): void {
+  const hand = hands[from]?.get(by);
+  const taker = hands[to];
+  assert(hand !== undefined && taker !== undefined, 'a chain leads over members, each of which has one of that class');
+  const choices = hand.foreign.length > 0 ? hand.foreign : hand.own;
+  const first = Math.max(0, choices.length - choicesMax);
+  let best = first;
   let bestWorth = -1;
-  for (const [place, piece] of given.entries()) {
-    if (classOf(piece) !== by) continue;
-    const worth =
-      (isPrevious(from, piece) ? 0 : 8) +
-      (isPrevious(to, piece) ? 4 : 0) +
-      (isNear(to, piece) ? 2 : 0) +
-      (isNear(from, piece) ? 0 : 1);
+  for (let place = first; place < choices.length; place += 1) {
+    const piece = choices[place] ?? 0;
+    const worth = (isPrevious(to, piece) ? 4 : 0) + (isNear(to, piece) ? 2 : 0) + (isNear(from, piece) ? 0 : 1);
     if (worth > bestWorth) [best, bestWorth] = [place, worth];
   }
-  const [piece] = given.splice(best, 1);
+  const [piece] = choices.splice(best, 1);
   assert(piece !== undefined, 'whoever passes a piece on has one of that class');
-  held[to]?.push(piece);
+  take(taker, by, piece, isPrevious(to, piece));
 }
