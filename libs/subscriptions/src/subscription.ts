@@ -7,7 +7,7 @@ import {
   type Place,
   type TopicPartition,
 } from '@moldau/client';
-import { type Clock, faults, Gate, type Millis, type MoldauError, repeat, type Timers } from '@moldau/kernel';
+import { type Clock, faults, Gate, type Millis, type MoldauError, repeat, sleep, type Timers } from '@moldau/kernel';
 import type {
   SubscribeAck,
   SubscribeRequest,
@@ -44,6 +44,8 @@ const bufferBytes = 256 * 1024;
 /** Records of one frame. */
 const recordsMax = 500;
 const maxWaitMs: Millis = 10;
+/** Whoever leaves waits no longer for its last commit. */
+const lastCommitMs: Millis = 5_000;
 /** So many acknowledgements go into one commit, at the latest after this time. */
 const commitAfterMs: Millis = 50;
 const windowDefaultBytes = 1024 * 1024;
@@ -116,7 +118,11 @@ export class Subscription {
     this.#isEnding = true;
     this.#acked.open();
     if (this.#consumer === undefined) return;
-    await this.#commitNow(this.#consumer);
+    // A coordinator that is away is not waited for: what is not committed comes again.
+    const over = new AbortController();
+    const tooLong = sleep(this.#ports.timers, lastCommitMs, over.signal).catch(() => {});
+    await Promise.race([this.#commitNow(this.#consumer), tooLong]);
+    over.abort();
     await this.#consumer.close();
   }
 

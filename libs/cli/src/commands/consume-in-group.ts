@@ -44,7 +44,7 @@ export async function consumeInGroup(
       if (isClosing) return;
       isClosing = true;
       // Unless nobody is there to hear it.
-      await Promise.race([consumer.commit(), pause(lastCommitMs)]).catch(() => {});
+      await Promise.race([consumer.commit(), pause(lastCommitMs, undefined, { ref: false })]).catch(() => {});
       await consumer.close().catch(() => {});
     };
     const stop = (): void => void close();
