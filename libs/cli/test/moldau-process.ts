@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable, type Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { type Io, run } from '../src/index.ts';
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url));
@@ -30,6 +30,13 @@ function cleanEnvironment(extra: Given['env'] = {}): Record<string, string | und
   return { ...Object.fromEntries(own), XDG_CONFIG_HOME: join(tmpdir(), 'moldau-no-profiles'), ...extra };
 }
 
+const children = new Set<ChildProcess>();
+
+// A test that fails in the middle leaves nobody behind.
+test.after.always(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 /** A child, and what it has said so far. */
 export class Running {
   readonly child: ChildProcess;
@@ -39,6 +46,8 @@ export class Running {
 
   constructor(command: string, args: readonly string[], { env, cwd }: Given, detached = false) {
     this.child = spawn(command, args, { env: cleanEnvironment(env), cwd: cwd ?? repository, detached });
+    children.add(this.child);
+    this.child.once('exit', () => children.delete(this.child));
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
