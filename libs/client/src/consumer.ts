@@ -59,10 +59,10 @@ export class Consumer<K = string, V = string> implements AsyncDisposable, AsyncI
     this.#ports = ports;
     this.#options = options;
     this.#reader = new Reader(ports, toBytes(options.buffer ?? '16MiB'));
-    ports.reading.add(this);
     this.#feed = new RecordFeed(this.#reader, ports.timers);
     const [key, value] = [orText(options.key), orText(options.value)];
     this.#make = (source, record) => consumedRecord(source, record, key, value);
+    ports.reading.add(this);
   }
 
   /** By hand and not as a generator, whose three promises a record would cost more than the record. */

@@ -1,12 +1,13 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { groupId } from '@moldau/groups';
-import { faults, hasReason, type Millis, type MoldauError } from '@moldau/kernel';
+import { hasReason, type Millis, type MoldauError } from '@moldau/kernel';
 import { groupsTopic } from '@moldau/metadata';
 import {
   GroupService,
   type ListGroupsRequest,
   type ListGroupsResponseSchema,
 } from '@moldau/proto/moldau/group/v1/group_pb';
+import { requireAllShards } from '@moldau/routing';
 import { type CallContext, type ServedService, serve } from '@moldau/rpc';
 import { coordinatorOf, groupCoordinators } from './group-routes.ts';
 import { JoinBridge } from './join-bridge.ts';
@@ -72,12 +73,6 @@ export function groupService(parts: GroupServiceParts): ServedService {
 
 const isElsewhere = (error: MoldauError): boolean => hasReason(error, 'NOT_COORDINATOR');
 
-/** Of a shard that moves, or whose owner died, nobody may have told: its groups would be missing. */
-function requireAllShards(told: readonly number[]): void {
-  const missing = groupsTopic.partitions - new Set(told).size;
-  if (missing > 0) throw faults.notServing(`${missing} of ${groupsTopic.partitions} shards of the groups`, 'away');
-}
-
 /** A page of what all of them have: each has its own groups, and all go by the last id of the page before. */
 async function listGroups(
   { pageSize, pageToken }: ListGroupsRequest,
@@ -97,7 +92,8 @@ async function listGroups(
             .unary(GroupService.method.listGroups, { pageSize: limit, pageToken }, { signal: context.signal }),
         ),
       );
-      requireAllShards(answers.flatMap(({ shards }) => shards));
+      const told = answers.flatMap(({ shards }) => shards);
+      requireAllShards(told, groupsTopic.partitions);
       return answers;
     },
     isAboutPlaceOrLost,

@@ -1,3 +1,4 @@
+export { requireAllShards } from './all-shards.ts';
 export { appendTimeout } from './append-timeout.ts';
 export { Bootstrap, type RoutingPorts } from './bootstrap.ts';
 export { ClusterView, type ClusterViewPorts } from './cluster-view.ts';

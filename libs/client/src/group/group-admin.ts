@@ -6,8 +6,7 @@ import {
   type ListGroupsResponse,
   type SeekTargetSchema,
 } from '@moldau/proto/moldau/group/v1/group_pb';
-import { retrying } from '@moldau/routing';
-import type { Channel } from '@moldau/rpc';
+import { requireAllShards, retrying } from '@moldau/routing';
 import type { ClientPorts } from '../client-ports.ts';
 import type { TopicPartition } from '../consumer.ts';
 import { checkPlace, type Place, positionOf } from '../place.ts';
@@ -68,9 +67,7 @@ export class GroupAdmin {
           shardCount = page.shardCount;
         }
       }
-      // Of a shard that moves, or whose owner died, nobody may have told: its groups would be missing.
-      const missing = shardCount - shards.size;
-      if (missing > 0) throw faults.notServing(`${missing} of ${shardCount} shards of the groups`, 'away');
+      requireAllShards(shards, shardCount);
       return [...groups.keys()].sort().map((group) => ({ group, members: groups.get(group) ?? 0 }));
     });
   }
@@ -87,7 +84,7 @@ export class GroupAdmin {
 
   /** Throws UNKNOWN_GROUP. */
   async describe(group: string): Promise<GroupInfo> {
-    const answer = await this.#call(group, (channel, timeoutMs) =>
+    const answer = await this.#coordinators.call(group, (channel, timeoutMs) =>
       channel.unary(GroupService.method.describeGroup, { group }, { timeoutMs }),
     );
     return describedGroup(answer, await this.#namesOf(answer));
@@ -95,7 +92,7 @@ export class GroupAdmin {
 
   /** Deletes a group without members, and its offsets. Throws UNKNOWN_GROUP, GROUP_NOT_EMPTY. */
   async delete(group: string, validateOnly: boolean): Promise<void> {
-    await this.#call(group, (channel, timeoutMs) =>
+    await this.#coordinators.call(group, (channel, timeoutMs) =>
       channel.unary(GroupService.method.deleteGroup, { group, validateOnly }, { timeoutMs }),
     );
   }
@@ -160,10 +157,6 @@ export class GroupAdmin {
 
   async #committedPositions(group: string): Promise<GroupPosition[]> {
     return (await this.describe(group)).positions.filter(({ committed }) => committed !== undefined);
-  }
-
-  #call<T>(group: string, call: (channel: Channel, timeoutMs: Millis) => Promise<T>): Promise<T> {
-    return this.#coordinators.call(group, call);
   }
 
   /** Of every topic that it speaks of, by its id; one that has just gone has none. */

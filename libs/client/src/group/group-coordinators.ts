@@ -50,15 +50,13 @@ export class GroupCoordinators {
     call: (channel: Channel, timeoutMs: Millis) => Promise<T>,
     mayRepeat?: (error: MoldauError) => boolean,
   ): Promise<T> {
-    return this.retrying(
+    const { timeoutMs: withinMs } = this.#ports;
+    return retrying(
+      this.#ports,
+      withinMs,
       async (timeoutMs) => call(this.#ports.connections.to(await this.find(group, timeoutMs), 'control'), timeoutMs),
       mayRepeat,
     );
-  }
-
-  /** Attempts until it works, while that may help, within the client's timeout. */
-  retrying<T>(attempt: (timeoutMs: Millis) => Promise<T>, mayRepeat?: (error: MoldauError) => boolean): Promise<T> {
-    return retrying(this.#ports, this.#ports.timeoutMs, attempt, mayRepeat);
   }
 
   async #nodes(timeoutMs: Millis): Promise<Node[]> {
